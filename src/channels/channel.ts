@@ -1,0 +1,123 @@
+/**
+ * The port every provider adapter implements. An adapter is an island: it knows its provider's protocol and
+ * nothing of touches, sequences or the database. It never throws for what a provider does: every answer, cut
+ * and silence is one of the outcomes below. Its client's own retries and redirects are off.
+ */
+
+/**
+ * What a provider can prove after a lost answer (DESIGN section 3, reconcile):
+ * K: honours an idempotency key, so the same bytes may be sent again with the same key;
+ * L: can be asked by our id whether it has the message;
+ * N: neither; a lost answer needs a person, or a policy.
+ */
+export type ProviderClass = 'K' | 'L' | 'N';
+
+export interface Address {
+  name?: string;
+  address: string;
+}
+
+/** An e-mail as composed: plain data, no template left in it. */
+export interface EmailMessage {
+  kind: 'email';
+  from: Address;
+  to: Address;
+  reply_to?: Address;
+  subject: string;
+  text: string;
+  html?: string;
+  /** Without angle brackets, e.g. `0190….1@mail.example.com`. */
+  message_id: string;
+  in_reply_to?: string;
+  references?: string[];
+  /** List-Unsubscribe, List-Unsubscribe-Post, Feedback-ID and the like; no CR or LF in any value. */
+  headers: Record<string, string>;
+}
+
+export type Message = EmailMessage;
+
+export interface SendRequest {
+  touch_id: string;
+  /** Stable over all retries of the same bytes: `<touch id>.<n>`. */
+  idempotency_key: string;
+  message: Message;
+  /** Hard limit for the whole call, milliseconds. */
+  timeout_ms: number;
+}
+
+/**
+ * What became of one provider call.
+ * accepted: the provider has it. `provider_id` is its own id where it gives one.
+ * refused: it answered no, and nothing was accepted. `permanent` ends the touch; `transient` and `throttled` retry.
+ * ambiguous: bytes may have been accepted (time-out, reset after the final dot, 502, 504, unreadable 2xx).
+ * not_started: provably no byte of the message left this process (no connection, budget passed before the call).
+ */
+export type SendOutcome =
+  | { kind: 'accepted'; provider_id?: string; response?: string }
+  | {
+      kind: 'refused';
+      permanence: 'permanent' | 'transient' | 'throttled';
+      reason: RefusalReason;
+      response?: string;
+      retry_after_ms?: number;
+    }
+  | { kind: 'ambiguous'; reason: string; response?: string }
+  | { kind: 'not_started'; reason: string };
+
+/** Why a provider said no, in our words. `mailbox_unknown` and `address_rejected` are hard bounces. */
+export type RefusalReason =
+  | 'mailbox_unknown'
+  | 'address_rejected'
+  | 'content_rejected'
+  | 'sender_rejected'
+  | 'mailbox_full'
+  | 'greylisted'
+  | 'throttled'
+  | 'bad_credentials'
+  | 'policy'
+  | 'unavailable'
+  | 'other';
+
+/** What a class K or L provider says when asked for a touch. `pending` and errors prove nothing. */
+export type LookupOutcome =
+  | { kind: 'found'; provider_id?: string; at?: Date }
+  | { kind: 'not_found' }
+  | { kind: 'unclear'; reason: string };
+
+export interface VerifyOutcome {
+  ok: boolean;
+  /** One line a person can act on. */
+  detail: string;
+  /** Each check made, in order. */
+  checks: { name: string; ok: boolean; detail: string }[];
+}
+
+/** One live connection to a provider account (one per sender and configuration version). */
+export interface Connection {
+  readonly provider_class: ProviderClass;
+  /** How many calls may be started at once now: free connections, the account's own rate. */
+  capacity(): number;
+  send(request: SendRequest): Promise<SendOutcome>;
+  /** Present for class L (and K where the provider can be asked). */
+  lookup?(request: {
+    touch_id: string;
+    idempotency_key: string;
+    message_id?: string;
+    timeout_ms: number;
+  }): Promise<LookupOutcome>;
+  close(): Promise<void>;
+}
+
+export interface Adapter {
+  readonly channel: 'email';
+  readonly provider: string;
+  readonly provider_class: ProviderClass;
+  /** Validates a sender's `config`; throws ZodError-like through `parse`. `secret_fields` are stored encrypted. */
+  readonly config: { parse(input: unknown): Record<string, unknown> };
+  readonly secret_fields: readonly string[];
+  connect(config: Record<string, unknown>): Connection;
+  verify(
+    config: Record<string, unknown>,
+    options: { timeout_ms: number; from: string },
+  ): Promise<VerifyOutcome>;
+}
