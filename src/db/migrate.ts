@@ -1,0 +1,153 @@
+/**
+ * From an empty database, or any released schema, to the current one. In: the owner's URL. Tables come from
+ * numbered files in `migrations/`, forward only, each in one transaction, one statement a query (Citus takes one
+ * DDL statement a query), with a checksum that must never change. Functions live beside their room in
+ * `src/**\/*.sql` and are installed again whenever their text changes. A session advisory lock lets any number of
+ * processes start at once.
+ */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join as joinPath, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Logger, runMigrations } from 'graphile-worker';
+import pg from 'pg';
+import { splitStatements } from './statements.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const SRC = joinPath(ROOT, 'src');
+const MIGRATIONS = joinPath(SRC, 'db', 'migrations');
+/** Any constant; one migration at a time per database. */
+const LOCK_KEY = 7_236_152;
+
+export interface MigrateOptions {
+  /** The owner's connection URL. */
+  url: string;
+  log?: (line: string) => void;
+}
+
+export interface MigrationState {
+  pending: string[];
+  applied: string[];
+}
+
+interface SqlFile {
+  name: string;
+  text: string;
+  checksum: string;
+}
+
+const quietLogger = new Logger(() => () => undefined);
+
+const checksumOf = (text: string) => createHash('sha256').update(text).digest('hex');
+
+function migrationFiles(): SqlFile[] {
+  return readdirSync(MIGRATIONS)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
+    .map((name) => read(joinPath(MIGRATIONS, name), name));
+}
+
+function functionFiles(): SqlFile[] {
+  return readdirSync(SRC, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.sql') && entry.parentPath !== MIGRATIONS)
+    .map((entry) => joinPath(entry.parentPath, entry.name))
+    .sort()
+    .map((path) => read(path, relative(SRC, path)));
+}
+
+function read(path: string, name: string): SqlFile {
+  const text = readFileSync(path, 'utf8');
+  return { name, text, checksum: checksumOf(text) };
+}
+
+async function bootstrap(client: pg.Client): Promise<void> {
+  await client.query(
+    'CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY, checksum text NOT NULL, kind text NOT NULL, applied_at timestamptz NOT NULL)',
+  );
+}
+
+async function recorded(client: pg.Client): Promise<Map<string, string>> {
+  const { rows } = await client.query<{ name: string; checksum: string }>(
+    'SELECT name, checksum FROM schema_migrations',
+  );
+  return new Map(rows.map((row) => [row.name, row.checksum]));
+}
+
+async function apply(client: pg.Client, file: SqlFile, kind: 'table' | 'function'): Promise<void> {
+  await client.query('BEGIN');
+  try {
+    for (const statement of splitStatements(file.text)) await client.query(statement);
+    await client.query(
+      `INSERT INTO schema_migrations (name, checksum, kind, applied_at) VALUES ($1, $2, $3, now())
+       ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = excluded.applied_at`,
+      [file.name, file.checksum, kind],
+    );
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw new Error(`${file.name}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
+  const client = new pg.Client({ connectionString: options.url, application_name: 'cadenza migrate' });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
+    await bootstrap(client);
+    const done = await recorded(client);
+    const applied: string[] = [];
+    for (const file of migrationFiles()) {
+      const before = done.get(file.name);
+      if (before === file.checksum) continue;
+      if (before !== undefined)
+        throw new Error(`${file.name} was changed after it had been applied; add a new migration instead`);
+      await apply(client, file, 'table');
+      applied.push(file.name);
+      options.log?.(`migrated ${file.name}`);
+    }
+    // graphile-worker keeps its own schema and its own record of it.
+    await runMigrations({ connectionString: options.url, logger: quietLogger });
+    for (const file of functionFiles()) {
+      if (done.get(file.name) === file.checksum) continue;
+      await apply(client, file, 'function');
+      applied.push(file.name);
+    }
+    if (applied.length > 0) await grantJobQueue(client);
+    return { applied };
+  } finally {
+    // Ending the connection gives the lock back.
+    await client.end();
+  }
+}
+
+/** The application queues and works jobs; the queue's tables hold ids only and know no tenant. */
+async function grantJobQueue(client: pg.Client): Promise<void> {
+  for (const statement of [
+    'GRANT USAGE ON SCHEMA graphile_worker TO cadenza_app',
+    'GRANT ALL ON ALL TABLES IN SCHEMA graphile_worker TO cadenza_app',
+    'GRANT ALL ON ALL SEQUENCES IN SCHEMA graphile_worker TO cadenza_app',
+    'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA graphile_worker TO cadenza_app',
+  ])
+    await client.query(statement);
+}
+
+/** What `cadenza migrate --status` shows. */
+export async function migrationStatus(options: MigrateOptions): Promise<MigrationState> {
+  const client = new pg.Client({ connectionString: options.url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ there: boolean }>(
+      "SELECT to_regclass('schema_migrations') IS NOT NULL AS there",
+    );
+    const done = rows[0]?.there === true ? await recorded(client) : new Map<string, string>();
+    const files = [...migrationFiles(), ...functionFiles()];
+    return {
+      applied: files.filter((file) => done.get(file.name) === file.checksum).map((file) => file.name),
+      pending: files.filter((file) => done.get(file.name) !== file.checksum).map((file) => file.name),
+    };
+  } finally {
+    await client.end();
+  }
+}
