@@ -2,15 +2,15 @@
  * The database server of a test run: one throw-away embedded cluster with a migrated template, which
  * `database.ts` clones for each test file. Gone at the end; what a killed run left is swept by the next.
  */
-import { existsSync, mkdtempSync, readdirSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbedded } from '../../src/db/embedded/launcher.ts';
 import { lockOwner } from '../../src/db/embedded/lock.ts';
 import { removeEmbedded } from '../../src/db/embedded/remove.ts';
+import { migrate } from '../../src/db/migrate.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -47,9 +47,6 @@ async function buildTemplate(ownerUrl: string): Promise<void> {
   }
   const url = new URL(ownerUrl);
   url.pathname = `/${TEMPLATE}`;
-  const module = new URL('../../src/db/migrate.ts', import.meta.url);
-  if (!existsSync(module)) return;
-  const { migrate } = await import(pathToFileURL(module.pathname).href);
   await migrate({ url: url.href });
 }
 
