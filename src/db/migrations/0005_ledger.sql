@@ -35,8 +35,8 @@ CREATE TABLE touches (
   reason text,
   provider_id text,
   -- what a person may read and an erasure blanks: the values composed in, the provider's words
-  frozen jsonb,
-  hash bytea,
+  frozen json,
+  hash text,
   detail text,
   planned_by text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
@@ -52,6 +52,9 @@ CREATE INDEX touches_due ON touches (org_id, priority, wake_at) WHERE wake_at IS
 
 -- At most one waiting touch a source (I5); also finds what a contact's stop must cancel.
 CREATE UNIQUE INDEX touches_live ON touches (org_id, contact_id, source_id) WHERE live;
+
+-- What a Hold has marked, to let it go again; empty otherwise, so it costs the hot path nothing.
+CREATE INDEX touches_held ON touches (org_id, held_by, id) WHERE held_by IS NOT NULL;
 
 SELECT tenant_table('touches', 'SELECT, INSERT, UPDATE');
 

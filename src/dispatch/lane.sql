@@ -1,0 +1,99 @@
+-- lane_take: the lane that has waited longest among those with something due, or none. Runs as cadenza_picker, which
+-- sees of touches only (org_id, priority, wake_at). The row is taken with SKIP LOCKED, so two workers never wait for
+-- each other here; if they both believed they held a lane, the gate would still let each touch through once.
+CREATE OR REPLACE FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms int, p_now timestamptz DEFAULT NULL)
+RETURNS TABLE (org_id uuid, shard smallint, expiries int, suspect uuid)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+DECLARE
+  v_now timestamptz := coalesce(p_now, clock_timestamp());
+  v_lane record;
+  v_taken record;
+BEGIN
+  FOR v_lane IN
+    SELECT l.org_id, l.shard FROM lanes l
+     WHERE (l.lease_until IS NULL OR l.lease_until < v_now) AND (l.sleep_until IS NULL OR l.sleep_until <= v_now)
+       AND EXISTS (SELECT FROM organizations o WHERE o.org_id = l.org_id AND o.status = 'active' AND NOT o.sending_paused)
+       AND EXISTS (SELECT FROM generate_series(0, 3) p(priority)
+             WHERE EXISTS (SELECT FROM touches t WHERE t.org_id = l.org_id AND t.priority = p.priority AND t.wake_at <= v_now))
+     ORDER BY l.taken_at
+     LIMIT 16
+  LOOP
+    SELECT l.lease_until, l.expiries, l.suspect INTO v_taken FROM lanes l
+     WHERE l.org_id = v_lane.org_id AND l.shard = v_lane.shard AND (l.lease_until IS NULL OR l.lease_until < v_now)
+       FOR UPDATE SKIP LOCKED;
+    CONTINUE WHEN NOT FOUND;
+    -- A lease that ran out, instead of being let go, is counted: its holder died or froze.
+    UPDATE lanes l SET locked_by = p_worker, token = p_token, lease_until = v_now + p_lease_ms * interval '1 millisecond',
+           taken_at = v_now, sleep_until = NULL, expiries = CASE WHEN v_taken.lease_until IS NULL THEN 0 ELSE v_taken.expiries + 1 END
+     WHERE l.org_id = v_lane.org_id AND l.shard = v_lane.shard;
+    RETURN QUERY SELECT v_lane.org_id, v_lane.shard, CASE WHEN v_taken.lease_until IS NULL THEN 0 ELSE v_taken.expiries + 1 END, v_taken.suspect;
+    RETURN;
+  END LOOP;
+END $$;
+
+-- lane_next: when the next touch of anybody falls due (null: nothing planned), so that a worker sleeps just that long.
+CREATE OR REPLACE FUNCTION lane_next(p_now timestamptz DEFAULT NULL) RETURNS timestamptz
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT min(n.wake_at) FROM lanes l CROSS JOIN generate_series(0, 3) p(priority)
+    CROSS JOIN LATERAL (SELECT t.wake_at FROM touches t WHERE t.org_id = l.org_id AND t.priority = p.priority
+      AND t.wake_at > coalesce(p_now, clock_timestamp()) ORDER BY t.wake_at LIMIT 1) n
+$$;
+
+ALTER FUNCTION lane_take(text, uuid, int, timestamptz) OWNER TO cadenza_picker;
+
+ALTER FUNCTION lane_next(timestamptz) OWNER TO cadenza_picker;
+
+-- lane_keep: the heartbeat. False: somebody else holds it now, stop reading it. `p_suspect`: the one touch about to be
+-- worked when the lane is read one at a time.
+CREATE OR REPLACE FUNCTION lane_keep(p_org uuid, p_shard int, p_token uuid, p_lease_ms int, p_progress boolean, p_suspect uuid, p_now timestamptz DEFAULT NULL)
+RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  EXECUTE format('SET LOCAL app.org = %L', p_org);
+  UPDATE lanes l SET lease_until = coalesce(p_now, clock_timestamp()) + p_lease_ms * interval '1 millisecond',
+         expiries = CASE WHEN p_progress THEN 0 ELSE l.expiries END, suspect = p_suspect
+   WHERE l.org_id = p_org AND l.shard = p_shard AND l.token = p_token;
+  RETURN FOUND;
+END $$;
+
+-- lane_leave: lets the lane go; `p_sleep_ms` keeps others from taking it for nothing while what is due is in flight.
+CREATE OR REPLACE FUNCTION lane_leave(p_org uuid, p_shard int, p_token uuid, p_sleep_ms int, p_now timestamptz DEFAULT NULL)
+RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  EXECUTE format('SET LOCAL app.org = %L', p_org);
+  UPDATE lanes l SET locked_by = NULL, token = NULL, lease_until = NULL, expiries = 0, suspect = NULL,
+         sleep_until = CASE WHEN p_sleep_ms > 0 THEN coalesce(p_now, clock_timestamp()) + p_sleep_ms * interval '1 millisecond' END
+   WHERE l.org_id = p_org AND l.shard = p_shard AND l.token = p_token;
+  RETURN FOUND;
+END $$;
+
+-- lane_read: what is due in the lane, most urgent first, with all that composing and planning need. A plain read:
+-- taking up writes nothing. Rows in `sending` still stand in the due index (wake_at changes at settle) and are passed over.
+CREATE OR REPLACE FUNCTION lane_read(p_org uuid, p_limit int, p_now timestamptz DEFAULT NULL)
+RETURNS TABLE (
+  id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no int, generation int, n int,
+  contact_id uuid, sender_id uuid, channel text, attempt int, key_n int, token uuid, looks smallint, needs_review boolean, frozen text,
+  enrollment_status text, is_live boolean, thread text, thread_subject text,
+  contact_version int, first_name text, last_name text, email text, company text, title text, attributes text
+)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_now timestamptz := coalesce(p_now, clock_timestamp());
+BEGIN
+  EXECUTE format('SET LOCAL app.org = %L', p_org);
+  RETURN QUERY
+  WITH due AS MATERIALIZED (
+    SELECT d.* FROM generate_series(0, 3) p(priority) CROSS JOIN LATERAL (
+      SELECT t.* FROM touches t
+       WHERE t.org_id = p_org AND t.priority = p.priority AND t.wake_at <= v_now AND t.state IN ('planned', 'unknown')
+       ORDER BY t.wake_at LIMIT p_limit) d
+    LIMIT p_limit
+  )
+  SELECT d.id, d.state, d.source_id, d.sequence_id, d.version_id, d.step_id, d.step_no, d.generation, d.n,
+         d.contact_id, d.sender_id, d.channel, d.attempt, d.key_n, d.token, d.looks, d.needs_review,
+         CASE WHEN d.state = 'unknown' THEN d.frozen::text END,
+         e.status, e.live_touch = d.id, CASE WHEN e.thread <> '{}' THEN array_to_string(e.thread, ',') END, e.thread_subject,
+         c.version, c.first_name, c.last_name, c.email, c.company, c.title, CASE WHEN c.attributes <> '{}' THEN c.attributes::text END
+    FROM due d
+    JOIN enrollments e ON e.org_id = p_org AND e.id = d.source_id
+    JOIN contacts c ON c.org_id = p_org AND c.id = d.contact_id;
+END $$;

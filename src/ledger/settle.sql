@@ -1,0 +1,159 @@
+-- settle: writes what became of a batch of one organization's touches, in one transaction and one round trip:
+-- outcome, event, quota given back where nothing was accepted, the enrollment moved on and its next touch planned.
+--
+-- outcomes: from sending or unknown, fenced by the gate's token:
+--   sent, failed, retry (-> planned), not_started (-> planned), unknown;
+-- from planned: skipped (ends or moves its enrollment), postponed (another time), held (a Hold's mark), dropped
+--   (its source has ended: cancelled).
+-- The enrollment moves only while it is active and this touch is its live one: a late settle after a pause records
+-- the truth and advances nothing. Returns per touch: settled, late (recorded, source had moved on) or lost (another
+-- won; nothing written).
+CREATE OR REPLACE FUNCTION settle(
+  p_org uuid,
+  p_token uuid,
+  p_actor text,
+  p_touches uuid[],
+  p_sources uuid[],
+  p_outcomes text[],
+  p_ats timestamptz[],
+  p_reasons text[],
+  p_provider_ids text[],
+  p_details text[],
+  -- retry, postponed, unknown, not_started: when to look again
+  p_wakes timestamptz[],
+  -- the status the enrollment ends with, if it ends
+  p_ends text[],
+  -- the first subject of the thread, on a first sent e-mail
+  p_subjects text[],
+  -- the touch to plan next, null where there is none
+  p_next_ids uuid[],
+  p_next_steps uuid[],
+  p_next_nos int[],
+  p_next_channels text[],
+  p_next_from timestamptz[],
+  p_next_until timestamptz[],
+  p_now timestamptz DEFAULT NULL
+) RETURNS TABLE (touch_id uuid, result text)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_now timestamptz;
+  v_give_back boolean := p_outcomes && ARRAY['failed', 'retry', 'not_started'];
+  v_hold boolean := 'held' = ANY (p_outcomes);
+BEGIN
+  EXECUTE format('SET LOCAL app.org = %L', p_org);
+  -- A mark of a Hold must not land after the resume that ends it: the same lock classes as the gate.
+  IF v_hold THEN
+    PERFORM pg_advisory_xact_lock_shared(1, lock_key(p_org));
+    PERFORM pg_advisory_xact_lock_shared(2, k.key) FROM (
+      SELECT DISTINCT lock_bucket(p_org, t.sequence_id) AS key FROM touches t WHERE t.org_id = p_org AND t.id = ANY (p_touches) ORDER BY 1) k;
+    PERFORM pg_advisory_xact_lock_shared(3, k.key) FROM (
+      SELECT DISTINCT lock_bucket(p_org, t.sender_id) AS key FROM touches t WHERE t.org_id = p_org AND t.id = ANY (p_touches) ORDER BY 1) k;
+  END IF;
+  PERFORM FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (p_sources) ORDER BY e.id FOR UPDATE;
+  IF v_give_back THEN
+    PERFORM FROM sender_usage u
+      JOIN gates g ON g.org_id = p_org AND g.token = p_token
+     WHERE u.org_id = p_org AND g.rules -> 'senders' ? u.sender_id::text
+       AND u.period IN (g.rules -> 'senders' -> u.sender_id::text ->> 'day', g.rules -> 'senders' -> u.sender_id::text ->> 'hour')
+     ORDER BY u.sender_id, u.period FOR UPDATE OF u;
+    PERFORM FROM contact_usage u
+     WHERE u.org_id = p_org AND u.day = (SELECT (g.rules ->> 'contact_day')::date FROM gates g WHERE g.org_id = p_org AND g.token = p_token)
+       AND u.contact_id IN (SELECT t.contact_id FROM touches t WHERE t.org_id = p_org AND t.id = ANY (p_touches))
+     ORDER BY u.contact_id FOR UPDATE;
+  END IF;
+  PERFORM FROM touches t WHERE t.org_id = p_org AND t.id = ANY (p_touches) ORDER BY t.id FOR UPDATE;
+  v_now := coalesce(p_now, clock_timestamp());
+
+  RETURN QUERY
+  WITH input AS MATERIALIZED (
+    SELECT * FROM unnest(p_touches, p_outcomes, p_ats, p_reasons, p_provider_ids, p_details, p_wakes, p_ends, p_subjects,
+        p_next_ids, p_next_steps, p_next_nos, p_next_channels, p_next_from, p_next_until)
+      WITH ORDINALITY u(id, outcome, at, reason, provider_id, detail, wake, ends, subject,
+        next_id, next_step, next_no, next_channel, next_from, next_until, ord)
+  ), decided AS MATERIALIZED (
+    SELECT i.*, t.source_id, t.state AS was, e.status = 'active' AND e.live_touch = t.id AS moves,
+      CASE
+        WHEN i.outcome IN ('retry', 'not_started', 'postponed') THEN CASE WHEN e.status = 'active' AND e.live_touch = t.id THEN 'planned' ELSE 'cancelled' END
+        WHEN i.outcome = 'held' THEN 'planned'
+        WHEN i.outcome = 'dropped' THEN 'cancelled'
+        ELSE i.outcome END AS becomes
+      FROM input i
+      JOIN touches t ON t.org_id = p_org AND t.id = i.id
+      JOIN enrollments e ON e.org_id = p_org AND e.id = t.source_id
+     WHERE CASE WHEN i.outcome IN ('skipped', 'postponed', 'held', 'dropped') THEN t.state = 'planned'
+                ELSE t.state IN ('sending', 'unknown') AND t.token = p_token END
+       -- a paused or re-planned enrollment's touch is not ours to end
+       AND (i.outcome <> 'dropped' OR e.status <> 'active' OR e.live_touch <> t.id)
+       AND (i.outcome <> 'held' OR CASE i.reason
+             WHEN 'sequence_paused' THEN EXISTS (SELECT FROM sequences s WHERE s.org_id = p_org AND s.id = t.sequence_id AND s.status <> 'active')
+             WHEN 'sender_paused' THEN EXISTS (SELECT FROM senders s WHERE s.org_id = p_org AND s.id = t.sender_id AND s.status <> 'active')
+             ELSE EXISTS (SELECT FROM channel_switches w WHERE w.org_id = p_org AND w.channel = t.channel AND w.paused) END)
+  ), touched AS (
+    UPDATE touches t SET
+        state = d.becomes,
+        live = d.becomes IN ('planned', 'sending', 'unknown'),
+        wake_at = CASE WHEN d.becomes IN ('planned', 'unknown') AND d.outcome <> 'held' THEN d.wake END,
+        not_before = CASE WHEN d.outcome = 'postponed' THEN d.wake ELSE t.not_before END,
+        not_after = CASE WHEN d.outcome IN ('postponed', 'retry') THEN d.next_until ELSE t.not_after END,
+        held_by = CASE WHEN d.outcome = 'held' THEN split_part(d.reason, '_', 1) END,
+        attempt = CASE WHEN d.outcome = 'not_started' THEN t.attempt - 1 ELSE t.attempt END,
+        needs_review = false,
+        reason = d.reason,
+        provider_id = coalesce(d.provider_id, t.provider_id),
+        detail = coalesce(d.detail, t.detail),
+        settled_at = CASE WHEN d.becomes NOT IN ('planned', 'unknown') THEN d.at END
+      FROM decided d
+     WHERE t.org_id = p_org AND t.id = d.id
+    RETURNING t.id, t.source_id, t.contact_id, t.sequence_id, t.version_id, t.step_id, t.sender_id, t.generation, t.attempt, t.priority
+  ), moved AS (
+    UPDATE enrollments e SET
+        status = CASE WHEN d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL THEN d.ends ELSE e.status END,
+        status_reason = CASE WHEN d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL THEN d.reason ELSE e.status_reason END,
+        ended_at = CASE WHEN d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL THEN v_now ELSE e.ended_at END,
+        ended_by = CASE WHEN d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL THEN p_actor ELSE e.ended_by END,
+        live_touch = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_id ELSE e.live_touch END,
+        step_id = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_step ELSE e.step_id END,
+        step_no = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_no ELSE e.step_no END,
+        thread = CASE WHEN d.outcome = 'sent' THEN e.thread || d.id ELSE e.thread END,
+        thread_subject = coalesce(e.thread_subject, d.subject),
+        updated_at = v_now
+      FROM decided d
+     WHERE e.org_id = p_org AND e.id = d.source_id AND (d.outcome = 'sent' OR (d.moves AND (d.next_id IS NOT NULL OR d.ends IS NOT NULL)))
+    RETURNING e.id
+  ), planned AS (
+    INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
+        channel, priority, wake_at, not_before, not_after, planned_by, created_at)
+    SELECT p_org, d.next_id, t.source_id, t.sequence_id, t.version_id, d.next_step, d.next_no, t.generation, 1, t.contact_id, t.sender_id,
+        d.next_channel, t.priority, d.next_from, d.next_from, d.next_until, p_actor, v_now
+      FROM decided d JOIN touched t ON t.id = d.id
+     WHERE d.moves AND d.next_id IS NOT NULL
+  ), told AS (
+    INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, attempt, token, actor)
+    SELECT p_org, d.at, CASE WHEN d.becomes = 'cancelled' THEN 'cancelled' ELSE d.outcome END, d.reason,
+           t.source_id, t.id, t.contact_id, t.sequence_id, t.step_id, t.sender_id, t.attempt, p_token, p_actor
+      FROM decided d JOIN touched t ON t.id = d.id
+    UNION ALL
+    SELECT p_org, v_now, d.ends, d.reason, t.source_id, NULL, t.contact_id, t.sequence_id, t.step_id, t.sender_id, NULL, NULL, p_actor
+      FROM decided d JOIN touched t ON t.id = d.id
+     WHERE d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL
+  ), closed AS (
+    UPDATE gates g SET open = g.open - n.n
+      FROM (SELECT count(*)::int AS n FROM decided d WHERE d.was IN ('sending', 'unknown') AND d.becomes <> 'unknown') n
+     WHERE g.org_id = p_org AND g.token = p_token AND n.n > 0
+  ), back AS (
+    UPDATE sender_usage u SET used = u.used - n.n
+      FROM (SELECT t.sender_id, count(*)::int AS n FROM decided d JOIN touched t ON t.id = d.id
+             WHERE d.outcome IN ('failed', 'retry', 'not_started') GROUP BY 1) n
+      JOIN gates g ON g.org_id = p_org AND g.token = p_token
+     WHERE u.org_id = p_org AND u.sender_id = n.sender_id
+       AND u.period IN (g.rules -> 'senders' -> n.sender_id::text ->> 'day', g.rules -> 'senders' -> n.sender_id::text ->> 'hour')
+  ), contact_back AS (
+    UPDATE contact_usage u SET used = u.used - n.n
+      FROM (SELECT t.contact_id, count(*)::int AS n FROM decided d JOIN touched t ON t.id = d.id
+             WHERE d.outcome IN ('failed', 'retry', 'not_started') GROUP BY 1) n
+     WHERE u.org_id = p_org AND u.contact_id = n.contact_id
+       AND u.day = (SELECT (g.rules ->> 'contact_day')::date FROM gates g WHERE g.org_id = p_org AND g.token = p_token)
+  )
+  SELECT i.id, CASE WHEN d.id IS NULL THEN 'lost' WHEN d.moves THEN 'settled' ELSE 'late' END
+    FROM input i LEFT JOIN decided d ON d.id = i.id ORDER BY i.ord;
+END $$;
