@@ -1,0 +1,89 @@
+/** Calls gate.sql: one round trip for one batch of one organization. */
+import type { Database } from '../db/database.ts';
+import type { Uuid } from '../kernel/ids.ts';
+import type { Verdict } from './reasons.ts';
+
+/** A composed touch that asks to go. */
+export interface GateTouch {
+  id: Uuid;
+  sequence_id: Uuid;
+  sender_id: Uuid;
+  contact_version: number;
+  sender_version: number;
+  hash: string;
+  /** JSON text of the values composed in. */
+  frozen: string;
+}
+
+/** A sender's quota periods now; `hour` is null when it has no hourly limit. Times are ISO texts. */
+export interface SenderPeriod {
+  sender_id: Uuid;
+  day: string;
+  hour: string | null;
+  from: string;
+  until: string;
+}
+
+export interface GateBatch {
+  org: Uuid;
+  worker: string;
+  token: Uuid;
+  /** How long the caller may hold what went before others may think it dead. */
+  lease_ms: number;
+  /** From the gate to the provider call. */
+  budget_ms: number;
+  policy_version: number;
+  touches: readonly GateTouch[];
+  periods: readonly SenderPeriod[];
+  /** The organization's day `YYYY-MM-DD`, null when it has no frequency cap. */
+  contact_day: string | null;
+  /** Reconciling class K: the touches are `unknown`, all from one earlier gate. */
+  resend?: boolean;
+  /** Null outside tests: the database's clock decides (I12). */
+  now?: Date | null;
+}
+
+export interface GateVerdict {
+  id: Uuid;
+  verdict: Verdict;
+  attempt: number;
+  key_n: number;
+}
+
+const STATEMENT = {
+  name: 'gate',
+  text: `SELECT g.touch_id, g.verdict, g.attempt, g.key_n, extract(epoch FROM g.at)::float8 * 1000 FROM gate(
+    $1::uuid, $2::text, $3::uuid, $4::int, $5::int, $6::int, $7::uuid[], $8::int[], $9::int[], $10::text[], $11::text[],
+    $12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::date, $19::boolean, $20::timestamptz) g`,
+};
+
+/** `at` is the database's time of the decision, Unix milliseconds. */
+export async function gate(db: Database, batch: GateBatch): Promise<{ at: number; verdicts: GateVerdict[] }> {
+  const { touches, periods } = batch;
+  const rows = (await db.callPrepared(STATEMENT, [
+    batch.org,
+    batch.worker,
+    batch.token,
+    batch.lease_ms,
+    batch.budget_ms,
+    batch.policy_version,
+    touches.map((t) => t.id),
+    touches.map((t) => t.contact_version),
+    touches.map((t) => t.sender_version),
+    touches.map((t) => t.hash),
+    touches.map((t) => t.frozen),
+    [...new Set(touches.map((t) => t.sequence_id))],
+    periods.map((p) => p.sender_id),
+    periods.map((p) => p.day),
+    periods.map((p) => p.hour),
+    periods.map((p) => p.from),
+    periods.map((p) => p.until),
+    batch.contact_day,
+    batch.resend ?? false,
+    batch.now ?? null,
+  ])) as [Uuid, Verdict, number, number, number][];
+  return {
+    at: rows[0]?.[4] ?? 0,
+    verdicts: rows.map(([id, verdict, attempt, key_n]) => ({ id, verdict, attempt, key_n })),
+  };
+}

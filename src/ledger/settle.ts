@@ -1,0 +1,95 @@
+/** Calls settle.sql: the outcomes of one batch of one organization, one transaction, one round trip. */
+import type { Database } from '../db/database.ts';
+import type { Uuid } from '../kernel/ids.ts';
+
+export type Outcome =
+  | 'sent'
+  | 'failed'
+  | 'retry'
+  | 'not_started'
+  | 'unknown'
+  | 'skipped'
+  | 'postponed'
+  | 'held'
+  | 'dropped';
+
+/** The touch to plan when this one moves its enrollment on. Times are Unix milliseconds. */
+export interface NextTouch {
+  id: Uuid;
+  step_id: Uuid;
+  step_no: number;
+  channel: string;
+  not_before: number;
+  not_after: number | null;
+}
+
+export interface Settlement {
+  touch_id: Uuid;
+  source_id: Uuid;
+  outcome: Outcome;
+  /** When it happened (EXE-12), Unix milliseconds. */
+  at: number;
+  reason?: string | null;
+  provider_id?: string | null;
+  detail?: string | null;
+  /** retry, postponed, unknown, not_started: when to look again, Unix milliseconds. */
+  wake?: number | null;
+  /** postponed and retry: the end of the opening that `wake` lies in. */
+  not_after?: number | null;
+  /** The status its enrollment ends with when there is no next touch. */
+  ends?: string | null;
+  subject?: string | null;
+  next?: NextTouch | null;
+}
+
+/** settled; late: recorded, its source had moved on; lost: another settled it first, nothing was written. */
+export type SettleResult = 'settled' | 'late' | 'lost';
+
+const STATEMENT = {
+  name: 'settle',
+  text: `SELECT s.touch_id, s.result FROM settle($1::uuid, $2::uuid, $3::text, $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[],
+    $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::text[], $14::uuid[], $15::uuid[], $16::int[], $17::text[],
+    $18::timestamptz[], $19::timestamptz[], $20::timestamptz) s`,
+};
+
+/** The longest text of a provider that is kept. */
+const MAX_DETAIL = 2_000;
+
+const time = (ms: number | null | undefined) =>
+  ms === null || ms === undefined ? null : new Date(ms).toISOString();
+
+export async function settle(
+  db: Database,
+  batch: {
+    org: Uuid;
+    token: Uuid | null;
+    actor: string;
+    settlements: readonly Settlement[];
+    now?: Date | null;
+  },
+): Promise<Map<Uuid, SettleResult>> {
+  const all = batch.settlements;
+  const rows = (await db.callPrepared(STATEMENT, [
+    batch.org,
+    batch.token,
+    batch.actor,
+    all.map((s) => s.touch_id),
+    all.map((s) => s.source_id),
+    all.map((s) => s.outcome),
+    all.map((s) => time(s.at)),
+    all.map((s) => s.reason ?? null),
+    all.map((s) => s.provider_id ?? null),
+    all.map((s) => s.detail?.slice(0, MAX_DETAIL).replaceAll('\0', '') ?? null),
+    all.map((s) => time(s.wake)),
+    all.map((s) => s.ends ?? null),
+    all.map((s) => s.subject ?? null),
+    all.map((s) => s.next?.id ?? null),
+    all.map((s) => s.next?.step_id ?? null),
+    all.map((s) => s.next?.step_no ?? null),
+    all.map((s) => s.next?.channel ?? null),
+    all.map((s) => time(s.next?.not_before)),
+    all.map((s) => time(s.next ? s.next.not_after : s.not_after)),
+    batch.now ?? null,
+  ])) as [Uuid, SettleResult][];
+  return new Map(rows);
+}
