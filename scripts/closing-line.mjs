@@ -7,7 +7,7 @@
  * As a vitest reporter it closes every `npm test`; run as `node scripts/closing-line.mjs REPORT.json [EXIT_CODE]` it reads
  * vitest's JSON report. A file that does not load, or an error outside any test, counts as failed.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 /** The mark that `describeWith` of test/support/debian.ts leaves in a title. */
@@ -57,8 +57,8 @@ export default class ClosingLine {
       if (!failed && module.state() === 'failed') others += 1;
       for (const test of own) tests.push({ title: test.fullName, status: test.result().state });
     }
-    // After the default reporter's summary, which is written in this same turn.
-    setImmediate(() => process.stdout.write(`${closingLines(tests, others).join('\n')}\n`));
+    // At the very end: other reporters still write their summaries after this turn.
+    process.once('exit', () => writeSync(1, `${closingLines(tests, others).join('\n')}\n`));
   }
 }
 

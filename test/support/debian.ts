@@ -12,7 +12,7 @@ const FURTHER_FOLDERS = ['/usr/sbin', '/sbin', '/usr/lib/postgresql/15/bin'];
 
 /** Where the program is, or undefined. */
 export function findProgram(program: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...FURTHER_FOLDERS];
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...FURTHER_FOLDERS];
   return folders
     .map((folder) => join(folder, program))
     .find((path) => {
@@ -30,7 +30,7 @@ export function describeWith(program: string, title: string, body: (path: string
   const path = findProgram(program);
   const named = `${title} (needs ${program})`;
   if (path !== undefined) describe(named, () => body(path));
-  else if (process.env['CI']) {
+  else if (process.env.CI) {
     describe(named, () => {
       it(`finds ${program}`, () => {
         throw new Error(`${program} is not installed; scripts/debian.sh installs it`);
