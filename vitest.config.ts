@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['test/support/cluster.ts'],
+    reporters: ['default', './scripts/closing-line.mjs'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

@@ -1,0 +1,62 @@
+/** What the checks share: listing files, parsing TypeScript, and one way to say what was found. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import ts from 'typescript';
+
+const NOT_OURS = new Set(['node_modules', 'dist', '.git', '.cadenza', 'coverage', 'tmp']);
+
+/** Files under `root` (relative, sorted, with `/`), without what git ignores. `keep` filters by relative path. */
+export function listFiles(root, keep = () => true) {
+  const found = [];
+  const walk = (folder) => {
+    for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+      if (NOT_OURS.has(entry.name)) continue;
+      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+      if (entry.isDirectory()) walk(path);
+      else if (keep(path)) found.push(path);
+    }
+  };
+  walk('');
+  return found.sort();
+}
+
+export function isTest(file) {
+  return /\.test\.ts$/.test(file);
+}
+
+/** The TypeScript files of `src/`, without unit tests unless asked for. */
+export function productSources(root, { tests = false } = {}) {
+  return listFiles(root, (file) => /^src\/.*\.ts$/.test(file) && (tests || !isTest(file)));
+}
+
+export function parse(root, file) {
+  const text = readFileSync(join(root, file), 'utf8');
+  return ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+}
+
+/** Visits every node below `node`. */
+export function visit(node, see) {
+  see(node);
+  node.forEachChild((child) => visit(child, see));
+}
+
+export function lineOf(source, node) {
+  return source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
+}
+
+/**
+ * Runs one check as a program: `node scripts/check/NAME.mjs [ROOT]`. `check(root)` answers
+ * `{ looked, unit, findings: [{ file, line?, message }] }`; looking at nothing is a failure of its own, because a check
+ * that finds no input is green for the wrong reason.
+ */
+export async function main(name, check) {
+  const root = resolve(process.argv[2] ?? '.');
+  const { looked, unit, findings, notes = [] } = await check(root);
+  for (const { file, line, message } of findings) {
+    console.log(`${file}${line === undefined ? '' : `:${line}`} ${message}`);
+  }
+  for (const note of notes) console.log(`note: ${note}`);
+  if (looked === 0) console.log(`${name}: found no ${unit} to look at`);
+  console.log(`${name}: ${looked} ${unit}, ${findings.length} findings`);
+  process.exitCode = findings.length > 0 || looked === 0 ? 1 : 0;
+}

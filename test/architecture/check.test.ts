@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Planted, plant } from '../support/planted.ts';
+
+const CHECK = fileURLToPath(new URL('../../scripts/check.mjs', import.meta.url));
+
+describe('npm run check:fast', () => {
+  let project: Planted;
+  let result: { status: number | null; stdout: string };
+  beforeAll(() => {
+    project = plant({
+      'src/kernel/wrong.ts': "export const count: number = 'one';\n",
+      'src/kernel/leaning.ts': "export * from '../db/owner.ts';\n",
+      'src/db/owner.ts': 'export const owned = 1;\n',
+      'README.md': 'Nothing is named here.\n',
+    });
+    cpSync(CHECK, join(project.root, 'scripts/check.mjs'));
+    const args = [join(project.root, 'scripts/check.mjs'), '--fast'];
+    result = spawnSync(process.execPath, args, { cwd: project.root, encoding: 'utf8' });
+  });
+  afterAll(() => project.remove());
+
+  it('is red when steps fail, and shows what each of them said', () => {
+    expect(result.stdout).toMatch(/^FAIL +[\d.]+ s {2}types$/m);
+    expect(result.stdout).toMatch(/^FAIL +[\d.]+ s {2}architecture$/m);
+    expect(result.stdout).toMatch(/^--- types\n.*wrong\.ts.*TS2322/m);
+    expect(result.stdout).toContain('src/kernel/leaning.ts room-kernel: imports src/db/owner.ts');
+    expect(result.status).toBe(1);
+  });
+
+  it('runs the other steps all the same, and prints their time', () => {
+    for (const step of ['sql', 'docs', 'sizes']) {
+      expect(result.stdout).toMatch(new RegExp(`^ok +[\\d.]+ s {2}${step}$`, 'm'));
+    }
+  });
+
+  it('leaves the dead-code step out while there is no program, and says so', () => {
+    expect(result.stdout).toMatch(/^skip +dead code: there is no bin\/cadenza\.mjs yet$/m);
+  });
+});
