@@ -108,7 +108,7 @@ BEGIN
   ), moved AS (
     UPDATE enrollments e SET
         status = CASE WHEN d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL THEN d.ends ELSE e.status END,
-        status_reason = CASE WHEN d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL THEN d.reason ELSE e.status_reason END,
+        status_reason = CASE WHEN d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL THEN coalesce(d.reason, 'last_step') ELSE e.status_reason END,
         ended_at = CASE WHEN d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL THEN v_now ELSE e.ended_at END,
         ended_by = CASE WHEN d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL THEN p_actor ELSE e.ended_by END,
         live_touch = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_id ELSE e.live_touch END,
@@ -136,6 +136,13 @@ BEGIN
     SELECT p_org, v_now, d.ends, d.reason, t.source_id, NULL, t.contact_id, t.sequence_id, t.step_id, t.sender_id, NULL, NULL, p_actor
       FROM decided d JOIN touched t ON t.id = d.id
      WHERE d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL
+  ), bounced AS (
+    INSERT INTO suppressions (org_id, kind, address, reason, source, contact_id, touch_id, created_at)
+    SELECT p_org, 'email', c.email, 'hard_bounce', d.reason, c.id, d.id, d.at
+      FROM decided d JOIN touched t ON t.id = d.id JOIN contacts c ON c.org_id = p_org AND c.id = t.contact_id
+     WHERE d.becomes = 'failed' AND d.ends = 'bounced' AND c.email IS NOT NULL
+     ORDER BY 3
+    ON CONFLICT (org_id, kind, address) DO NOTHING
   ), closed AS (
     UPDATE gates g SET open = g.open - n.n
       FROM (SELECT count(*)::int AS n FROM decided d WHERE d.was IN ('sending', 'unknown') AND d.becomes <> 'unknown') n

@@ -79,25 +79,32 @@ CREATE OR REPLACE FUNCTION hold_flag(
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz;
+  v_epoch int;
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   PERFORM CASE p_class WHEN 'sequence' THEN lock_exclusive(2, p_org, p_id::uuid) WHEN 'sender' THEN lock_exclusive(3, p_org, p_id::uuid)
                        ELSE lock_exclusive(1, p_org, p_org) END;
   v_now := coalesce(p_now, clock_timestamp());
   IF p_class = 'sequence' THEN
-    RETURN QUERY UPDATE sequences s SET status = CASE WHEN p_paused THEN 'paused' ELSE 'active' END, epoch = s.epoch + 1, updated_at = v_now
-      WHERE s.org_id = p_org AND s.id = p_id::uuid AND s.status = CASE WHEN p_paused THEN 'active' ELSE 'paused' END RETURNING s.epoch, v_now;
+    UPDATE sequences s SET status = CASE WHEN p_paused THEN 'paused' ELSE 'active' END, epoch = s.epoch + 1, updated_at = v_now
+     WHERE s.org_id = p_org AND s.id = p_id::uuid AND s.status = CASE WHEN p_paused THEN 'active' ELSE 'paused' END RETURNING s.epoch INTO v_epoch;
   ELSIF p_class = 'sender' THEN
-    RETURN QUERY UPDATE senders s SET status = CASE WHEN p_paused THEN 'paused' ELSE 'active' END, status_reason = p_reason, epoch = s.epoch + 1, updated_at = v_now
-      WHERE s.org_id = p_org AND s.id = p_id::uuid AND s.status = CASE WHEN p_paused THEN 'active' ELSE 'paused' END RETURNING s.epoch, v_now;
+    UPDATE senders s SET status = CASE WHEN p_paused THEN 'paused' ELSE 'active' END, status_reason = p_reason, epoch = s.epoch + 1, updated_at = v_now
+     WHERE s.org_id = p_org AND s.id = p_id::uuid AND s.status = CASE WHEN p_paused THEN 'active' ELSE 'paused' END RETURNING s.epoch INTO v_epoch;
   ELSIF p_class = 'channel' THEN
-    RETURN QUERY INSERT INTO channel_switches AS w (org_id, channel, paused, epoch, updated_at) VALUES (p_org, p_id, p_paused, 1, v_now)
-      ON CONFLICT (org_id, channel) DO UPDATE SET paused = excluded.paused, epoch = w.epoch + 1, updated_at = excluded.updated_at
-      WHERE w.paused <> excluded.paused RETURNING w.epoch, v_now;
+    INSERT INTO channel_switches AS w (org_id, channel, paused, epoch, updated_at) VALUES (p_org, p_id, p_paused, 1, v_now)
+    ON CONFLICT (org_id, channel) DO UPDATE SET paused = excluded.paused, epoch = w.epoch + 1, updated_at = excluded.updated_at
+     WHERE w.paused <> excluded.paused RETURNING w.epoch INTO v_epoch;
   ELSE
-    RETURN QUERY UPDATE organizations o SET sending_paused = p_paused, epoch = o.epoch + 1, updated_at = v_now
-      WHERE o.org_id = p_org AND o.sending_paused <> p_paused RETURNING o.epoch, v_now;
+    UPDATE organizations o SET sending_paused = p_paused, epoch = o.epoch + 1, updated_at = v_now
+     WHERE o.org_id = p_org AND o.sending_paused <> p_paused RETURNING o.epoch INTO v_epoch;
   END IF;
+  IF v_epoch IS NULL THEN RETURN; END IF;
+  -- In this transaction, so that a resume that is acknowledged always releases what it held.
+  IF NOT p_paused AND p_class <> 'organization' THEN
+    PERFORM graphile_worker.add_job('release_held', json_build_object('org', p_org, 'class', p_class, 'id', p_id, 'epoch', v_epoch));
+  END IF;
+  RETURN QUERY SELECT v_epoch, v_now;
 END $$;
 
 -- What of a class is in flight now: the open gates say which touches to look at.
@@ -150,4 +157,77 @@ BEGIN
   UPDATE touches t SET held_by = NULL, wake_at = greatest(t.not_before, v_now), reason = NULL
    WHERE t.org_id = p_org AND t.id = ANY (v_ids) AND t.state = 'planned' AND t.held_by = p_class;
   RETURN cardinality(v_ids);
+END $$;
+
+-- Opting out, first transaction: everything (CON-4). The rows of the enrollments are held before their touches.
+CREATE OR REPLACE FUNCTION unsubscribe_flag(
+  p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid,
+  p_actor_type text, p_actor_id text, p_now timestamptz DEFAULT NULL
+) RETURNS TABLE (sources uuid[], cancelled int, effective_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_now timestamptz := coalesce(p_now, clock_timestamp());
+  v_actor text := p_actor_type || ':' || p_actor_id;
+  v_sources uuid[];
+  v_cancelled int := 0;
+BEGIN
+  EXECUTE format('SET LOCAL app.org = %L', p_org);
+  PERFORM FROM contacts c WHERE c.org_id = p_org AND c.id = p_contact;
+  IF NOT FOUND THEN RETURN; END IF;
+  v_sources := ARRAY(
+    SELECT e.id FROM enrollments e JOIN sequence_versions v ON v.org_id = p_org AND v.id = e.version_id
+     WHERE e.org_id = p_org AND e.contact_id = p_contact AND e.status IN ('active', 'paused')
+       AND EXISTS (SELECT FROM jsonb_array_elements(v.definition -> 'steps') WITH ORDINALITY s(step, n)
+                    WHERE s.n > e.step_no AND s.step ->> 'channel' = p_channel)
+     ORDER BY e.id FOR UPDATE OF e);
+  UPDATE enrollments e SET status = 'unsubscribed', status_reason = 'unsubscribe_' || p_source, epoch = e.epoch + 1,
+         updated_at = v_now, ended_at = v_now, ended_by = v_actor
+   WHERE e.org_id = p_org AND e.id = ANY (v_sources);
+  IF cardinality(v_sources) > 0 THEN
+    v_cancelled := touches_cancel(p_org, v_sources, array_fill(p_contact, ARRAY[cardinality(v_sources)]), 'unsubscribed', v_actor, v_now);
+  END IF;
+  INSERT INTO suppressions (org_id, kind, address, reason, source, contact_id, touch_id, created_at)
+    SELECT p_org, 'email', c.email, 'unsubscribe', p_source, p_contact, p_touch, v_now
+      FROM contacts c WHERE c.org_id = p_org AND c.id = p_contact AND c.email IS NOT NULL
+    ON CONFLICT (org_id, kind, address) DO NOTHING;
+  INSERT INTO consents (org_id, contact_id, channel, id, status, source, evidence, actor_type, actor_id, at)
+    VALUES (p_org, p_contact, p_channel, p_consent, 'revoked', p_source, p_evidence, p_actor_type, p_actor_id, v_now);
+  INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, actor)
+    VALUES (p_org, v_now, 'unsubscribe', p_source, p_contact, p_touch, p_contact, v_actor);
+  INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
+    SELECT p_org, v_now, 'unsubscribed', p_source, e.id, CASE WHEN p_touch = ANY (e.thread) THEN p_touch END, p_contact, e.sequence_id, e.step_id, e.sender_id, v_actor
+      FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (v_sources);
+  RETURN QUERY SELECT v_sources, v_cancelled, v_now;
+END $$;
+
+-- Opting out, second transaction: what an enrolment committed beside the first planned is cancelled too, and what is
+-- in flight is listed. (A touch planned later still is stopped by the gate, which reads the suppression.)
+CREATE OR REPLACE FUNCTION unsubscribe_cancel(
+  p_org uuid, p_contact uuid, p_channel text, p_receipt uuid, p_cancelled int, p_actor text, p_effective_at timestamptz, p_now timestamptz DEFAULT NULL
+) RETURNS TABLE (in_flight uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_now timestamptz := coalesce(p_now, clock_timestamp());
+  v_sources uuid[];
+  v_flying uuid[];
+  v_more int := 0;
+BEGIN
+  EXECUTE format('SET LOCAL app.org = %L', p_org);
+  v_sources := ARRAY(
+    SELECT e.id FROM enrollments e JOIN touches t ON t.org_id = p_org AND t.contact_id = p_contact AND t.source_id = e.id AND t.live
+     WHERE e.org_id = p_org AND e.contact_id = p_contact AND e.status IN ('active', 'paused') AND t.channel = p_channel
+     ORDER BY e.id FOR UPDATE OF e);
+  IF cardinality(v_sources) > 0 THEN
+    UPDATE enrollments e SET status = 'unsubscribed', status_reason = 'unsubscribe', epoch = e.epoch + 1, updated_at = v_now, ended_at = v_now, ended_by = p_actor
+     WHERE e.org_id = p_org AND e.id = ANY (v_sources);
+    v_more := touches_cancel(p_org, v_sources, array_fill(p_contact, ARRAY[cardinality(v_sources)]), 'unsubscribed', p_actor, v_now);
+    INSERT INTO events (org_id, at, type, reason, source_id, contact_id, sequence_id, step_id, sender_id, actor)
+      SELECT p_org, v_now, 'unsubscribed', 'unsubscribe', e.id, p_contact, e.sequence_id, e.step_id, e.sender_id, p_actor
+        FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (v_sources);
+  END IF;
+  SELECT coalesce(array_agg(t.id), '{}') INTO v_flying FROM touches t
+   WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND t.channel = p_channel AND t.state IN ('sending', 'unknown');
+  INSERT INTO receipts (org_id, id, subject_type, subject_id, status, epoch, effective_at, not_started, in_flight, actor)
+    VALUES (p_org, p_receipt, 'contact', p_contact::text, 'unsubscribed', 0, p_effective_at, p_cancelled + v_more, v_flying, p_actor);
+  RETURN QUERY SELECT v_flying;
 END $$;

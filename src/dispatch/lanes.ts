@@ -1,0 +1,159 @@
+/**
+ * Lanes: who works an organization's due touches now. Taking one is a lease in one row; two workers who both believe
+ * they hold a lane do harm to nobody, because the gate decides. In: the worker's name. Out: a lane to work, its due
+ * touches, and the time of the next one.
+ */
+import type { Database } from '../db/database.ts';
+import { sql } from '../db/sql.ts';
+import { newId, type Uuid } from '../kernel/ids.ts';
+import type { EnrollmentStatus } from '../plan/sequences/lifecycle.ts';
+
+export interface Lane {
+  org: Uuid;
+  shard: number;
+  token: Uuid;
+  /** Read one touch at a time: two holders died here without progress. */
+  careful: boolean;
+  /** The touch under which the last careful holder died. */
+  suspect: Uuid | null;
+}
+
+/** Leases that ran out without progress before a lane is read one touch at a time. */
+const CAREFUL_AFTER = 2;
+
+export async function takeLane(
+  db: Database,
+  worker: string,
+  leaseMs: number,
+  now: Date | null = null,
+): Promise<Lane | null> {
+  const token = newId();
+  const [row] = await db.call(
+    sql`SELECT * FROM lane_take(${worker}, ${token}::uuid, ${leaseMs}::int, ${now}::timestamptz)`,
+  );
+  if (!row) return null;
+  return {
+    org: row.org_id,
+    shard: row.shard,
+    token,
+    careful: row.expiries >= CAREFUL_AFTER,
+    suspect: row.suspect,
+  };
+}
+
+/** False: the lane is somebody else's now. */
+export async function keepLane(
+  db: Database,
+  lane: Lane,
+  leaseMs: number,
+  progress: { made: boolean; suspect: Uuid | null },
+): Promise<boolean> {
+  const [row] = await db.call(sql`
+    SELECT lane_keep(${lane.org}::uuid, ${lane.shard}::int, ${lane.token}::uuid, ${leaseMs}::int, ${progress.made}, ${progress.suspect}::uuid) AS kept`);
+  return row?.kept === true;
+}
+
+export async function leaveLane(db: Database, lane: Lane, sleepMs: number): Promise<void> {
+  await db.call(
+    sql`SELECT lane_leave(${lane.org}::uuid, ${lane.shard}::int, ${lane.token}::uuid, ${sleepMs}::int)`,
+  );
+}
+
+/** When the next touch of anybody falls due, or null. */
+export async function nextDue(db: Database): Promise<Date | null> {
+  const [row] = await db.call<{ at: Date | null }>(sql`SELECT lane_next() AS at`);
+  return row?.at ?? null;
+}
+
+/** A due touch with what composing and planning need of its enrollment and contact. */
+export interface DueTouch {
+  id: Uuid;
+  state: 'planned' | 'unknown';
+  source_id: Uuid;
+  sequence_id: Uuid;
+  version_id: Uuid;
+  step_id: Uuid;
+  step_no: number;
+  generation: number;
+  n: number;
+  contact_id: Uuid;
+  sender_id: Uuid;
+  channel: string;
+  attempt: number;
+  key_n: number;
+  token: Uuid | null;
+  looks: number;
+  needs_review: boolean;
+  /** JSON of the frozen values; read for `unknown` only. */
+  frozen: string | null;
+  enrollment_status: EnrollmentStatus;
+  /** Whether its enrollment waits for it. */
+  is_live: boolean;
+  /** Ids of the e-mails sent before in its thread, oldest first, with commas. */
+  thread: string | null;
+  thread_subject: string | null;
+  contact_version: number;
+  first_name: string | null;
+  last_name: string | null;
+  email: string | null;
+  company: string | null;
+  title: string | null;
+  /** JSON. */
+  attributes: string | null;
+}
+
+const COLUMNS = [
+  'id',
+  'state',
+  'source_id',
+  'sequence_id',
+  'version_id',
+  'step_id',
+  'step_no',
+  'generation',
+  'n',
+  'contact_id',
+  'sender_id',
+  'channel',
+  'attempt',
+  'key_n',
+  'token',
+  'looks',
+  'needs_review',
+  'frozen',
+  'enrollment_status',
+  'is_live',
+  'thread',
+  'thread_subject',
+  'contact_version',
+  'first_name',
+  'last_name',
+  'email',
+  'company',
+  'title',
+  'attributes',
+] as const satisfies readonly (keyof DueTouch)[];
+
+const READ = { name: 'lane_read', text: 'SELECT * FROM lane_read($1::uuid, $2::int, $3::timestamptz)' };
+
+export async function readDue(
+  db: Database,
+  org: Uuid,
+  limit: number,
+  now: Date | null = null,
+): Promise<DueTouch[]> {
+  const rows = await db.callPrepared(READ, [org, limit, now]);
+  return rows.map((row) => {
+    const touch: Record<string, unknown> = {};
+    for (let i = 0; i < COLUMNS.length; i++) touch[COLUMNS[i]!] = row[i];
+    return touch as unknown as DueTouch;
+  });
+}
+
+/** Touches whose process is gone become `unknown`. Returns how many. */
+export async function expireGates(db: Database, org: Uuid, worker: string): Promise<number> {
+  const [row] = await db.call<{ n: number }>(
+    sql`SELECT gate_expire(${org}::uuid, ${`worker:${worker}`}, 1000) AS n`,
+  );
+  return row?.n ?? 0;
+}

@@ -1,0 +1,66 @@
+/** What of the organization and its senders planning needs, read together: one small statement a batch at most. */
+import type { Tx } from '../../db/database.ts';
+import { sql } from '../../db/sql.ts';
+import type { Uuid } from '../../kernel/ids.ts';
+import { invariant } from '../../kernel/invariant.ts';
+import { type SenderSettings, senderSettings } from '../../senders/senders.ts';
+import type { SendingWindow } from './definition.ts';
+import type { Calendar } from './next.ts';
+
+export interface OrganizationSettings {
+  name: string;
+  time_zone: string;
+  policy_version: number;
+  postal_address: string | null;
+  capped: boolean;
+  consent_required: string[];
+  unknown_policy: 'review' | 'assume_sent';
+}
+
+export interface Planning {
+  /** The database's time, Unix milliseconds. */
+  now: number;
+  organization: OrganizationSettings;
+  senders: Map<Uuid, SenderSettings & { calendar: Calendar }>;
+}
+
+export async function readPlanning(
+  tx: Tx,
+  org: Uuid,
+  senderIds: readonly Uuid[],
+  now: Date | null = null,
+): Promise<Planning> {
+  const row = await tx.one(sql`
+    SELECT name, time_zone, policy_version, postal_address, consent_required, unknown_policy,
+           contact_daily_cap IS NOT NULL OR contact_weekly_cap IS NOT NULL AS capped,
+           extract(epoch FROM coalesce(${now}::timestamptz, clock_timestamp()))::float8 * 1000 AS now
+      FROM organizations WHERE org_id = ${org}`);
+  const senders = await senderSettings(tx, org, senderIds);
+  const { now: at, ...organization } = row;
+  const planning: Planning = {
+    now: at,
+    organization: organization as OrganizationSettings,
+    senders: new Map(),
+  };
+  for (const [id, sender] of senders) {
+    planning.senders.set(id, { ...sender, calendar: calendarOf(planning.organization, sender) });
+  }
+  return planning;
+}
+
+export function calendarOf(
+  organization: Pick<OrganizationSettings, 'time_zone'>,
+  sender: Pick<SenderSettings, 'time_zone' | 'sending_window'>,
+): Calendar {
+  return {
+    organization_zone: organization.time_zone,
+    sender_zone: sender.time_zone,
+    sender_window: sender.sending_window as SendingWindow | null,
+  };
+}
+
+/** Which of a sequence's senders a contact's e-mails come from: the same one on every call. */
+export function senderFor(senderIds: readonly Uuid[], contact: Uuid): Uuid {
+  invariant(senderIds.length > 0, 'a published version has a sender');
+  return senderIds[Number.parseInt(contact.slice(-8), 16) % senderIds.length]!;
+}

@@ -1,0 +1,73 @@
+/**
+ * What a sequence is made of: the shape clients write, the draft keeps, and a published version freezes. The
+ * published form adds nothing but the steps' identities, so one reader serves both.
+ */
+import { z } from 'zod';
+import { DELAY_UNITS, MAX_DELAY_DAYS } from '../../schedule/delay.ts';
+import { WEEKDAYS } from '../../schedule/window.ts';
+
+export const MAX_STEPS = 100;
+const MAX_SENDERS = 50;
+const MAX_SUBJECT = 998;
+const MAX_BODY = 200_000;
+
+/** Channels a sequence may name; those without an adapter are refused at publish with a clear problem. */
+export const CHANNELS = [
+  'email',
+  'sms',
+  'whatsapp',
+  'whatsapp_lite',
+  'call',
+  'linkedin',
+  'telegram',
+  'task',
+] as const;
+export type Channel = (typeof CHANNELS)[number];
+
+const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$/, 'a time HH:MM');
+
+export const windowSchema = z.strictObject({
+  days: z.array(z.enum(WEEKDAYS)).min(1),
+  from: timeOfDay,
+  to: timeOfDay,
+  time_zone: z.string().max(64).optional(),
+});
+export type SendingWindow = z.infer<typeof windowSchema>;
+
+export const delaySchema = z.strictObject({
+  amount: z
+    .int()
+    .min(0)
+    .max(MAX_DELAY_DAYS * 24 * 60),
+  unit: z.enum(DELAY_UNITS),
+});
+
+export const stepSchema = z.strictObject({
+  id: z.uuid().optional(),
+  channel: z.enum(CHANNELS),
+  mode: z.enum(['automatic', 'human']).default('automatic'),
+  delay: delaySchema.default({ amount: 0, unit: 'minutes' }),
+  name: z.string().max(200).optional(),
+  /** Empty on a follow-up: it answers in the thread of the first e-mail, with `Re:`. */
+  subject: z.string().max(MAX_SUBJECT).optional(),
+  body_text: z.string().max(MAX_BODY).optional(),
+  body_html: z.string().max(MAX_BODY).optional(),
+});
+
+export const reenrollSchema = z.discriminatedUnion('policy', [
+  z.strictObject({ policy: z.literal('never') }),
+  z.strictObject({ policy: z.literal('if_ended') }),
+  z.strictObject({ policy: z.literal('after_days'), days: z.int().min(1).max(3650) }),
+]);
+
+export const definitionSchema = z.strictObject({
+  sender_ids: z.array(z.uuid()).max(MAX_SENDERS).default([]),
+  window: windowSchema.optional(),
+  time_zone: z.string().max(64).optional(),
+  reenroll: reenrollSchema.default({ policy: 'never' }),
+  steps: z.array(stepSchema).max(MAX_STEPS).default([]),
+});
+
+export type SequenceDraft = z.infer<typeof definitionSchema>;
+export type Step = z.infer<typeof stepSchema> & { id: string };
+export type Definition = Omit<SequenceDraft, 'steps'> & { steps: Step[] };

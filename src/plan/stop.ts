@@ -1,0 +1,188 @@
+/**
+ * Stopping, called by the API and by inbound alike. An End (pause, unenroll, unsubscribe) cancels what is planned; a
+ * Hold (a switch on a sequence, sender, channel or organization) keeps it for later. Always two transactions: first
+ * the flag, then cancel and list. A process frozen between them has stopped more, not less, and acknowledged
+ * nothing. What the receipt does not list will never be sent (I1).
+ */
+import type { Database } from '../db/database.ts';
+import { sql } from '../db/sql.ts';
+import { newId, type Uuid } from '../kernel/ids.ts';
+import { Problem } from '../kernel/problem.ts';
+import { drainedReceipt, getReceipt, type Receipt } from '../ledger/receipts.ts';
+import { audit } from '../tenancy/audit.ts';
+import { actorText, type Context } from '../tenancy/context.ts';
+import { type EnrollmentEvent, type EnrollmentStatus, leavable, TRANSITIONS } from './sequences/lifecycle.ts';
+
+/** Called between the two transactions of a stop; tests freeze or kill there. */
+export type StopFailpoint = (name: 'after_flag' | 'after_cancel') => Promise<void> | void;
+
+export interface StopOptions {
+  reason?: string | undefined;
+  /** Wait at most so long for what is in flight, milliseconds. */
+  wait_ms?: number | undefined;
+  failpoint?: StopFailpoint;
+}
+
+export async function endEnrollment(
+  db: Database,
+  ctx: Context,
+  id: Uuid,
+  event: Extract<EnrollmentEvent, 'pause' | 'unenroll' | 'exit' | 'bounce'>,
+  options: StopOptions = {},
+): Promise<Receipt> {
+  const to = TRANSITIONS.active[event]!;
+  const reason = options.reason ?? event;
+  const actor = actorText(ctx.actor);
+  const [flag] = await db.call<{ epoch: number; effective_at: Date }>(sql`
+    SELECT * FROM enrollment_flag(${ctx.org}::uuid, ${id}::uuid, ${leavable(event)}::text[], ${to}, ${event}, ${reason}, ${actor})`);
+  if (!flag) throw await refusal(db, ctx.org, id, event);
+  await options.failpoint?.('after_flag');
+  const receipt = newId();
+  await db.call(sql`
+    SELECT * FROM enrollment_cancel(${ctx.org}::uuid, ${id}::uuid, ${flag.epoch}::int, ${reason}, ${receipt}::uuid, ${to}, ${actor}, ${flag.effective_at}::timestamptz)`);
+  await options.failpoint?.('after_cancel');
+  await record(db, ctx, `enrollment.${event}`, 'enrollment', id, { reason, receipt });
+  return read(db, ctx.org, receipt, options.wait_ms);
+}
+
+/** 404 for an id that is not ours, 409 for a status the event cannot leave. */
+export async function refusal(db: Database, org: Uuid, id: Uuid, event: EnrollmentEvent): Promise<Problem> {
+  const row = await db.inOrg(org, (tx) =>
+    tx.maybe<{ status: EnrollmentStatus }>(
+      sql`SELECT status FROM enrollments WHERE org_id = ${org} AND id = ${id}`,
+    ),
+  );
+  if (!row) return new Problem('not_found', `There is no enrollment ${id}.`);
+  return new Problem(
+    'illegal_transition',
+    `An enrollment that is ${row.status} cannot take ${event}; nothing was changed.`,
+    {
+      extra: { status: row.status, event },
+    },
+  );
+}
+
+export type HoldClass = 'sequence' | 'sender' | 'channel' | 'organization';
+
+/** Switches off (`paused`) or on again, whatever is queued. Repeating it is no error and changes nothing. */
+export async function hold(
+  db: Database,
+  ctx: Context,
+  target: { class: HoldClass; id: string; paused: boolean },
+  options: StopOptions = {},
+): Promise<Receipt> {
+  const [flag] = await db.call<{ epoch: number; effective_at: Date }>(sql`
+    SELECT * FROM hold_flag(${ctx.org}::uuid, ${target.class}, ${target.id}, ${target.paused}, ${options.reason ?? null})`);
+  const now = flag ?? (await held(db, ctx.org, target));
+  if (!now) throw new Problem('not_found', `There is no ${target.class} ${target.id}.`);
+  await options.failpoint?.('after_flag');
+  const receipt = newId();
+  await db.call(sql`
+    SELECT * FROM hold_receipt(${ctx.org}::uuid, ${target.class}, ${target.id}, ${receipt}::uuid, ${target.paused ? 'paused' : 'active'},
+      ${now.epoch}::int, ${now.effective_at}::timestamptz, ${actorText(ctx.actor)})`);
+  if (flag) {
+    await record(db, ctx, `${target.class}.${target.paused ? 'pause' : 'resume'}`, target.class, target.id, {
+      reason: options.reason ?? null,
+      receipt,
+    });
+  }
+  return read(db, ctx.org, receipt, options.wait_ms);
+}
+
+/** The state of a switch that already stands as asked; null when it is not there or cannot be switched. */
+async function held(
+  db: Database,
+  org: Uuid,
+  target: { class: HoldClass; id: string; paused: boolean },
+): Promise<{ epoch: number; effective_at: Date } | null> {
+  const status = target.paused ? 'paused' : 'active';
+  return db.inOrg(org, (tx) => {
+    switch (target.class) {
+      case 'sequence':
+        return tx.maybe(
+          sql`SELECT epoch, updated_at AS effective_at FROM sequences WHERE org_id = ${org} AND id = ${target.id} AND status = ${status}`,
+        );
+      case 'sender':
+        return tx.maybe(
+          sql`SELECT epoch, updated_at AS effective_at FROM senders WHERE org_id = ${org} AND id = ${target.id} AND status = ${status}`,
+        );
+      case 'channel':
+        return tx.maybe(
+          sql`SELECT epoch, updated_at AS effective_at FROM channel_switches WHERE org_id = ${org} AND channel = ${target.id} AND paused = ${target.paused}`,
+        );
+      case 'organization':
+        return tx.maybe(
+          sql`SELECT epoch, updated_at AS effective_at FROM organizations WHERE org_id = ${org} AND sending_paused = ${target.paused}`,
+        );
+    }
+  });
+}
+
+/** Touches released at a time. */
+const RELEASE_BATCH = 2_000;
+
+/** The durable job queued by the flag that ends a Hold: clears its marks, unless a later switch has raised the epoch. */
+export async function releaseHeld(
+  db: Database,
+  job: { org: Uuid; class: HoldClass; id: string; epoch: number },
+): Promise<number> {
+  let released = 0;
+  for (;;) {
+    const [row] = await db.call<{ n: number | null }>(sql`
+      SELECT hold_release(${job.org}::uuid, ${job.class}, ${job.id}, ${job.epoch}::int, ${RELEASE_BATCH}::int) AS n`);
+    released += row?.n ?? 0;
+    if (!row?.n || row.n < RELEASE_BATCH) return released;
+  }
+}
+
+export interface Unsubscribe {
+  contact_id: Uuid;
+  channel: 'email';
+  /** How it came: `one_click`, `page`, `api`, `reply`. */
+  source: string;
+  evidence?: string | null;
+  touch_id?: Uuid | null;
+}
+
+/**
+ * Opts a contact out of a channel (CON-4): consent revoked, address suppressed, every live enrollment with a
+ * remaining step on the channel ended, its planned touches cancelled, in one transaction; then the list of what is
+ * in flight. Repeating it is no error.
+ */
+export async function unsubscribe(
+  db: Database,
+  ctx: Context,
+  input: Unsubscribe,
+  options: StopOptions = {},
+): Promise<Receipt> {
+  const [flag] = await db.call<{ sources: Uuid[]; cancelled: number; effective_at: Date }>(sql`
+    SELECT * FROM unsubscribe_flag(${ctx.org}::uuid, ${input.contact_id}::uuid, ${input.channel}, ${input.source}, ${input.evidence ?? null},
+      ${input.touch_id ?? null}::uuid, ${newId()}::uuid, ${ctx.actor.type}, ${ctx.actor.id})`);
+  if (!flag) throw new Problem('not_found', `There is no contact ${input.contact_id}.`);
+  await options.failpoint?.('after_flag');
+  const receipt = newId();
+  await db.call(sql`
+    SELECT * FROM unsubscribe_cancel(${ctx.org}::uuid, ${input.contact_id}::uuid, ${input.channel}, ${receipt}::uuid, ${flag.cancelled}::int,
+      ${actorText(ctx.actor)}, ${flag.effective_at}::timestamptz)`);
+  await record(db, ctx, 'contact.unsubscribe', 'contact', input.contact_id, {
+    channel: input.channel,
+    source: input.source,
+    receipt,
+  });
+  return read(db, ctx.org, receipt, options.wait_ms);
+}
+
+async function record(
+  db: Database,
+  ctx: Context,
+  action: string,
+  type: string,
+  id: string,
+  data: Record<string, unknown>,
+): Promise<void> {
+  await db.inOrg(ctx.org, (tx) => audit(tx, ctx, { action, subject_type: type, subject_id: id, data }));
+}
+
+function read(db: Database, org: Uuid, receipt: Uuid, wait: number | undefined): Promise<Receipt> {
+  return wait ? drainedReceipt(db, org, receipt, wait) : getReceipt(db, org, receipt);
+}
