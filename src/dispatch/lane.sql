@@ -67,8 +67,9 @@ BEGIN
 END $$;
 
 -- lane_read: what is due in the lane, most urgent first, with all that composing and planning need. A plain read:
--- taking up writes nothing. Rows in `sending` still stand in the due index (wake_at changes at settle) and are passed over.
-CREATE OR REPLACE FUNCTION lane_read(p_org uuid, p_limit int, p_now timestamptz DEFAULT NULL)
+-- taking up writes nothing. Rows in `sending` still stand in the due index (wake_at changes at settle) and are passed
+-- over, and so are senders that cannot take more now (p_skip_senders).
+CREATE OR REPLACE FUNCTION lane_read(p_org uuid, p_limit int, p_skip_senders uuid[], p_now timestamptz DEFAULT NULL)
 RETURNS TABLE (
   id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no int, generation int, n int,
   contact_id uuid, sender_id uuid, channel text, attempt int, key_n int, token uuid, looks smallint, needs_review boolean, frozen text,
@@ -85,6 +86,7 @@ BEGIN
     SELECT d.* FROM generate_series(0, 3) p(priority) CROSS JOIN LATERAL (
       SELECT t.* FROM touches t
        WHERE t.org_id = p_org AND t.priority = p.priority AND t.wake_at <= v_now AND t.state IN ('planned', 'unknown')
+         AND t.sender_id <> ALL (p_skip_senders)
        ORDER BY t.wake_at LIMIT p_limit) d
     LIMIT p_limit
   )

@@ -134,15 +134,19 @@ const COLUMNS = [
   'attributes',
 ] as const satisfies readonly (keyof DueTouch)[];
 
-const READ = { name: 'lane_read', text: 'SELECT * FROM lane_read($1::uuid, $2::int, $3::timestamptz)' };
+const READ = {
+  name: 'lane_read',
+  text: 'SELECT * FROM lane_read($1::uuid, $2::int, $3::uuid[], $4::timestamptz)',
+};
 
 export async function readDue(
   db: Database,
   org: Uuid,
   limit: number,
+  skipSenders: readonly Uuid[] = [],
   now: Date | null = null,
 ): Promise<DueTouch[]> {
-  const rows = await db.callPrepared(READ, [org, limit, now]);
+  const rows = await db.callPrepared(READ, [org, limit, skipSenders, now]);
   return rows.map((row) => {
     const touch: Record<string, unknown> = {};
     for (let i = 0; i < COLUMNS.length; i++) touch[COLUMNS[i]!] = row[i];

@@ -17,7 +17,7 @@ export const REFUSALS = {
   window_closed: { action: 'later', says: 'the sending window has closed' },
   stale: { action: 'again', says: 'the contact, the sender or a setting changed after composing' },
   bytes_differ: {
-    then: 'none',
+    action: 'none',
     says: 'the same bytes could not be made again, so the same key may not be used',
   },
   quota_day: { action: 'later', says: 'the sender has used its day' },
@@ -28,7 +28,7 @@ export const REFUSALS = {
   opted_out: { action: 'end', ends: 'unsubscribed', says: 'the contact has revoked consent' },
   no_consent: { action: 'end', ends: 'failed', says: 'the organization requires consent and there is none' },
   missing_variable: {
-    then: 'end',
+    action: 'end',
     ends: 'failed',
     says: 'the template uses a value this contact does not have',
   },

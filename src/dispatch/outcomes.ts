@@ -1,0 +1,128 @@
+/**
+ * From what happened to what is written: pure. A provider's answer, or the gate's refusal, becomes a settlement:
+ * retried, given up, moved on to the next step, postponed, held or dropped.
+ */
+import type { SendOutcome } from '../channels/channel.ts';
+import { type Uuid } from '../kernel/ids.ts';
+import { REFUSALS } from '../ledger/reasons.ts';
+import type { Settlement } from '../ledger/settle.ts';
+import type { Planning } from '../plan/sequences/calendar.ts';
+import { opening, plannedTouch, reopening } from '../plan/sequences/next.ts';
+import type { Version } from '../plan/sequences/versions.ts';
+import { retryWait } from '../schedule/backoff.ts';
+import type { DueTouch } from './lanes.ts';
+
+/** Refusals that say something about the address, not the message: the contact cannot be reached there (hard bounce). */
+const HARD_BOUNCES = new Set(['mailbox_unknown', 'address_rejected']);
+/** Refusals that say something about our account: the touch waits, the sender is held. */
+export const SENDER_FAULTS = new Set(['bad_credentials', 'sender_rejected']);
+
+export interface Situation {
+  touch: DueTouch;
+  version: Version;
+  planning: Planning;
+  /** Tries made, this one included. */
+  attempt: number;
+  /** When it happened, Unix milliseconds. */
+  at: number;
+}
+
+export function settlementOf(
+  situation: Situation,
+  outcome: SendOutcome,
+  firstSubject: string | null,
+): Settlement {
+  const { touch, at } = situation;
+  const base = { touch_id: touch.id, source_id: touch.source_id, at };
+  switch (outcome.kind) {
+    case 'accepted':
+      return {
+        ...base,
+        ...movedOn(situation),
+        outcome: 'sent',
+        provider_id: outcome.provider_id ?? null,
+        detail: outcome.response ?? null,
+        subject: touch.thread === null ? firstSubject : null,
+      };
+    case 'ambiguous':
+      return {
+        ...base,
+        outcome: 'unknown',
+        reason: outcome.reason,
+        detail: outcome.response ?? null,
+        wake: at,
+      };
+    case 'not_started':
+      return { ...base, outcome: 'not_started', reason: outcome.reason, wake: at };
+    case 'refused':
+      return { ...base, ...refused(situation, outcome), detail: outcome.response ?? null };
+  }
+}
+
+type Decision = Pick<Settlement, 'outcome' | 'reason'> & Partial<Settlement>;
+
+function refused(situation: Situation, outcome: Extract<SendOutcome, { kind: 'refused' }>): Decision {
+  if (outcome.permanence === 'permanent' && !SENDER_FAULTS.has(outcome.reason)) {
+    return {
+      outcome: 'failed',
+      reason: outcome.reason,
+      ends: HARD_BOUNCES.has(outcome.reason) ? 'bounced' : 'failed',
+    };
+  }
+  const wait = SENDER_FAULTS.has(outcome.reason)
+    ? 0
+    : retryWait(situation.attempt, undefined, outcome.retry_after_ms);
+  if (wait === null) return { outcome: 'failed', reason: 'tries_used_up', ends: 'failed' };
+  const calendar = situation.planning.senders.get(situation.touch.sender_id)?.calendar;
+  const open = calendar && reopening(situation.version.definition, situation.at + wait, calendar);
+  if (!open?.ok) return { outcome: 'failed', reason: 'bad_schedule', ends: 'failed' };
+  return { outcome: 'retry', reason: outcome.reason, wake: open.not_before, not_after: open.not_after };
+}
+
+/** The step after this one, or the end of the sequence. Counted from when this touch was sent (EXE-12). */
+export function movedOn(situation: Situation): Pick<Settlement, 'next' | 'ends' | 'reason'> {
+  const { touch, version, planning, at } = situation;
+  const stepNo = touch.step_no + 1;
+  if (stepNo >= version.definition.steps.length) return { next: null, ends: 'completed', reason: null };
+  const calendar = planning.senders.get(touch.sender_id)?.calendar;
+  const open = calendar && opening(version.definition, stepNo, at, calendar);
+  if (!open?.ok) return { next: null, ends: 'failed', reason: 'bad_schedule' };
+  return {
+    next: plannedTouch(
+      version.definition,
+      { enrollment_id: touch.source_id, generation: touch.generation, step_no: stepNo, n: 1 },
+      open,
+    ),
+    ends: null,
+    reason: null,
+  };
+}
+
+/** What a refusal by the gate, or by composing, writes; null: nothing (somebody else has it, or compose again). */
+export function settlementOfRefusal(
+  touch: DueTouch,
+  reason: keyof typeof REFUSALS,
+  at: number,
+  detail: string | null = null,
+): Settlement | null {
+  const rule = REFUSALS[reason];
+  const base = { touch_id: touch.id, source_id: touch.source_id, at, reason, detail };
+  switch (rule.action) {
+    case 'end':
+      return { ...base, outcome: 'skipped', ends: rule.ends };
+    case 'drop':
+      return { ...base, outcome: 'dropped' };
+    case 'hold':
+      return { ...base, outcome: 'held' };
+    // When is a question of the sender's days: postpone.ts.
+    case 'later':
+    case 'again':
+    case 'none':
+      return null;
+  }
+}
+
+/** A touch's Message-ID, without brackets: derived, so that a follow-up finds its thread and a look-up its message. */
+export function messageId(touch: Uuid, keyN: number, fromAddress: string): string {
+  return `${touch}.${keyN}@${fromAddress.slice(fromAddress.lastIndexOf('@') + 1)}`;
+}
