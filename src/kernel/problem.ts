@@ -14,6 +14,11 @@ export const PROBLEMS = {
     title: 'The body is not valid JSON',
     advice: 'Send a JSON body with Content-Type: application/json.',
   },
+  malformed_request: {
+    status: 400,
+    title: 'This is not a valid HTTP request',
+    advice: 'Check the request line, the encoding of the path and the headers.',
+  },
   unauthenticated: {
     status: 401,
     title: 'No valid credential',
@@ -109,6 +114,12 @@ export const PROBLEMS = {
     title: 'The file cannot be read as CSV',
     advice: 'Save it as CSV (UTF-8 or UTF-16) with a header row and send it again.',
   },
+  uri_too_long: { status: 414, title: 'The address is too long', advice: 'Use a shorter path and query.' },
+  headers_too_large: {
+    status: 431,
+    title: 'The headers are too large',
+    advice: 'Send fewer or shorter headers.',
+  },
   rate_limited: {
     status: 429,
     title: 'Too many requests',
@@ -131,21 +142,39 @@ export interface FieldError {
   message: string;
 }
 
+export interface Unknown {
+  type: string;
+  id: string;
+}
+
 export class Problem extends Error {
   override name = 'Problem';
   readonly code: ProblemCode;
   readonly errors: FieldError[];
   /** Further members of the problem document (a receipt, a reason, an id). */
   readonly extra: Record<string, unknown>;
+  /** What was asked for and is not there; recorded as a security event, never part of the answer (TEN-3). */
+  readonly unknown: Unknown[];
 
   constructor(
     code: ProblemCode,
     detail: string,
-    more: { errors?: FieldError[]; extra?: Record<string, unknown>; cause?: unknown } = {},
+    more: {
+      errors?: FieldError[];
+      extra?: Record<string, unknown>;
+      unknown?: Unknown[];
+      cause?: unknown;
+    } = {},
   ) {
     super(detail, more.cause === undefined ? undefined : { cause: more.cause });
     this.code = code;
     this.errors = more.errors ?? [];
     this.extra = more.extra ?? {};
+    this.unknown = more.unknown ?? [];
   }
+}
+
+/** Nothing with this id in the caller's organization; the same words whether another one has it or nobody. */
+export function notFound(type: string, id: string): Problem {
+  return new Problem('not_found', `There is no ${type} with this id`, { unknown: [{ type, id }] });
 }

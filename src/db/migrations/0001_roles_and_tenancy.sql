@@ -26,6 +26,9 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA public TO cadenza_app, cadenza_picker, cadenza_readonly;
 
+-- Readiness: is the schema the one this program knows?
+GRANT SELECT ON schema_migrations TO cadenza_app, cadenza_readonly;
+
 -- The organization a statement may see: set with SET LOCAL app.org; unset sees nothing.
 CREATE FUNCTION current_org() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS
 $$ SELECT nullif(current_setting('app.org', true), '')::uuid $$;
@@ -71,7 +74,20 @@ CREATE TABLE directory (
   kind text NOT NULL CHECK (kind IN ('api_key', 'session', 'hook'))
 );
 
+-- Whoever holds a credential may look its hash up; entries are made and removed inside their organization only.
+ALTER TABLE directory ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE directory FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY lookup ON directory FOR SELECT USING (true);
+
+CREATE POLICY enter ON directory FOR INSERT WITH CHECK (org_id = nullif(current_setting('app.org', true), '')::uuid);
+
+CREATE POLICY remove ON directory FOR DELETE USING (org_id = nullif(current_setting('app.org', true), '')::uuid);
+
 GRANT SELECT, INSERT, DELETE ON directory TO cadenza_app;
+
+CREATE INDEX directory_org ON directory (org_id);
 
 CREATE TABLE members (
   org_id uuid NOT NULL REFERENCES organizations ON DELETE CASCADE,
@@ -137,6 +153,8 @@ CREATE TABLE security_events (
   ip text,
   data jsonb NOT NULL DEFAULT '{}',
   request_id text,
+  -- over 1: a caller's further events of one minute, of which the first ones have rows of their own
+  count int NOT NULL DEFAULT 1 CHECK (count > 0),
   PRIMARY KEY (org_id, id)
 );
 
@@ -147,11 +165,16 @@ CREATE TABLE idempotency_keys (
   org_id uuid NOT NULL REFERENCES organizations ON DELETE CASCADE,
   key text NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
   request_hash bytea NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now(),
-  -- null while the first request is still running
+  created_at timestamptz NOT NULL,
+  -- The request that runs under this key, and when it last showed life. One that died is taken over; what it
+  -- might still say afterwards carries the wrong claim and is not kept.
+  claim uuid NOT NULL,
+  alive_at timestamptz NOT NULL,
+  -- null while the request is still running
   status int,
   headers jsonb,
-  body text,
+  -- the answer, sealed: it may hold a key that is shown once
+  body bytea,
   PRIMARY KEY (org_id, key)
 );
 

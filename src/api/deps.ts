@@ -1,0 +1,15 @@
+/** What the HTTP layer is given by the composition root. */
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import type { Database } from '../db/database.ts';
+import type { Secrets } from '../tenancy/secrets.ts';
+import type { HealthCheck } from './health-check.ts';
+
+export interface ApiDeps {
+  db: Database;
+  config: Config;
+  logger: Logger;
+  secrets: Secrets;
+  /** What `/api/health` runs; each module registers its own. */
+  checks: HealthCheck[];
+}

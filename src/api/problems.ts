@@ -1,0 +1,129 @@
+/** From anything thrown to an RFC 9457 answer. What is nobody's input error is logged with its cause and says nothing. */
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { pgCode } from '../db/database.ts';
+import { type FieldError, PROBLEMS, Problem, type ProblemCode } from '../kernel/problem.ts';
+
+/** What a schema found wrong, and where it looked. */
+export class InvalidInput extends Error {
+  readonly issues: readonly z.core.$ZodIssue[];
+  /** Set by Fastify. */
+  validationContext?: string;
+
+  constructor(issues: readonly z.core.$ZodIssue[]) {
+    super('invalid input');
+    this.issues = issues;
+  }
+}
+
+/** `steps[2].subject` */
+export function fieldPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`))
+    .join('');
+}
+
+function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({
+      field: fieldPath([...issue.path, key]),
+      code: 'unknown_field',
+      message: 'There is no such field',
+    }));
+  return [{ field: fieldPath(issue.path), code: issue.code, message: issue.message }];
+}
+
+const WHERE: Record<string, string> = { body: 'body', querystring: 'query', headers: 'headers' };
+
+function fromInvalidInput(error: InvalidInput): Problem {
+  if (error.validationContext === 'params') return new Problem('not_found', 'Nothing has this address');
+  const where = WHERE[error.validationContext ?? ''] ?? 'request';
+  return new Problem('invalid_request', `The ${where} does not fit its description`, {
+    errors: error.issues.flatMap(fieldErrors),
+  });
+}
+
+/** Of Fastify, its parsers and plugins. */
+const BY_FASTIFY_CODE: Record<string, ProblemCode> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
+  FST_REQ_FILE_TOO_LARGE: 'payload_too_large',
+  FST_FILES_LIMIT: 'payload_too_large',
+  FST_PARTS_LIMIT: 'payload_too_large',
+  FST_FIELDS_LIMIT: 'payload_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_INVALID_MULTIPART_CONTENT_TYPE: 'unsupported_media_type',
+  FST_UNDER_PRESSURE: 'unavailable',
+};
+
+/** Connection lost, server stopping or starting, too many connections, deadlock and the like: try again. */
+const PASSING = /^(08|40|53|55P03|57)/;
+const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH']);
+const LOST =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+
+function isPassing(error: Error & { code?: unknown }): boolean {
+  const code = pgCode(error);
+  if (code !== null) return PASSING.test(code);
+  return NETWORK.has(String(error.code)) || LOST.test(error.message);
+}
+
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof InvalidInput) return fromInvalidInput(error);
+  if (!(error instanceof Error)) return new Problem('internal', 'An unexpected error', { cause: error });
+  const { code, statusCode } = error as FastifyError;
+  const known = BY_FASTIFY_CODE[code];
+  if (known) return new Problem(known, PROBLEMS[known].title, { cause: error });
+  if (isPassing(error)) return new Problem('unavailable', 'The database does not answer', { cause: error });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new Problem('malformed_request', error.message, { cause: error });
+  return new Problem('internal', 'An unexpected error', { cause: error });
+}
+
+export function problemDocument(problem: Problem, request: { id: string; path: string }) {
+  const { status, title, advice } = PROBLEMS[problem.code];
+  return {
+    type: `urn:cadenza:problem:${problem.code}`,
+    title,
+    status,
+    code: problem.code,
+    detail: problem.message,
+    advice,
+    instance: request.path,
+    request_id: request.id,
+    ...(problem.errors.length > 0 ? { errors: problem.errors } : {}),
+    ...problem.extra,
+  };
+}
+
+const RETRY_AFTER_S = 1;
+
+export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status } = PROBLEMS[problem.code];
+  if (status === 401) reply.header('www-authenticate', 'Bearer realm="cadenza"');
+  if (status === 503) reply.header('retry-after', RETRY_AFTER_S);
+  // A path with a token in it is not repeated.
+  const path = request.routeOptions.config?.secretPath ? request.routeOptions.url : request.url.split('?')[0];
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .serializer((document: unknown) => JSON.stringify(document))
+    .send(problemDocument(problem, { id: request.id, path: path ?? '/' }));
+}
+
+/** Every error of every route ends here. `onRefusal` records what is of interest to security. */
+export function installProblems(
+  app: FastifyInstance,
+  onRefusal: (problem: Problem, request: FastifyRequest) => Promise<void>,
+): void {
+  app.setErrorHandler(async (error, request, reply) => {
+    const problem = toProblem(error);
+    const { status } = PROBLEMS[problem.code];
+    if (status >= 500) request.log.error({ err: problem.cause ?? problem }, problem.message);
+    await onRefusal(problem, request);
+    return sendProblem(problem, request, reply);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(new Problem('not_found', 'Nothing has this address'), request, reply),
+  );
+}

@@ -1,0 +1,18 @@
+/** All resources, in the order of the API reference. */
+import type { ApiDeps } from './deps.ts';
+import { apiKeyRoutes } from './resources/api-keys.ts';
+import { auditRoutes } from './resources/audit.ts';
+import { healthRoutes } from './resources/health.ts';
+import { memberRoutes } from './resources/members.ts';
+import { organizationRoutes } from './resources/organization.ts';
+import type { Route } from './route.ts';
+
+export function allRoutes(deps: ApiDeps): Route[] {
+  return [
+    ...organizationRoutes(deps),
+    ...memberRoutes(deps),
+    ...apiKeyRoutes(deps),
+    ...auditRoutes(deps),
+    ...healthRoutes(deps),
+  ];
+}

@@ -1,0 +1,72 @@
+/** `/api/organization`: the caller's own, and its settings. */
+import { z } from 'zod';
+import { getOrganization, updateSettings } from '../../tenancy/organizations.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ok, type Route, route } from '../route.ts';
+import { id, line, time, timeZone } from '../schemas.ts';
+
+const tag = 'Organization';
+
+const channel = z.enum(['email', 'sms', 'whatsapp', 'call', 'linkedin', 'telegram']);
+const cap = z.number().int().min(1).max(1_000_000).nullable();
+
+const organization = z
+  .object({
+    id,
+    name: z.string(),
+    time_zone: z.string(),
+    status: z.enum(['active', 'closing', 'closed']),
+    sending_paused: z.boolean().describe('The kill switch of the whole organization'),
+    epoch: z.number().int().describe('Rises with each stop and resume of the whole organization'),
+    policy_version: z.number().int().describe('Rises with each change of these settings'),
+    contact_daily_cap: cap.describe('Messages a contact may get in a day, over all sources; null: no limit'),
+    contact_weekly_cap: cap.describe('The same in seven days'),
+    consent_required: z.array(z.string()).describe('Channels that need a granted consent'),
+    postal_address: z.string().nullable().describe('Shown in commercial e-mail'),
+    unknown_policy: z.enum(['review', 'assume_sent']),
+    created_at: time,
+    updated_at: time,
+  })
+  .meta({ id: 'Organization' });
+
+const settings = z.strictObject({
+  name: line(200).optional(),
+  time_zone: timeZone.optional(),
+  contact_daily_cap: cap.optional(),
+  contact_weekly_cap: cap.optional(),
+  consent_required: z
+    .array(channel)
+    .max(channel.options.length)
+    .optional()
+    .describe('Channels that need a granted consent'),
+  postal_address: z.string().trim().min(1).max(1_000).nullable().optional(),
+  unknown_policy: z
+    .enum(['review', 'assume_sent'])
+    .optional()
+    .describe('What becomes of a message whose outcome nobody can find out, after 72 hours'),
+});
+
+export function organizationRoutes({ db }: ApiDeps): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/api/organization',
+      tag,
+      summary: 'Read the organization and its settings',
+      scope: 'settings:read',
+      answers: { 200: organization },
+      handle: async (caller) => ok(await getOrganization(db, caller)),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/api/organization',
+      tag,
+      summary: 'Change settings',
+      about: 'Only the fields given change. Messages composed under the old settings are composed again.',
+      scope: 'settings:write',
+      body: settings,
+      answers: { 200: organization },
+      handle: async (caller, { body }) => ok(await updateSettings(db, caller, body)),
+    }),
+  ];
+}

@@ -1,0 +1,69 @@
+/**
+ * Pages of a list. A list is ordered by columns that are unique together; a cursor is the values of those columns
+ * in the last row shown, opaque to clients. A list asks for `limit + 1` rows, so that it knows whether more follow.
+ */
+import { isUuid } from './ids.ts';
+import { Problem } from './problem.ts';
+
+export const PAGE_LIMIT = { default: 50, max: 200 } as const;
+
+export interface PageRequest {
+  limit: number;
+  cursor?: string | undefined;
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+type Kind = 'uuid' | 'text' | 'int' | 'time';
+type Value<K extends Kind> = K extends 'int' ? number : string;
+type Values<S extends readonly Kind[]> = { [I in keyof S]: Value<S[I]> };
+
+const CURSOR_MAX_LENGTH = 1_000;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/;
+
+const FITS: Record<Kind, (value: unknown) => boolean> = {
+  uuid: (value) => typeof value === 'string' && isUuid(value),
+  text: (value) => typeof value === 'string' && !value.includes('\0'),
+  int: (value) => Number.isSafeInteger(value),
+  time: (value) => typeof value === 'string' && TIME.test(value) && !Number.isNaN(Date.parse(value)),
+};
+
+function parse(cursor: string): unknown {
+  if (cursor.length > CURSOR_MAX_LENGTH) return null;
+  try {
+    return JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+  } catch {
+    return null;
+  }
+}
+
+/** The position a cursor stands for, or null at the start. @throws Problem invalid_request for one that is not ours. */
+export function positionOf<const S extends readonly Kind[]>(page: PageRequest, shape: S): Values<S> | null {
+  if (page.cursor === undefined) return null;
+  const values = parse(page.cursor);
+  if (
+    Array.isArray(values) &&
+    values.length === shape.length &&
+    shape.every((kind, i) => FITS[kind](values[i]))
+  )
+    return values as unknown as Values<S>;
+  throw new Problem('invalid_request', 'The cursor is not one of this list', {
+    errors: [
+      { field: 'cursor', code: 'invalid_cursor', message: 'Use next_cursor of the page before, unchanged' },
+    ],
+  });
+}
+
+/** Cuts `limit + 1` rows to a page. `keyOf` gives the ordering columns of a row, in the shape `positionOf` reads. */
+export function pageOf<T>(rows: T[], page: PageRequest, keyOf: (row: T) => (string | number)[]): Page<T> {
+  const items = rows.slice(0, page.limit);
+  const last = items.at(-1);
+  const more = rows.length > page.limit && last !== undefined;
+  return {
+    items,
+    next_cursor: more ? Buffer.from(JSON.stringify(keyOf(last))).toString('base64url') : null,
+  };
+}
