@@ -40,8 +40,8 @@ export type Failpoint =
 export interface EngineLimits {
   /** Touches read, composed and gated together. */
   batch: number;
-  /** Gated batches whose sends or settles may be under way beside the next read. */
-  batches_in_flight: number;
+  /** Touches whose sends or settles may be under way beside the next read. */
+  touches_in_flight: number;
   /** A lane's lease; kept at a third of it. */
   lane_lease_ms: number;
   /** From the gate to the provider call; what has not begun by then is handed back. */
@@ -60,7 +60,7 @@ export interface EngineLimits {
 
 export const DEFAULT_LIMITS: EngineLimits = {
   batch: 500,
-  batches_in_flight: 2,
+  touches_in_flight: 1_500,
   lane_lease_ms: 15_000,
   budget_ms: 2_000,
   call_timeout_ms: 30_000,

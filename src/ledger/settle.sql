@@ -71,7 +71,7 @@ BEGIN
       WITH ORDINALITY u(id, outcome, at, reason, provider_id, detail, wake, ends, subject,
         next_id, next_step, next_no, next_channel, next_from, next_until, ord)
   ), decided AS MATERIALIZED (
-    SELECT i.*, t.source_id, t.state AS was, e.status = 'active' AND e.live_touch = t.id AS moves,
+    SELECT i.*, t.source_id, t.key_n, t.state AS was, e.status = 'active' AND e.live_touch = t.id AS moves,
       CASE
         WHEN i.outcome IN ('retry', 'not_started', 'postponed') THEN CASE WHEN e.status = 'active' AND e.live_touch = t.id THEN 'planned' ELSE 'cancelled' END
         WHEN i.outcome = 'held' THEN 'planned'
@@ -114,7 +114,7 @@ BEGIN
         live_touch = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_id ELSE e.live_touch END,
         step_id = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_step ELSE e.step_id END,
         step_no = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_no ELSE e.step_no END,
-        thread = CASE WHEN d.outcome = 'sent' THEN e.thread || d.id ELSE e.thread END,
+        thread = CASE WHEN d.outcome = 'sent' THEN e.thread || (d.id::text || '.' || d.key_n) ELSE e.thread END,
         thread_subject = coalesce(e.thread_subject, d.subject),
         updated_at = v_now
       FROM decided d

@@ -195,7 +195,7 @@ BEGIN
   INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, actor)
     VALUES (p_org, v_now, 'unsubscribe', p_source, p_contact, p_touch, p_contact, v_actor);
   INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
-    SELECT p_org, v_now, 'unsubscribed', p_source, e.id, CASE WHEN p_touch = ANY (e.thread) THEN p_touch END, p_contact, e.sequence_id, e.step_id, e.sender_id, v_actor
+    SELECT p_org, v_now, 'unsubscribed', p_source, e.id, CASE WHEN EXISTS (SELECT FROM unnest(e.thread) x WHERE split_part(x, '.', 1) = p_touch::text) THEN p_touch END, p_contact, e.sequence_id, e.step_id, e.sender_id, v_actor
       FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (v_sources);
   RETURN QUERY SELECT v_sources, v_cancelled, v_now;
 END $$;

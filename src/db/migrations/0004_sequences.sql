@@ -50,8 +50,8 @@ CREATE TABLE enrollments (
   step_id uuid NOT NULL,
   live_touch uuid NOT NULL,
   sender_id uuid NOT NULL,
-  -- e-mail thread: sent touches in order, and the first subject
-  thread uuid[] NOT NULL DEFAULT '{}',
+  -- e-mail thread: what was sent, in order, as `touch.key number`, and the first subject
+  thread text[] NOT NULL DEFAULT '{}',
   thread_subject text,
   job_id uuid,
   enrolled_by text NOT NULL,

@@ -1,0 +1,180 @@
+/**
+ * Composes due touches: from published content and the contact's values to a message, under limits. Writes nothing.
+ * Out: those that may ask the gate, and settlements for those that cannot be composed (a typed skip, never a blank).
+ */
+import type { Connection, EmailMessage } from '../channels/channel.ts';
+import { composeEmail, type ComposedEmail, type EmailJob } from '../content/compose-email.ts';
+import { emailHeaders } from '../content/headers.ts';
+import type { Uuid } from '../kernel/ids.ts';
+import type { Settlement } from '../ledger/settle.ts';
+import type { Step } from '../plan/sequences/definition.ts';
+import type { Version } from '../plan/sequences/versions.ts';
+import type { SenderSettings } from '../senders/senders.ts';
+import type { Situations } from './deliver.ts';
+import type { Engine } from './engine.ts';
+import type { DueTouch } from './lanes.ts';
+import { messageId, messageIdOf, settlementOfRefusal } from './outcomes.ts';
+
+/** A composed touch, ready to ask the gate. */
+export interface Composed {
+  touch: DueTouch;
+  version: Version;
+  sender_version: number;
+  connection: Connection;
+  hash: string;
+  /** JSON of the values composed in. */
+  frozen: string;
+  subject: string;
+  /** The message under the key number that the gate gave. */
+  message(keyN: number): EmailMessage;
+}
+
+export interface ComposeResult {
+  ready: Composed[];
+  refused: Settlement[];
+}
+
+interface Prepared {
+  touch: DueTouch;
+  version: Version;
+  sender: SenderSettings;
+  connection: Connection;
+  job: EmailJob;
+}
+
+export async function compose(
+  engine: Engine,
+  org: Uuid,
+  situation: Situations,
+  touches: readonly DueTouch[],
+): Promise<ComposeResult> {
+  const refused: Settlement[] = [];
+  const prepared: Prepared[] = [];
+  for (const touch of touches) {
+    const item = prepare(engine, org, situation, touch);
+    if ('refusal' in item) {
+      const settlement = settlementOfRefusal(touch, item.refusal, situation.planning.now);
+      if (settlement) refused.push(settlement);
+    } else prepared.push(item);
+  }
+  const results = await composeEmail(prepared.map((item) => item.job));
+  const ready: Composed[] = [];
+  prepared.forEach((item, i) => {
+    const result = results[i]!;
+    if (result.ok) ready.push(composed(item, result));
+    else {
+      const settlement = settlementOfRefusal(
+        item.touch,
+        result.reason,
+        situation.planning.now,
+        result.detail,
+      );
+      if (settlement) refused.push(settlement);
+    }
+  });
+  return { ready, refused };
+}
+
+/** What the gate would refuse anyway is not composed; it decides again at the gate for the rest. */
+function prepare(
+  engine: Engine,
+  org: Uuid,
+  situation: Situations,
+  touch: DueTouch,
+): Prepared | { refusal: 'source_ended' | 'no_sender' | 'no_address' } {
+  if (touch.enrollment_status !== 'active' || !touch.is_live) return { refusal: 'source_ended' };
+  if (touch.email === null) return { refusal: 'no_address' };
+  const version = situation.versions.get(touch.version_id);
+  const sender = situation.planning.senders.get(touch.sender_id);
+  const connection = sender && engine.connect(org, sender);
+  if (!version || !sender || !connection) return { refusal: 'no_sender' };
+  const unsubscribe = engine.unsubscribeUrl(org, touch.contact_id, touch.id);
+  return {
+    touch,
+    version,
+    sender,
+    connection,
+    job: emailJob(engine, org, situation, { touch, version, sender }),
+  };
+}
+
+/** The job of one touch; the key number, which only the gate knows for sure, is put into the message later. */
+function emailJob(
+  engine: Engine,
+  org: Uuid,
+  situation: Situations,
+  item: { touch: DueTouch; version: Version; sender: SenderSettings },
+): EmailJob {
+  const { touch, version, sender } = item;
+  const { organization } = situation.planning;
+  const unsubscribe = engine.unsubscribeUrl(org, touch.contact_id, touch.id);
+  const name = [touch.first_name, touch.last_name].filter(Boolean).join(' ');
+  const job: EmailJob = {
+    template: templateOf(version.definition.steps[touch.step_no]!),
+    vars: {
+      contact: {
+        first_name: touch.first_name,
+        last_name: touch.last_name,
+        email: touch.email,
+        company: touch.company,
+        title: touch.title,
+        attributes: touch.attributes === null ? null : JSON.parse(touch.attributes),
+      },
+      sender: { name: sender.from_name ?? sender.name, email: sender.from_address },
+      organization: { name: organization.name, postal_address: organization.postal_address },
+      sequence: { name: version.sequence_name },
+      unsubscribe_url: unsubscribe,
+    },
+    from:
+      sender.from_name === null
+        ? { address: sender.from_address }
+        : { name: sender.from_name, address: sender.from_address },
+    to: name === '' ? { address: touch.email! } : { name, address: touch.email! },
+    message_id: messageId(touch.id, touch.key_n, sender.from_address),
+    headers: emailHeaders({
+      unsubscribe_url: unsubscribe,
+      feedback_id: `${touch.sequence_id}:${touch.step_id}:${org}:cadenza`,
+      touch_id: touch.id,
+    }),
+  };
+  if (sender.reply_to !== null) job.reply_to = { address: sender.reply_to };
+  if (touch.thread !== null && touch.thread_subject !== null) {
+    job.thread = {
+      subject: touch.thread_subject,
+      message_ids: touch.thread.split(',').map((sent) => messageIdOf(sent, sender.from_address)),
+    };
+  }
+  return job;
+}
+
+const templates = new WeakMap<Step, EmailJob['template']>();
+
+/** One object a step, so that what is parsed from it can be kept by identity. */
+export function templateOf(step: Step): EmailJob['template'] {
+  let template = templates.get(step);
+  if (!template) {
+    template = { subject: step.subject ?? '', text: step.body_text ?? null, html: step.body_html ?? null };
+    templates.set(step, template);
+  }
+  return template;
+}
+
+function composed(
+  item: Prepared,
+  result: { message: ComposedEmail; hash: string; used: Record<string, string> },
+): Composed {
+  const { touch, version, sender, connection } = item;
+  return {
+    touch,
+    version,
+    connection,
+    sender_version: sender.version,
+    hash: result.hash,
+    frozen: JSON.stringify(result.used),
+    subject: result.message.subject,
+    message: (keyN) =>
+      keyN === touch.key_n
+        ? result.message
+        : { ...result.message, message_id: messageId(touch.id, keyN, sender.from_address) },
+  };
+}

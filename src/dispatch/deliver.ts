@@ -1,0 +1,242 @@
+/**
+ * How a due touch becomes a sent message. This file names the steps in order and holds all branching:
+ * read → compose → gate → send → settle, with reconcile for what may have happened and postpone for what may not go
+ * yet. The steps are leaves: pure, or one I/O each; they return outcomes and do not throw for control flow.
+ *
+ * In: a lane this worker holds. Out: its due touches handed to their providers, every outcome settled.
+ */
+import { performance } from 'node:perf_hooks';
+import type { SendOutcome } from '../channels/channel.ts';
+import { newId, type Uuid } from '../kernel/ids.ts';
+import { gate, type GateVerdict } from '../ledger/gate.ts';
+import { REFUSALS } from '../ledger/reasons.ts';
+import type { Settlement } from '../ledger/settle.ts';
+import type { Planning } from '../plan/sequences/calendar.ts';
+import type { Version } from '../plan/sequences/versions.ts';
+import { periodOf } from '../schedule/period.ts';
+import { quotaPeriod } from '../senders/periods.ts';
+import { compose, type Composed } from './compose.ts';
+import type { Engine } from './engine.ts';
+import { Flights } from './flights.ts';
+import { holdFaultySender } from './hold.ts';
+import { type DueTouch, type Lane, readDue } from './lanes.ts';
+import { settlementOf, settlementOfRefusal } from './outcomes.ts';
+import { type Postponed, type Postponement, postpone } from './postpone.ts';
+import { Ready } from './ready.ts';
+import { readSituation } from './situation.ts';
+import { reconcile } from './reconcile.ts';
+import { send } from './send.ts';
+import { settleAll } from './settle.ts';
+
+/** Works the lane until nothing is due, `stop` says so, or the lane is lost. Returns how many touches were settled. */
+export async function deliver(engine: Engine, lane: Lane, stop: () => boolean): Promise<number> {
+  const flights = new Flights(engine.limits.touches_in_flight);
+  const ready = new Ready();
+  const limit = lane.careful ? 1 : engine.limits.batch;
+  while (!stop()) {
+    await engine.failpoint?.('before_read');
+    const due = await readDue(engine.db, lane.org, limit, ready.senders());
+    if (due.length === 0 && ready.size === 0) {
+      // What is in flight may plan touches that are due at once: look again when it has settled.
+      if (flights.size === 0) break;
+      await flights.next();
+      continue;
+    }
+    await engine.failpoint?.('after_read');
+    const situation = await readSituation(engine, lane.org, due, ready);
+    const unknown = due.filter((touch) => touch.state === 'unknown');
+    if (unknown.length > 0)
+      flights.start(unknown.length, () => reconcile(engine, lane.org, situation, unknown));
+    const fresh = due.filter((touch) => touch.state === 'planned');
+    const composed = await compose(engine, lane.org, situation, fresh);
+    await engine.failpoint?.('after_compose');
+    if (composed.refused.length > 0) {
+      flights.start(composed.refused.length, () => settleAll(engine, lane.org, null, composed.refused));
+    }
+    ready.add(composed.ready);
+    const going = ready.take(limit);
+    if (going.length > 0) await pass(engine, lane, situation, going, flights);
+    else if (flights.size > 0) await flights.next();
+    else await ready.wait();
+  }
+  await flights.drain();
+  return flights.settled;
+}
+
+/** What is read once a batch: settings, senders, versions. */
+export interface Situations {
+  planning: Planning;
+  versions: Map<Uuid, Version>;
+}
+
+/** Through the gate; what may go is sent and settled beside the next read. */
+async function pass(
+  engine: Engine,
+  lane: Lane,
+  situation: Situations,
+  going: Composed[],
+  flights: Flights,
+): Promise<void> {
+  await flights.room(going.length);
+  const token = newId();
+  const deadline = performance.now() + engine.limits.budget_ms;
+  await engine.failpoint?.('before_gate');
+  const answer = await askGate(engine, lane.org, token, situation, going);
+  const answered = performance.now();
+  await engine.failpoint?.('after_gate');
+  const byId = new Map(going.map((composed) => [composed.touch.id, composed]));
+  const passed: { composed: Composed; verdict: GateVerdict }[] = [];
+  const refused: { composed: Composed; verdict: GateVerdict }[] = [];
+  for (const verdict of answer.verdicts) {
+    const composed = byId.get(verdict.id)!;
+    if (verdict.verdict === 'go') passed.push({ composed, verdict });
+    else refused.push({ composed, verdict });
+  }
+  if (refused.length > 0) {
+    flights.start(refused.length, () => settleRefused(engine, lane.org, situation, refused, answer.at));
+  }
+  if (passed.length > 0) {
+    const moments = { gated: answer.at, answered, deadline };
+    flights.start(passed.length, () => sendAndSettle(engine, lane.org, token, situation, passed, moments));
+  }
+}
+
+/** Asks the gate for one batch. */
+export async function askGate(
+  engine: Engine,
+  org: Uuid,
+  token: Uuid,
+  situation: Situations,
+  going: readonly Composed[],
+  resend = false,
+) {
+  const { planning } = situation;
+  const senders = [...new Set(going.map((composed) => composed.touch.sender_id))];
+  const { limits } = engine;
+  return gate(engine.db, {
+    org,
+    worker: engine.worker,
+    token,
+    lease_ms: limits.budget_ms + limits.call_timeout_ms + limits.lease_margin_ms,
+    budget_ms: limits.budget_ms,
+    policy_version: planning.organization.policy_version,
+    touches: going.map(({ touch, sender_version, hash, frozen }) => ({
+      id: touch.id,
+      sequence_id: touch.sequence_id,
+      sender_id: touch.sender_id,
+      contact_version: touch.contact_version,
+      sender_version,
+      hash,
+      frozen,
+    })),
+    periods: senders.map(
+      (id) => quotaPeriod(planning.senders.get(id)!, planning.organization.time_zone, planning.now)!,
+    ),
+    contact_day: planning.organization.capped
+      ? periodOf(planning.now, planning.organization.time_zone)!.day
+      : null,
+    resend,
+  });
+}
+
+interface Moments {
+  /** The database's time of the gate, Unix milliseconds. */
+  gated: number;
+  /** Monotonic: when its answer came, and until when a call may begin. */
+  answered: number;
+  deadline: number;
+}
+
+/** Every call at once; outcomes are settled together as they come in. */
+async function sendAndSettle(
+  engine: Engine,
+  org: Uuid,
+  token: Uuid,
+  situation: Situations,
+  passed: readonly { composed: Composed; verdict: GateVerdict }[],
+  moments: Moments,
+): Promise<number> {
+  await engine.failpoint?.('before_send');
+  const arrived: Settlement[] = [];
+  let settled = 0;
+  const outcomes = passed.map(async ({ composed, verdict }) => {
+    const outcome = await sendOne(engine, composed, verdict, moments.deadline);
+    const at = moments.gated + (performance.now() - moments.answered);
+    arrived.push(settlement(engine, org, situation, composed, verdict, outcome, at));
+  });
+  await engine.failpoint?.('after_send');
+  const all = Promise.all(outcomes);
+  let open = true;
+  void all.finally(() => {
+    open = false;
+  });
+  while (open || arrived.length > 0) {
+    await Promise.race([all, new Promise((resolve) => setTimeout(resolve, engine.limits.settle_after_ms))]);
+    const batch = arrived.splice(0);
+    if (batch.length > 0) settled += await settleAll(engine, org, token, batch);
+  }
+  return settled;
+}
+
+function sendOne(
+  engine: Engine,
+  composed: Composed,
+  verdict: GateVerdict,
+  deadline: number,
+): Promise<SendOutcome> {
+  return send(
+    engine,
+    {
+      touch_id: verdict.id,
+      idempotency_key: `${verdict.id}.${verdict.key_n}`,
+      message: composed.message(verdict.key_n),
+      connection: composed.connection,
+    },
+    deadline,
+  );
+}
+
+function settlement(
+  engine: Engine,
+  org: Uuid,
+  situation: Situations,
+  composed: Composed,
+  verdict: GateVerdict,
+  outcome: SendOutcome,
+  at: number,
+): Settlement {
+  const { touch, version } = composed;
+  void holdFaultySender(engine, org, touch.sender_id, outcome);
+  return settlementOf(
+    { touch, version, planning: situation.planning, attempt: verdict.attempt, at },
+    outcome,
+    composed.subject,
+  );
+}
+
+/** The gate said no: ended, postponed, held, dropped, or left to be read and composed again. */
+async function settleRefused(
+  engine: Engine,
+  org: Uuid,
+  situation: Situations,
+  refused: readonly { composed: Composed; verdict: GateVerdict }[],
+  at: number,
+): Promise<number> {
+  const settlements: Settlement[] = [];
+  const later: Postponed[] = [];
+  for (const { composed, verdict } of refused) {
+    if (verdict.verdict === 'go') continue;
+    if (REFUSALS[verdict.verdict].action === 'later') {
+      later.push({
+        touch: composed.touch,
+        version: composed.version,
+        reason: verdict.verdict as Postponement,
+      });
+      continue;
+    }
+    const written = settlementOfRefusal(composed.touch, verdict.verdict, at);
+    if (written) settlements.push(written);
+  }
+  settlements.push(...(await postpone(engine, org, situation.planning, later, at)));
+  return settlements.length > 0 ? settleAll(engine, org, null, settlements) : 0;
+}

@@ -1,0 +1,52 @@
+/**
+ * Composed touches that wait for a free connection of their sender. Only a saturated sender has any, so the next read
+ * passes that sender over and never meets a touch that is kept here.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Uuid } from '../kernel/ids.ts';
+import type { Composed } from './compose.ts';
+
+/** After this long the touch is forgotten and read again: its contact or sender may have changed. */
+const MAX_AGE_MS = 5_000;
+/** How soon to ask again a connection that is busy for somebody else. */
+const BUSY_WAIT_MS = 25;
+
+export class Ready {
+  readonly #bySender = new Map<Uuid, { composed: Composed; since: number }[]>();
+  size = 0;
+
+  senders(): Uuid[] {
+    return [...this.#bySender.keys()];
+  }
+
+  add(composed: readonly Composed[]): void {
+    const since = performance.now();
+    for (const item of composed) {
+      const list = this.#bySender.get(item.touch.sender_id);
+      if (list) list.push({ composed: item, since });
+      else this.#bySender.set(item.touch.sender_id, [{ composed: item, since }]);
+      this.size++;
+    }
+  }
+
+  /** Up to `limit`, of each sender no more than can be started at once; each is reserved until its call begins. */
+  take(limit: number): Composed[] {
+    const taken: Composed[] = [];
+    const oldest = performance.now() - MAX_AGE_MS;
+    for (const [sender, list] of this.#bySender) {
+      const kept = list.filter((item) => item.since >= oldest);
+      const room = kept[0] ? Math.min(limit - taken.length, kept[0].composed.connection.capacity()) : 0;
+      const going = kept.splice(0, Math.max(0, room));
+      for (const { composed } of going) taken.push(composed);
+      this.size -= list.length - kept.length;
+      if (kept.length === 0) this.#bySender.delete(sender);
+      else this.#bySender.set(sender, kept);
+    }
+    return taken;
+  }
+
+  /** Nothing of this lane is under way, yet no connection is free: another lane of this process uses them. */
+  wait(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, BUSY_WAIT_MS));
+  }
+}
