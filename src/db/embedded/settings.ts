@@ -36,20 +36,8 @@ export function settingArguments(durable: boolean, own: Record<string, string>):
   return Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
-/** Nothing of the caller's shell may steer the server: no PG* variables, no locale, no library paths. */
+/** The caller's environment, except what would steer the server: PG* variables and the locale. */
 export function serverEnvironment(): NodeJS.ProcessEnv {
-  const kept = [
-    'PATH',
-    'HOME',
-    'TMPDIR',
-    'SystemRoot',
-    'SystemDrive',
-    'TEMP',
-    'TMP',
-    'USERPROFILE',
-    'windir',
-  ];
-  const env: NodeJS.ProcessEnv = { LC_ALL: 'C', TZ: 'UTC' };
-  for (const name of kept) if (process.env[name] !== undefined) env[name] = process.env[name];
-  return env;
+  const entries = Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG)/.test(name));
+  return { ...Object.fromEntries(entries), LC_ALL: 'C', TZ: 'UTC' };
 }
