@@ -37,7 +37,7 @@ let dataDir: string;
 let launchers: Launcher[];
 
 const start = (options: Partial<Parameters<typeof launch>[1]> = {}, from = checkout): Launcher => {
-  const launcher = launch(from, { dataDir, cacheDirs: [join(dir, 'cache')], ...options });
+  const launcher = launch(from, { dataDir, durable: false, cacheDirs: [join(dir, 'cache')], ...options });
   launchers.push(launcher);
   return launcher;
 };
@@ -81,7 +81,7 @@ afterEach(async () => {
 
 describe('the embedded PostgreSQL', () => {
   it('starts on loopback with a generated password that only its owner can read, and stops', async () => {
-    const launcher = start();
+    const launcher = start({ durable: true });
     const { url, port, pid, adopted } = await launcher.server;
     expect(adopted).toBe(false);
     const { password, hostname } = new URL(url);
@@ -105,7 +105,7 @@ describe('the embedded PostgreSQL', () => {
     await launcher.tell('stop');
     expect(isAlive(pid)).toBe(false);
 
-    const again = start();
+    const again = start({ durable: true });
     const second = await again.server;
     expect(second.port).toBe(port);
     expect(second.url).toBe(url);
@@ -247,7 +247,7 @@ describe('after a crash the embedded PostgreSQL', () => {
   });
 
   it('[OPS-5] of the server itself tells its launcher, and the next start has every committed row', async () => {
-    const first = start();
+    const first = start({ durable: true });
     const before = await first.server;
     await query(before.url, 'CREATE TABLE kept (n int)');
     for (let n = 0; n < 50; n++) await query(before.url, `INSERT INTO kept VALUES (${n})`);
@@ -260,7 +260,7 @@ describe('after a crash the embedded PostgreSQL', () => {
     process.kill(before.pid, 'SIGKILL');
     await expect.poll(() => first.lines.some((line) => line.exited === true)).toBe(true);
 
-    const second = start();
+    const second = start({ durable: true });
     const after = await second.server;
     expect(after.adopted).toBe(false);
     expect(after.port).toBe(before.port);

@@ -60,8 +60,8 @@ function copyPackage(name: string, from: string, into: string, copied = new Set<
   for (const dependency of Object.keys(dependencies)) copyPackage(dependency, dir, into, copied);
 }
 
-/** The launcher's code and what it imports, copied below `dir` as an install with npm would leave it. */
-export function makeCheckout(dir: string): void {
+/** The launcher's code as JavaScript in `dir`/embedded: Node 20 cannot run TypeScript. */
+export function compileLauncher(dir: string): void {
   mkdirSync(join(dir, 'embedded'), { recursive: true });
   const compilerOptions = {
     target: ts.ScriptTarget.ES2023,
@@ -75,6 +75,11 @@ export function makeCheckout(dir: string): void {
     writeFileSync(join(dir, 'embedded', name.replace(/ts$/, 'js')), outputText);
   }
   writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
+}
+
+/** The launcher's code and what it imports, copied below `dir` as an install with npm would leave it. */
+export function makeCheckout(dir: string): void {
+  compileLauncher(dir);
   writeFileSync(join(dir, 'driver.js'), DRIVER);
   copyPackage('pg', process.cwd(), join(dir, 'node_modules'));
   copyPackage(PLATFORM_PACKAGE, process.cwd(), join(dir, 'node_modules'));
@@ -113,6 +118,7 @@ interface LaunchOptions {
   dataDir: string;
   cacheDirs?: string[];
   settings?: Record<string, string>;
+  durable?: boolean;
   uid?: number;
   gid?: number;
   /** A program with arguments to run node under, such as unshare. */

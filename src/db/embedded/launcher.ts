@@ -24,7 +24,7 @@ export type { EmbeddedServer } from './server.ts';
 
 const DATABASE = 'cadenza';
 const PORT_TRIES = 5;
-const ANSWER_MS = 10_000;
+const ANSWER_MS = 5_000;
 /** A server that does not answer is frozen or broken: it gets less time to end than one that works. */
 const MUTE_STOP_MS = 2_000;
 
