@@ -31,6 +31,9 @@ import {
 /** An account of every Linux that is not the one root changes to. */
 const ORDINARY = { uid: 1, gid: 1 };
 
+/** Often enough to catch initdb half-way. */
+const PATIENT = { interval: 5, timeout: 30_000 };
+
 let checkout: string;
 let dir: string;
 let dataDir: string;
@@ -148,6 +151,21 @@ describe('the embedded PostgreSQL', () => {
     expect(readdirSync(join(dir, 'cache'))).toHaveLength(1);
   });
 
+  it('is not steered by PostgreSQL variables and the locale of the shell', async () => {
+    const shell = {
+      PGDATA: '/nowhere',
+      PGPORT: '1',
+      PGUSER: 'stranger',
+      PGSSLMODE: 'require',
+      LC_ALL: 'xx_XX.UTF-8',
+    };
+    const launcher = start({ env: shell });
+    const { url } = await launcher.server;
+    const asked = `SELECT current_user AS "user", current_setting('lc_messages') AS messages`;
+    expect(await query(url, asked)).toEqual([{ user: 'cadenza', messages: 'C' }]);
+    await launcher.tell('stop');
+  });
+
   it.runIf(canActAsRoot)('says what to do where root may not become another user', async () => {
     const launcher = start({ under: ['unshare', '--user', '--map-root-user'] });
     await expect(launcher.server).rejects.toThrow(/root may not become nobody.*ordinary user.*DATABASE_URL/);
@@ -258,7 +276,7 @@ describe('after a crash the embedded PostgreSQL', () => {
     const { rows } = await frozen.query('SELECT pg_backend_pid() AS pid');
     process.kill(rows[0].pid, 'SIGSTOP');
     process.kill(before.pid, 'SIGKILL');
-    await expect.poll(() => first.lines.some((line) => line.exited === true)).toBe(true);
+    await expect.poll(() => first.lines.some((line) => line.exited === true), PATIENT).toBe(true);
 
     const second = start({ durable: true });
     const after = await second.server;
@@ -274,7 +292,7 @@ describe('after a crash the embedded PostgreSQL', () => {
     const { pid, url } = await first.server;
     await query(url, 'CREATE TABLE kept AS SELECT 1 AS n');
     process.kill(pid, 'SIGKILL');
-    await expect.poll(() => first.lines.some((line) => line.exited === true)).toBe(true);
+    await expect.poll(() => first.lines.some((line) => line.exited === true), PATIENT).toBe(true);
     const file = join(dataDir, 'data', 'postmaster.pid');
     // Of the server's own account: PostgreSQL believes such a process to be its predecessor.
     const account = canActAsRoot ? { uid: userIdOfData(), gid: 65534 } : {};
@@ -312,9 +330,9 @@ describe('after a crash the embedded PostgreSQL', () => {
     const first = start();
     const staging = () =>
       existsSync(dataDir) ? readdirSync(dataDir).filter((name) => name.startsWith('init-')) : [];
-    await expect.poll(() => staging().length, { interval: 5, timeout: 20_000 }).toBe(1);
+    await expect.poll(() => staging().length, PATIENT).toBe(1);
     const half = join(dataDir, staging()[0]!, 'data', 'base');
-    await expect.poll(() => existsSync(half), { interval: 5, timeout: 20_000 }).toBe(true);
+    await expect.poll(() => existsSync(half), PATIENT).toBe(true);
     await first.kill();
     expect(existsSync(join(dataDir, 'data'))).toBe(false);
 

@@ -15,9 +15,10 @@ const CONTENDER = `
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { takeLock } from './embedded/lock.js';
 import { isAlive } from './embedded/processes.js';
-const [dir, end] = [process.argv[2], Number(process.argv[3])];
+const [dir, enough] = [process.argv[2], Number(process.argv[3])];
 const holder = dir + '/holder';
-while (Date.now() < end) {
+const holds = () => { try { return readFileSync(dir + '/holds', 'utf8').split('\\n').length; } catch { return 0; } };
+while (holds() < enough) {
   let release;
   try {
     release = takeLock(dir);
@@ -70,11 +71,13 @@ describe('the lock of a data directory', () => {
     const program = mkdtempSync(join(tmpdir(), 'embedded-checkout-'));
     compileLauncher(program);
     writeFileSync(join(program, 'contender.js'), CONTENDER);
-    const end = Date.now() + 4_000;
+    const enough = 200;
+    const holds = () =>
+      existsSync(join(dir, 'holds')) ? readFileSync(join(dir, 'holds'), 'utf8').split('\n') : [];
     const failures: string[] = [];
     const contend = async (): Promise<void> => {
-      while (Date.now() < end) {
-        const child = spawn(process.execPath, [join(program, 'contender.js'), dir, String(end)]);
+      while (holds().length < enough && failures.length === 0) {
+        const child = spawn(process.execPath, [join(program, 'contender.js'), dir, String(enough)]);
         child.stderr.on('data', (chunk) => failures.push(String(chunk)));
         await once(child, 'exit');
       }
@@ -83,8 +86,6 @@ describe('the lock of a data directory', () => {
     rmSync(program, { recursive: true });
     expect(failures).toEqual([]);
     expect(existsSync(join(dir, 'violations'))).toBe(false);
-    const holds = readFileSync(join(dir, 'holds'), 'utf8').trim().split('\n');
-    expect(holds.length).toBeGreaterThan(50);
-    expect(new Set(holds).size).toBeGreaterThan(5);
+    expect(new Set(holds()).size).toBeGreaterThan(5);
   });
 });

@@ -187,10 +187,10 @@ describe('ensure', () => {
       },
     });
     const closed = new Promise((done) => child.once('exit', done));
-    await expect.poll(() => npmCalls().length).toBe(2);
+    await expect.poll(() => npmCalls().length, { timeout: 30_000 }).toBe(2);
     child.kill('SIGKILL');
     await closed;
-    await expect.poll(() => has('npm.running')).toBe(false);
+    await expect.poll(() => has('npm.running'), { timeout: 30_000 }).toBe(false);
     expect((await ensure()).code).toBe(0);
     expect((await ensure()).output).toBe('');
   });

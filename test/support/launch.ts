@@ -121,17 +121,19 @@ interface LaunchOptions {
   durable?: boolean;
   uid?: number;
   gid?: number;
+  env?: Record<string, string>;
   /** A program with arguments to run node under, such as unshare. */
   under?: string[];
 }
 
 export function launch(checkout: string, options: LaunchOptions): Launcher {
-  const { uid, gid, under = [], ...embedded } = options;
+  const { uid, gid, env, under = [], ...embedded } = options;
   const told = JSON.stringify(embedded);
   const [program, ...args] = [...under, process.execPath, join(checkout, 'driver.js'), told];
   const child = spawn(program!, args, {
     cwd: '/',
     stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
     ...(uid !== undefined && { uid }),
     ...(gid !== undefined && { gid }),
   });

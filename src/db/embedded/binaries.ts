@@ -22,7 +22,6 @@ import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { type Account, spawnAs } from './account.ts';
 import { type PostgresPackage, program } from './platform.ts';
-import { serverEnvironment } from './settings.ts';
 
 interface Link {
   at: string;
@@ -57,7 +56,6 @@ function obstacle(native: string, account: Account | null): string | null {
     const run = spawnSync(program(native, name), ['--version'], {
       ...spawnAs(account),
       cwd: '/',
-      env: serverEnvironment(),
       encoding: 'utf8',
       timeout: 20_000,
     });

@@ -19,7 +19,6 @@ import { join } from 'node:path';
 import { type Account, spawnAs } from './account.ts';
 import { program } from './platform.ts';
 import { whereabouts } from './postmaster.ts';
-import { serverEnvironment } from './settings.ts';
 
 export const OWNER = 'cadenza';
 export const MAJOR = '18';
@@ -55,7 +54,6 @@ function runInitdb(data: string, making: Making): Promise<void> {
   const child = spawn(program(making.native, 'initdb'), initdbArguments(path, making), {
     ...spawnAs(making.account),
     cwd,
-    env: serverEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe'],
     windowsHide: true,
   });

@@ -83,7 +83,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
 }
 
 function ownerUrl(password: string, port: number, database: string): string {
-  return `postgres://${OWNER}:${password}@127.0.0.1:${port}/${database}`;
+  // Said outright, because PGSSLMODE=require in the caller's shell would ask this server for TLS it has not.
+  return `postgres://${OWNER}:${password}@127.0.0.1:${port}/${database}?sslmode=disable`;
 }
 
 /** Written before the data directory exists: data without its password would be locked away for good. */
@@ -172,7 +173,7 @@ async function makeDatabase(url: string): Promise<void> {
   try {
     await client.connect();
     const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
-    if (rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);
+    if (rowCount === 0) await client.query('CREATE DATABASE cadenza');
   } finally {
     await client.end().catch(() => {});
   }

@@ -12,7 +12,6 @@ import { join } from 'node:path';
 import { type Account, spawnAs } from './account.ts';
 import { program } from './platform.ts';
 import { serversIn, serves, stillServes, until } from './processes.ts';
-import { serverEnvironment } from './settings.ts';
 
 /** Recovery after a crash replays at most max_wal_size, on a slow disk. */
 const START_MS = 180_000;
@@ -100,7 +99,6 @@ export async function startPostmaster(place: Place, port: number, settings: stri
   const child = spawn(program(place.native, 'postgres'), ['-D', path, '-p', String(port), ...settings], {
     ...spawnAs(place.account),
     cwd,
-    env: serverEnvironment(),
     stdio: ['ignore', output, output],
     // A session of its own: Ctrl-C is for us, who then stop it in order.
     detached: true,
