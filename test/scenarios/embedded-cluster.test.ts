@@ -1,6 +1,12 @@
+import { existsSync, mkdtempSync, rmSync, utimesSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
+import { isAlive } from '../../src/db/embedded/processes.ts';
+import { PREFIX, sweep } from '../support/cluster.ts';
 import { createDatabase } from '../support/database.ts';
+import { launch, makeCheckout } from '../support/launch.ts';
 
 async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url });
@@ -37,5 +43,26 @@ describe('the test cluster', () => {
     wrong.password = 'guess';
     await expect(query(wrong.href, 'SELECT 1')).rejects.toThrow(/password authentication failed/);
     await database.drop();
+  });
+
+  it('is removed by the next run when its own was killed, and left alone while that lives', async () => {
+    const checkout = mkdtempSync(join(tmpdir(), 'embedded-checkout-'));
+    makeCheckout(checkout);
+    const dataDirs = [0, 1].map(() => mkdtempSync(join(tmpdir(), PREFIX)));
+    const runs = dataDirs.map((dataDir) => launch(checkout, { dataDir }));
+    const servers = await Promise.all(runs.map((run) => run.server));
+    await runs[0]!.kill();
+    const longAgo = new Date(Date.now() - 3_600_000);
+    for (const dataDir of dataDirs) utimesSync(dataDir, longAgo, longAgo);
+
+    await sweep();
+    expect(dataDirs.map((dataDir) => existsSync(dataDir))).toEqual([false, true]);
+    expect(servers.map((server) => isAlive(server.pid))).toEqual([false, true]);
+
+    await runs[1]!.tell('stop');
+    utimesSync(dataDirs[1]!, longAgo, longAgo);
+    await sweep();
+    expect(existsSync(dataDirs[1]!)).toBe(false);
+    rmSync(checkout, { recursive: true });
   });
 });

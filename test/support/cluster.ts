@@ -19,12 +19,13 @@ declare module 'vitest' {
   }
 }
 
-const PREFIX = 'cadenza-test-';
+export const PREFIX = 'cadenza-test-';
 const TEMPLATE = 'cadenza_template';
 /** A directory without a lock may belong to a run that is just beginning. */
 const YOUNG_MS = 60_000;
 
-async function sweep(): Promise<void> {
+/** Ends and removes the clusters whose test run is dead. */
+export async function sweep(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue;
     const dir = join(tmpdir(), name);

@@ -59,6 +59,13 @@ function obstacle(native: string, account: Account | null): string | null {
       encoding: 'utf8',
       timeout: 20_000,
     });
+    const code = (run.error as NodeJS.ErrnoException | undefined)?.code;
+    if (account !== null && (code === 'EPERM' || code === 'EINVAL')) {
+      throw new Error(
+        `root may not become ${account.name} here (${code}), and PostgreSQL does not run as root: ` +
+          'start as an ordinary user, or set DATABASE_URL to a PostgreSQL of your own',
+      );
+    }
     if (run.error) return run.error.message;
     if (run.status !== 0) return run.stderr.trim() || `${name} ended with ${run.status ?? run.signal}`;
   }
@@ -67,8 +74,8 @@ function obstacle(native: string, account: Account | null): string | null {
 
 /** Root looks for a place open to all; others use their own cache. The temporary directories come last. */
 function cacheParents(account: Account | null): string[] {
-  const own = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  return [...(account === null ? [own] : ['/var/cache', '/var/lib']), '/var/tmp', tmpdir()];
+  const first = account === null ? [join(homedir(), '.cache')] : ['/var/cache', '/var/lib'];
+  return [...first, '/var/tmp', tmpdir()];
 }
 
 /** A copy in a shared directory is run only if nobody else can have put it there or changed it. */
@@ -78,6 +85,16 @@ function isTrustworthy(path: string): boolean {
   return process.getuid === undefined || (stat.uid === process.getuid() && (stat.mode & 0o022) === 0);
 }
 
+/** The checkout may have been made under a strict umask. */
+function openToAll(dir: string): void {
+  chmodSync(dir, 0o755);
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) openToAll(path);
+    else if (entry.isFile()) chmodSync(path, basename(dir) === 'bin' ? 0o755 : 0o644);
+  }
+}
+
 /** Copies under another name and renames, so that a half-made copy is never found. */
 function copyTo(target: string, from: string): void {
   const draft = mkdtempSync(`${target}-`);
@@ -85,8 +102,7 @@ function copyTo(target: string, from: string): void {
     const native = join(draft, 'native');
     cpSync(from, native, { recursive: true, verbatimSymlinks: true });
     makeLinks(native);
-    for (const name of readdirSync(join(native, 'bin'))) chmodSync(join(native, 'bin', name), 0o755);
-    chmodSync(draft, 0o755);
+    openToAll(draft);
     renameSync(draft, target);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
@@ -124,6 +140,7 @@ export function runnableBinaries(
   log: (line: string) => void,
   parents: string[] = cacheParents(account),
 ): string {
+  // Why the links are missing, when they are.
   let why: string | null = null;
   try {
     makeLinks(from.native);
@@ -132,6 +149,7 @@ export function runnableBinaries(
   }
   const stuck = obstacle(from.native, account);
   if (stuck === null) return from.native;
+  if (account === null && why === null) throw new Error(`PostgreSQL does not run on this machine: ${stuck}`);
   log(`PostgreSQL cannot run from ${from.native} (${why ?? stuck}); using a copy`);
   return copyOut(from, account, parents);
 }

@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
-  existsSync,
   lchownSync,
   mkdirSync,
   mkdtempSync,
@@ -20,7 +19,6 @@ import { join } from 'node:path';
 import { type Account, spawnAs } from './account.ts';
 import { program } from './platform.ts';
 import { whereabouts } from './postmaster.ts';
-import { serverEnvironment } from './settings.ts';
 
 export const OWNER = 'cadenza';
 export const MAJOR = '18';
@@ -56,7 +54,6 @@ function runInitdb(data: string, making: Making): Promise<void> {
   const child = spawn(program(making.native, 'initdb'), initdbArguments(path, making), {
     ...spawnAs(making.account),
     cwd,
-    env: serverEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe'],
     windowsHide: true,
   });
@@ -112,14 +109,21 @@ function giveTo(account: Account, path: string): void {
 
 /** Is there a data directory this server can use? Also gives it back to the account after a restore by root. */
 export function hasData(data: string, account: Account | null): boolean {
-  if (!existsSync(data)) return false;
+  const owner = statSync(data, { throwIfNoEntry: false })?.uid;
+  if (owner === undefined) return false;
+  const self = process.getuid?.();
+  if (self !== undefined && self !== 0 && owner !== self) {
+    throw new Error(
+      `${data} belongs to uid ${owner}: start as that user or as root, or give it to uid ${self}`,
+    );
+  }
   const version = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
   if (version !== MAJOR) {
     throw new Error(
       `${data} was made by PostgreSQL ${version}, this is ${MAJOR}: move it away, or dump and restore`,
     );
   }
-  if (account !== null && statSync(data).uid !== account.uid) giveTo(account, data);
+  if (account !== null && owner !== account.uid) giveTo(account, data);
   chmodSync(data, 0o700);
   return true;
 }

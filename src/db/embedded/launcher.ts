@@ -24,7 +24,9 @@ export type { EmbeddedServer } from './server.ts';
 
 const DATABASE = 'cadenza';
 const PORT_TRIES = 5;
-const ANSWER_MS = 10_000;
+const ANSWER_MS = 5_000;
+/** A server that does not answer is frozen or broken: it gets less time to end than one that works. */
+const MUTE_STOP_MS = 2_000;
 
 export interface EmbeddedOptions {
   /** The launcher's directory; made when missing. */
@@ -34,6 +36,8 @@ export interface EmbeddedOptions {
   settings?: Record<string, string>;
   /** False for throw-away data: nothing waits for the disk. Default true. */
   durable?: boolean;
+  /** Where a copy of the binaries may be kept, if one is needed; default: the system's or the user's cache. */
+  cacheDirs?: string[];
 }
 
 interface Running {
@@ -56,7 +60,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   try {
     const data = join(dir, 'data');
     const account = serverAccount(data);
-    const native = runnableBinaries(postgresPackage(), account, log);
+    const native = runnableBinaries(postgresPackage(), account, log, options.cacheDirs);
     const place: Place = { data, native, account, logFile: join(dir, 'server.log') };
     const password = ownerPassword(dir, data);
     if (!hasData(data, account)) {
@@ -79,7 +83,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
 }
 
 function ownerUrl(password: string, port: number, database: string): string {
-  return `postgres://${OWNER}:${password}@127.0.0.1:${port}/${database}`;
+  // Said outright, because PGSSLMODE=require in the caller's shell would ask this server for TLS it has not.
+  return `postgres://${OWNER}:${password}@127.0.0.1:${port}/${database}?sslmode=disable`;
 }
 
 /** Written before the data directory exists: data without its password would be locked away for good. */
@@ -102,7 +107,7 @@ async function adopt(place: Place, password: string, settings: string[]): Promis
   if (found === null) return null;
   const answers = await canConnect(ownerUrl(password, found.port, 'postgres'));
   if (answers && runsWith(place.data, settings)) return { pid: found.pid, port: found.port, adopted: true };
-  await stopPostmaster(found.pid, place);
+  await stopPostmaster(found.pid, place, answers ? undefined : MUTE_STOP_MS);
   return null;
 }
 
@@ -168,7 +173,7 @@ async function makeDatabase(url: string): Promise<void> {
   try {
     await client.connect();
     const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
-    if (rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);
+    if (rowCount === 0) await client.query('CREATE DATABASE cadenza');
   } finally {
     await client.end().catch(() => {});
   }

@@ -11,8 +11,7 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from 
 import { join } from 'node:path';
 import { type Account, spawnAs } from './account.ts';
 import { program } from './platform.ts';
-import { isAlive, serversIn, serves, until } from './processes.ts';
-import { serverEnvironment } from './settings.ts';
+import { serversIn, serves, stillServes, until } from './processes.ts';
 
 /** Recovery after a crash replays at most max_wal_size, on a slow disk. */
 const START_MS = 180_000;
@@ -61,17 +60,13 @@ export function whereabouts(place: { data: string; account: Account | null }): {
 
 /**
  * Clears what a killed postmaster left. Its children end by themselves when they notice, but one that is frozen
- * or deep in a statement keeps the shared memory, and a new server refuses to start beside it. A pid file whose
- * number now belongs to another process would stop it as well.
+ * or deep in a statement keeps the shared memory, and a new server refuses to start beside it. It refuses as well
+ * when the pid in the file exists, be it a stranger's or a zombie's that nobody has reaped.
  */
 async function clearRemains(data: string): Promise<void> {
-  if (findPostmaster(data) !== null) return;
   for (const pid of serversIn(data)) signal(pid, 'SIGKILL');
   await until(() => serversIn(data).length === 0, KILL_MS);
-  const file = readPidFile(data);
-  if (file !== null && isAlive(file.pid) && !serves(file.pid, data)) {
-    rmSync(join(data, 'postmaster.pid'), { force: true });
-  }
+  rmSync(join(data, 'postmaster.pid'), { force: true });
 }
 
 export function signal(pid: number, name: NodeJS.Signals): void {
@@ -93,7 +88,7 @@ function logSince(path: string, offset: number): string {
 
 export type Started = { child: ChildProcess; pid: number } | { failed: 'port taken' | 'other'; log: string };
 
-/** Starts the server on that port and waits until it takes connections. */
+/** Starts the server on that port and waits until it takes connections. Nothing that serves `data` may run. */
 export async function startPostmaster(place: Place, port: number, settings: string[]): Promise<Started> {
   await clearRemains(place.data);
   if (logSize(place.logFile) > LOG_BYTES) rmSync(place.logFile);
@@ -104,7 +99,6 @@ export async function startPostmaster(place: Place, port: number, settings: stri
   const child = spawn(program(place.native, 'postgres'), ['-D', path, '-p', String(port), ...settings], {
     ...spawnAs(place.account),
     cwd,
-    env: serverEnvironment(),
     stdio: ['ignore', output, output],
     // A session of its own: Ctrl-C is for us, who then stop it in order.
     detached: true,
@@ -146,8 +140,12 @@ export async function settledPostmaster(data: string): Promise<PidFile | null> {
 }
 
 /** Fast shutdown: open transactions are rolled back, everything committed is on disk. Harder when that hangs. */
-export async function stopPostmaster(pid: number, place: Pick<Place, 'data' | 'native'>): Promise<void> {
-  const gone = () => !serves(pid, place.data);
+export async function stopPostmaster(
+  pid: number,
+  place: Pick<Place, 'data' | 'native'>,
+  patienceMs = FAST_STOP_MS,
+): Promise<void> {
+  const gone = () => !stillServes(pid, place.data);
   if (process.platform === 'win32') {
     spawnSync(program(place.native, 'pg_ctl'), ['stop', '-m', 'fast', '-D', place.data], {
       windowsHide: true,
@@ -155,9 +153,9 @@ export async function stopPostmaster(pid: number, place: Pick<Place, 'data' | 'n
   } else {
     signal(pid, 'SIGINT');
   }
-  if (await until(gone, FAST_STOP_MS)) return;
+  if (await until(gone, patienceMs)) return;
   signal(pid, 'SIGQUIT');
-  if (await until(gone, KILL_MS)) return;
+  if (await until(gone, Math.min(patienceMs, KILL_MS))) return;
   signal(pid, 'SIGKILL');
   await until(gone, KILL_MS);
 }

@@ -64,6 +64,11 @@ export function serves(pid: number, data: string): boolean {
   return command.includes('postgres') && command.includes(data);
 }
 
+/** Whether a process known to serve `data` still does. Elsewhere than on Linux asking costs a process: not polled. */
+export function stillServes(pid: number, data: string): boolean {
+  return process.platform === 'linux' ? serves(pid, data) : isAlive(pid);
+}
+
 /** Every PostgreSQL process that works in `data`: what a killed postmaster leaves behind. Linux only. */
 export function serversIn(data: string): number[] {
   if (process.platform !== 'linux') return [];

@@ -3,7 +3,7 @@
  * unless that is killed outright (then the next start adopts it).
  */
 import { type Place, signal, stopPostmaster } from './postmaster.ts';
-import { serves, until } from './processes.ts';
+import { stillServes, until } from './processes.ts';
 
 const WATCH_MS = 250;
 const CRASH_MS = 10_000;
@@ -56,7 +56,7 @@ export function superviseServer(given: Supervised): EmbeddedServer {
   };
   // Adopted servers are not our children, so both kinds are watched the same way.
   const watch = setInterval(() => {
-    if (stopping === null && !serves(pid, place.data)) finish();
+    if (stopping === null && !stillServes(pid, place.data)) finish();
   }, WATCH_MS);
   watch.unref();
   process.on('exit', endWithUs);
@@ -75,7 +75,7 @@ export function superviseServer(given: Supervised): EmbeddedServer {
     },
     async crash() {
       signal(pid, 'SIGKILL');
-      await until(() => !serves(pid, place.data), CRASH_MS);
+      await until(() => !stillServes(pid, place.data), CRASH_MS);
       finish();
     },
   };
