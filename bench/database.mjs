@@ -44,7 +44,9 @@ export async function settleDown(url) {
 /** Commits a second of one connection that inserts one small row at a time: what this disk gives just now. */
 export async function probeCommits(url) {
   return using(url, async (client) => {
-    await client.query('CREATE TABLE IF NOT EXISTS commit_probe (id bigint GENERATED ALWAYS AS IDENTITY, at timestamptz)');
+    await client.query(
+      'CREATE TABLE IF NOT EXISTS commit_probe (id bigint GENERATED ALWAYS AS IDENTITY, at timestamptz)',
+    );
     await client.query('TRUNCATE commit_probe');
     const insert = { name: 'probe', text: 'INSERT INTO commit_probe (at) VALUES (now())' };
     await client.query(insert);

@@ -33,7 +33,8 @@ export async function benchEngine({ quick, rows, log }) {
   try {
     return await measureAll(run);
   } finally {
-    for (const close of run.open.reverse()) await close().catch((error) => log(`while closing: ${error.message}`));
+    for (const close of run.open.reverse())
+      await close().catch((error) => log(`while closing: ${error.message}`));
   }
 }
 
@@ -125,42 +126,60 @@ async function measureRounds(run, ready, limit) {
       run.log(`no time for round ${round + 1} of ${run.plan.rounds}`);
       return round;
     }
-    await limit.renew();
-    if (ready.length === 0) await limit.measure();
-    for (const one of ready) {
-      if (run.why[one.row.name] === undefined) await measureRow(run, one, limit, round, end);
-    }
+    await measureRound(run, ready, limit, { round, end });
     longest = Math.max(longest, performance.now() - started);
   }
   return run.plan.rounds;
 }
 
-async function measureRow(run, { row, child, url }, limit, round, end) {
+async function measureRound(run, ready, limit, { round, end }) {
+  await limit.renew();
+  let before = await limit.measure();
+  for (const [place, one] of ready.entries()) {
+    const { name } = one.row;
+    if (run.why[name] !== undefined) continue;
+    const now = performance.now();
+    if (now > end) {
+      if (round === 0) run.why[name] = 'the time was over';
+      continue;
+    }
+    // Repeats may use this row's share of what is left for all rounds, so that the last rows are not starved.
+    const rowsLeft = ready.length * (run.plan.rounds - round) - place;
+    const share = now + (end - now) / rowsLeft;
+    try {
+      before = await measureRow(run, one, limit, { round, before, share });
+    } catch (error) {
+      before = undefined;
+      run.why[name] = `failed in round ${round + 1}: ${firstLine(error)}`;
+      run.log(`${name}: ${error.stack ?? error}`);
+    }
+  }
+}
+
+/** Answers the newest L, which is the next row's first one. */
+async function measureRow(run, { row, child, url }, limit, { round, before, share }) {
   const touches = row.touches[run.size];
   let commits = 0;
-  try {
-    const pair = await measurePair({
-      limit: limit.measure,
-      row: async () => {
-        await child.load({ touches });
-        if (url !== null) await settleDown(url);
-        commits = await limit.probe();
-        run.commits.push(commits);
-        return (await child.run({ touches })).rate;
-      },
-      mayRepeat: (tries) => tries <= run.plan.repeats && performance.now() < end,
-    });
-    run.pairs[row.name] ??= [];
-    run.pairs[row.name][round] = { round, commits: whole(commits), ...pair };
-    const unsteady = pair.steady ? '' : ', L unsteady';
-    run.log(
-      `round ${round + 1} ${row.name}: ${whole(pair.rate)} ${row.unit}, ${pair.of_limit.toFixed(3)} of L ` +
-        `(${whole(pair.before)} / ${whole(pair.after)}; tries ${pair.tries}${unsteady}), ${whole(commits)} commits/s`,
-    );
-  } catch (error) {
-    run.why[row.name] = `failed in round ${round + 1}: ${firstLine(error)}`;
-    run.log(`${row.name}: ${error.stack ?? error}`);
-  }
+  const { last, ...pair } = await measurePair({
+    before,
+    limit: limit.measure,
+    row: async () => {
+      await child.load({ touches });
+      if (url !== null) await settleDown(url);
+      commits = await limit.probe();
+      run.commits.push(commits);
+      return (await child.run({ touches })).rate;
+    },
+    mayRepeat: (tries) => tries <= run.plan.repeats && performance.now() < share,
+  });
+  run.pairs[row.name] ??= [];
+  run.pairs[row.name][round] = { round, commits: whole(commits), ...pair };
+  const unsteady = pair.steady ? '' : ', L unsteady';
+  run.log(
+    `round ${round + 1} ${row.name}: ${whole(pair.rate)} ${row.unit}, ${pair.of_limit.toFixed(3)} of L ` +
+      `(${whole(pair.before)} / ${whole(pair.after)}; tries ${pair.tries}${unsteady}), ${whole(commits)} commits/s`,
+  );
+  return last;
 }
 
 async function measureExtra(run, ready) {
@@ -184,16 +203,26 @@ function result(run, cluster, rounds, extra) {
     const pairs = (run.pairs[row.name] ?? []).filter(Boolean);
     if (pairs.length === 0) continue;
     figures[row.name] = {
-      ...figure(pairs.map((pair) => pair.rate), row.unit),
+      ...figure(
+        pairs.map((pair) => pair.rate),
+        row.unit,
+      ),
       pairs: pairs.length,
       unsteady: pairs.filter((pair) => !pair.steady).length,
-      of_limit: figure(pairs.map((pair) => pair.of_limit), 'ratio').median,
-      commits: figure(pairs.map((pair) => pair.commits), 'commits/s').median,
+      of_limit: figure(
+        pairs.map((pair) => pair.of_limit),
+        'ratio',
+      ).median,
+      commits: figure(
+        pairs.map((pair) => pair.commits),
+        'commits/s',
+      ).median,
       bound: row.bound,
     };
   }
   if (run.commits.length > 0) figures.commits = figure(run.commits, 'commits/s');
-  for (const [name, { values, unit }] of Object.entries(extra.figures ?? {})) figures[name] = figure(values, unit);
+  for (const [name, { values, unit }] of Object.entries(extra.figures ?? {}))
+    figures[name] = figure(values, unit);
 
   const ratios = { limit: figures.ours?.of_limit ?? null };
   for (const row of ROWS) {
@@ -218,7 +247,12 @@ function result(run, cluster, rounds, extra) {
       'same_step_graphile: one transaction a step, the provider called inside it',
       ...(extra.notes ?? []),
     ],
-    machine: { node: process.versions.node, peers_node: peerNode()?.version ?? null, redis: redisVersion(), ...cluster.settings },
+    machine: {
+      node: process.versions.node,
+      peers_node: peerNode()?.version ?? null,
+      redis: redisVersion(),
+      ...cluster.settings,
+    },
   };
 }
 

@@ -7,14 +7,18 @@ export function printTable(result, print = console.log) {
   const line = (...cells) =>
     print(cells.map((cell, n) => (n === 0 ? cell.padEnd(WIDTHS[n]) : cell.padStart(WIDTHS[n]))).join(''));
   print('');
-  if (result.quick) print('QUICK: fewer rows and one pair. It shows that the bench works; its ratios are rough.');
+  if (result.quick)
+    print('QUICK: fewer rows and one pair. It shows that the bench works; its ratios are rough.');
   if (result.rounds < result.rounds_planned) {
     print(`Only ${result.rounds} of ${result.rounds_planned} rounds: the time was over.`);
   }
   line('figure', 'pairs', 'median', 'min', 'max', 'unit', 'of L', 'commits/s');
   for (const [name, figure] of Object.entries(result.figures)) {
     const numbers = [figure.median, figure.min, figure.max].map(readable);
-    const optional = [figure.of_limit?.toFixed(2) ?? '', figure.commits === undefined ? '' : readable(figure.commits)];
+    const optional = [
+      figure.of_limit?.toFixed(2) ?? '',
+      figure.commits === undefined ? '' : readable(figure.commits),
+    ];
     const unsteady = figure.unsteady ? '*' : '';
     line(name, `${figure.pairs ?? ''}${unsteady}`, ...numbers, figure.unit, ...optional);
   }
@@ -29,11 +33,18 @@ export function printTable(result, print = console.log) {
     if (figure.bound) print(`${name} is bound by ${figure.bound}`);
   }
   for (const note of result.notes ?? []) print(`note: ${note}`);
-  for (const [name, why] of Object.entries(result.why_skipped)) print(`skipped ${name}: ${why}`);
+  for (const [why, names] of reasons(result.why_skipped)) print(`skipped ${names.join(', ')}: ${why}`);
   print('');
 }
 
 function readable(value) {
   if (value >= 1000) return Math.round(value).toLocaleString('en-US');
   return value >= 100 ? value.toFixed(0) : value.toFixed(2);
+}
+
+/** @returns {Map<string, string[]>} names by reason: one reason often takes many with it */
+function reasons(why) {
+  const found = new Map();
+  for (const [name, reason] of Object.entries(why)) found.set(reason, [...(found.get(reason) ?? []), name]);
+  return found;
 }

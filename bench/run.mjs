@@ -23,6 +23,11 @@ function readArguments(args) {
   return options;
 }
 
+/** Four decimals are more than any of these figures is worth. */
+function rounded(_, value) {
+  return typeof value === 'number' ? Math.round(value * 10_000) / 10_000 : value;
+}
+
 let options;
 try {
   options = readArguments(process.argv.slice(2));
@@ -31,7 +36,11 @@ try {
   process.exit(2);
 }
 // `exit` listeners end the server, Redis and the rows.
-for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]]) process.on(signal, () => process.exit(code));
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+])
+  process.on(signal, () => process.exit(code));
 
 const log = (line) => console.error(line);
 try {
@@ -39,7 +48,7 @@ try {
   const result = await BENCHES[options.name]({ ...options, log });
   const { printTable } = await import('./report.mjs');
   printTable(result);
-  if (options.json) console.log(JSON.stringify(result));
+  if (options.json) console.log(JSON.stringify(result, rounded));
 } catch (error) {
   console.error(error);
   process.exitCode = 1;

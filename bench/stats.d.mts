@@ -5,6 +5,7 @@ export interface Pair {
   of_limit: number;
   steady: boolean;
   tries: number;
+  last: number;
 }
 export const MAX_DRIFT: number;
 export function median(values: number[]): number;
@@ -15,6 +16,7 @@ export function figure(
 ): { median: number; min: number; max: number; unit: string };
 export function drift(a: number, b: number): number;
 export function measurePair(measure: {
+  before?: number;
   limit: () => Promise<number>;
   row: () => Promise<number>;
   mayRepeat: (tries: number) => boolean;

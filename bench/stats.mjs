@@ -36,25 +36,29 @@ export function drift(a, b) {
 
 /**
  * Measures one row between two L, again while the two L differ by over MAX_DRIFT and `mayRepeat` allows it. When
- * none is steady the try with the least drift counts, marked `steady: false`.
+ * none is steady the try with the least drift counts, marked `steady: false`. One L serves as the end of a try and the
+ * beginning of the next.
  *
  * @param {{
- *   limit: () => Promise<number>, row: () => Promise<number>, mayRepeat: (tries: number) => boolean,
- * }} measure `limit` and `row` give rates per second
- * @returns {Promise<{ before: number, rate: number, after: number, of_limit: number, steady: boolean, tries: number }>}
+ *   before?: number, limit: () => Promise<number>, row: () => Promise<number>, mayRepeat: (tries: number) => boolean,
+ * }} measure `limit` and `row` give rates per second; `before` is the L that was measured just now, if one was
+ * @returns {Promise<{
+ *   before: number, rate: number, after: number, of_limit: number, steady: boolean, tries: number, last: number,
+ * }>} `last` is the newest L, for the next pair
  */
-export async function measurePair({ limit, row, mayRepeat }) {
+export async function measurePair({ before, limit, row, mayRepeat }) {
   let best = null;
+  let last = before ?? (await limit());
   for (let tries = 1; ; tries++) {
-    const before = await limit();
+    const first = last;
     const rate = await row();
-    const after = await limit();
-    const off = drift(before, after);
-    if (best === null || off < best.off) best = { off, before, rate, after };
+    last = await limit();
+    const off = drift(first, last);
+    if (best === null || off < best.off) best = { off, before: first, rate, after: last };
     const steady = off <= MAX_DRIFT;
     if (steady || !mayRepeat(tries)) {
       const { off: _, ...pair } = best;
-      return { ...pair, of_limit: pair.rate / ((pair.before + pair.after) / 2), steady, tries };
+      return { ...pair, of_limit: pair.rate / ((pair.before + pair.after) / 2), steady, tries, last };
     }
   }
 }

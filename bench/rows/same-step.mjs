@@ -3,6 +3,9 @@
  * one job a touch, one transaction a job. Lock, guard, quota, a real Liquid template, an in-process provider, settle with
  * event, advance, next touch and its job. Statements are named and prepared, and as few as one transaction allows.
  *
+ * What bounds it, seen in pg_stat_activity: queueing the next job notifies the workers, and PostgreSQL lets transactions
+ * that notify commit only one after another, so their commits share no disk write.
+ *
  * It is weaker than the engine's step: the provider is called inside the transaction, so a crash between call and
  * commit sends twice. Closing that hole takes a second transaction a job and would make it slower.
  */
