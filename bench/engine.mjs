@@ -7,6 +7,7 @@
 import { startCluster } from './cluster.mjs';
 import { makeDatabase, probeCommits, settleDown } from './database.mjs';
 import { peerNode } from './install.mjs';
+import { isInterrupted } from './interrupt.mjs';
 import { chooseRows, LIMIT, MEASURED_RATIOS, PLAN, ROWS } from './plan.mjs';
 import { redisVersion, startRedis } from './redis.mjs';
 import { rowProcess } from './row.mjs';
@@ -149,6 +150,7 @@ async function measureRound(run, ready, limit, { round, end }) {
     try {
       before = await measureRow(run, one, limit, { round, before, share });
     } catch (error) {
+      if (isInterrupted()) throw error;
       before = undefined;
       run.why[name] = `failed in round ${round + 1}: ${firstLine(error)}`;
       run.log(`${name}: ${error.stack ?? error}`);

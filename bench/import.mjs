@@ -11,10 +11,11 @@ import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { dataDirectory, startCluster } from './cluster.mjs';
 import { makeDatabase, probeCommits, settleDown } from './database.mjs';
+import { killAtInterrupt } from './interrupt.mjs';
 import { figure } from './stats.mjs';
 
 const CLI = join(import.meta.dirname, '../bin/cadenza.mjs');
-const PEAK = join(import.meta.dirname, 'peak-memory.mjs');
+const PEAK = new URL('peak-memory.mjs', import.meta.url).href;
 const PLAN = {
   full: { rows: 1_000_000, runs: 3, budget_ms: 14 * 60_000 },
   quick: { rows: 50_000, runs: 1, budget_ms: 105_000 },
@@ -109,13 +110,12 @@ async function command(args, env, dir) {
     env: { ...env, BENCH_PEAK_FILE: report },
     stdio: ['ignore', 'ignore', 2],
   });
-  const endWithUs = () => child.kill('SIGKILL');
-  process.once('exit', endWithUs);
+  const forget = killAtInterrupt(() => child.kill('SIGKILL'));
   const code = await new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (status, signal) => resolve(signal ?? status));
   });
-  process.removeListener('exit', endWithUs);
+  forget();
   if (code !== 0) throw new Error(`cadenza ${args[0]} ended with ${code}`);
   return { rss_mb: Number(readFileSync(report, 'utf8')) / 1024 };
 }

@@ -11,10 +11,13 @@
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { killAtInterrupt } from './interrupt.mjs';
 
 const SELF = fileURLToPath(import.meta.url);
 const CALLS = ['prepare', 'load', 'run', 'measure', 'close'];
 const CLOSE_MS = 10_000;
+/** A call that takes longer hangs: its process is killed, and the row says so. */
+const CALL_MS = 180_000;
 
 /**
  * @param {string} module path of the row's module
@@ -32,8 +35,8 @@ export function rowProcess(module, node) {
   const waiting = new Map();
   let last = 0;
   let over = null;
-  const endWithUs = () => child.kill('SIGKILL');
-  process.once('exit', endWithUs);
+  const kill = () => child.kill('SIGKILL');
+  const forget = killAtInterrupt(kill);
   child.on('message', ({ id, value, error }) => {
     const { resolve, reject } = waiting.get(id);
     waiting.delete(id);
@@ -43,7 +46,7 @@ export function rowProcess(module, node) {
   const gone = new Promise((resolve) => {
     const ended = (why) => {
       over = new Error(`${module} ended: ${why}`);
-      process.removeListener('exit', endWithUs);
+      forget();
       for (const { reject } of waiting.values()) reject(over);
       waiting.clear();
       resolve();
@@ -51,20 +54,28 @@ export function rowProcess(module, node) {
     child.once('exit', (code, signal) => ended(signal ?? `code ${code}`));
     child.once('error', (error) => ended(error.message));
   });
-  const call = (name, options) =>
+  const call = (name, options, limit_ms = CALL_MS) =>
     new Promise((resolve, reject) => {
       if (over !== null) return reject(over);
       const id = ++last;
-      waiting.set(id, { resolve, reject });
+      const timer = setTimeout(() => {
+        reject(new Error(`${name} took over ${limit_ms / 1000} s`));
+        kill();
+      }, limit_ms);
+      const done = (settle) => (value) => {
+        clearTimeout(timer);
+        settle(value);
+      };
+      waiting.set(id, { resolve: done(resolve), reject: done(reject) });
       child.send({ id, name, options });
     });
   return {
     prepare: (options) => call('prepare', options),
     load: (options) => call('load', options),
     run: (options) => call('run', options),
-    measure: (options) => call('measure', options),
+    measure: (options) => call('measure', options, options.budget_ms + CLOSE_MS),
     async close() {
-      const timer = setTimeout(endWithUs, CLOSE_MS);
+      const timer = setTimeout(kill, CLOSE_MS);
       await call('close').catch(() => {});
       if (child.connected) child.disconnect();
       await gone;

@@ -3,6 +3,7 @@
  * standard output, and with `--json` one object to its last line. See docs/benchmarks.md.
  */
 import { installPeers } from './install.mjs';
+import { listenForInterrupts } from './interrupt.mjs';
 
 const BENCHES = {
   engine: async (options) => (await import('./engine.mjs')).benchEngine(options),
@@ -35,12 +36,7 @@ try {
   console.error(error.message);
   process.exit(2);
 }
-// `exit` listeners end the server, Redis and the rows.
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-])
-  process.on(signal, () => process.exit(code));
+listenForInterrupts();
 
 const log = (line) => console.error(line);
 try {
@@ -51,5 +47,5 @@ try {
   if (options.json) console.log(JSON.stringify(result, rounded));
 } catch (error) {
   console.error(error);
-  process.exitCode = 1;
+  process.exitCode ||= 1;
 }

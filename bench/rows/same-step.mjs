@@ -183,9 +183,8 @@ function compose(touch, read) {
 
 /** Parsed once a template, as any careful program would. */
 function render(source, scope) {
-  let parsed = templates.get(source);
-  if (parsed === undefined) templates.set(source, (parsed = liquid.parse(source)));
-  return liquid.renderSync(parsed, scope);
+  if (!templates.has(source)) templates.set(source, liquid.parse(source));
+  return liquid.renderSync(templates.get(source), scope);
 }
 
 let accepted = 0;
