@@ -8,7 +8,7 @@ export function printTable(result, print = console.log) {
     print(cells.map((cell, n) => (n === 0 ? cell.padEnd(WIDTHS[n]) : cell.padStart(WIDTHS[n]))).join(''));
   print('');
   if (result.quick)
-    print('QUICK: fewer rows and one pair. It shows that the bench works; its ratios are rough.');
+    print('QUICK: fewer rows, one round. It shows that the bench works; its figures are rough.');
   if (result.rounds < result.rounds_planned) {
     print(`Only ${result.rounds} of ${result.rounds_planned} rounds: the time was over.`);
   }
