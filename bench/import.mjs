@@ -1,0 +1,152 @@
+/**
+ * `bench import`: contacts from a CSV file of one million rows through `cadenza import contacts FILE --json`, each run
+ * into a fresh database. Gives rows a second, from start to exit of the command, and the most memory that it held.
+ * The rows are counted in the database: the command's own word is not enough.
+ */
+import { spawn } from 'node:child_process';
+import { createWriteStream, existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import pg from 'pg';
+import { dataDirectory, startCluster } from './cluster.mjs';
+import { makeDatabase, probeCommits, settleDown } from './database.mjs';
+import { killAtInterrupt } from './interrupt.mjs';
+import { figure } from './stats.mjs';
+
+const CLI = join(import.meta.dirname, '../bin/cadenza.mjs');
+const PEAK = new URL('peak-memory.mjs', import.meta.url).href;
+const PLAN = {
+  full: { rows: 1_000_000, runs: 3, budget_ms: 14 * 60_000 },
+  quick: { rows: 50_000, runs: 1, budget_ms: 105_000 },
+};
+const COUNTED = ['import_rows', 'rss_mb'];
+const CHUNK_ROWS = 1_000;
+
+/** @param {{ quick: boolean, log: (line: string) => void }} options */
+export async function benchImport({ quick, log }) {
+  const plan = PLAN[quick ? 'quick' : 'full'];
+  const shape = {
+    bench: 'import',
+    quick,
+    rows: plan.rows,
+    runs: 0,
+    figures: {},
+    ratios: {},
+    skipped: [],
+    why_skipped: {},
+  };
+  const skip = (why) => ({
+    ...shape,
+    skipped: COUNTED,
+    why_skipped: Object.fromEntries(COUNTED.map((name) => [name, why])),
+  });
+  if (!existsSync(CLI)) return skip('bin/cadenza.mjs is not there');
+
+  const dir = dataDirectory('import');
+  const cluster = await startCluster(log);
+  try {
+    const file = join(dir, 'contacts.csv');
+    await writeContacts(file, plan.rows);
+    const probeUrl = await makeDatabase(cluster.url, 'bench_probe');
+    const runs = [];
+    const deadline = performance.now() + plan.budget_ms;
+    let longest = 0;
+    while (runs.length < plan.runs && (runs.length === 0 || performance.now() + longest < deadline)) {
+      const started = performance.now();
+      const url = await makeDatabase(cluster.url, 'bench_import');
+      runs.push(await importOnce({ url, file, dir, rows: plan.rows, commits: await probeCommits(probeUrl) }));
+      longest = Math.max(longest, performance.now() - started);
+      log(`run ${runs.length}: ${Math.round(runs.at(-1).rate)} rows/s, ${Math.round(runs.at(-1).rss_mb)} MB`);
+    }
+    const figures = {
+      import_rows: figure(
+        runs.map((run) => run.rate),
+        'rows/s',
+      ),
+      rss_mb: figure(
+        runs.map((run) => run.rss_mb),
+        'MB',
+      ),
+      commits: figure(
+        runs.map((run) => run.commits),
+        'commits/s',
+      ),
+    };
+    return {
+      ...shape,
+      runs: runs.length,
+      figures,
+      machine: { node: process.versions.node, ...cluster.settings },
+    };
+  } finally {
+    await cluster.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function importOnce({ url, file, dir, rows, commits }) {
+  const env = {
+    ...process.env,
+    DATABASE_URL: url,
+    CADENZA_DATA: join(dir, 'cadenza'),
+    NODE_ENV: 'production',
+  };
+  await command(['migrate'], env, dir);
+  await settleDown(url);
+  const started = performance.now();
+  const { rss_mb } = await command(['import', 'contacts', file, '--json'], env, dir);
+  const seconds = (performance.now() - started) / 1000;
+  const found = await countContacts(url);
+  if (found !== rows) throw new Error(`${found} contacts after importing ${rows} rows`);
+  return { rate: rows / seconds, rss_mb, commits };
+}
+
+/** Runs the CLI; its peak memory is written down by itself as it exits. */
+async function command(args, env, dir) {
+  const report = join(dir, 'peak');
+  rmSync(report, { force: true });
+  const child = spawn(process.execPath, ['--import', PEAK, CLI, ...args], {
+    env: { ...env, BENCH_PEAK_FILE: report },
+    stdio: ['ignore', 'ignore', 2],
+  });
+  const forget = killAtInterrupt(() => child.kill('SIGKILL'));
+  const code = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (status, signal) => resolve(signal ?? status));
+  });
+  forget();
+  if (code !== 0) throw new Error(`cadenza ${args[0]} ended with ${code}`);
+  return { rss_mb: Number(readFileSync(report, 'utf8')) / 1024 };
+}
+
+async function countContacts(url) {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return Number((await client.query('SELECT count(*) AS n FROM contacts')).rows[0].n);
+  } finally {
+    await client.end();
+  }
+}
+
+/** One different person a row, in the columns that common tools export; about 110 bytes each. */
+export async function writeContacts(file, rows) {
+  await pipeline(Readable.from(csv(rows)), createWriteStream(file));
+}
+
+function* csv(rows) {
+  yield 'Email,First Name,Last Name,Company,Phone,City,Tags,Time Zone\r\n';
+  for (let from = 0; from < rows; from += CHUNK_ROWS) {
+    let chunk = '';
+    for (let n = from; n < Math.min(rows, from + CHUNK_ROWS); n++) chunk += line(n);
+    yield chunk;
+  }
+}
+
+function line(n) {
+  const phone = `+49151${10_000_000 + n}`;
+  const company = n % 7 === 0 ? `"Miller, Sons & Co ${n % 997}"` : `Company ${n % 997}`;
+  const last = n % 11 === 0 ? '' : `Person${n}`;
+  return `person${n}@example.com,Name${n % 613},${last},${company},${phone},City ${n % 211},"bench;group-${n % 5}",America/New_York\r\n`;
+}

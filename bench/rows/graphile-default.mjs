@@ -1,0 +1,3 @@
+import { noopRow } from './graphile.mjs';
+
+export const { prepare, load, run, close } = noopRow({});
