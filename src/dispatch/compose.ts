@@ -2,8 +2,9 @@
  * Composes due touches: from published content and the contact's values to a message, under limits. Writes nothing.
  * Out: those that may ask the gate, and settlements for those that cannot be composed (a typed skip, never a blank).
  */
+import { createHash } from 'node:crypto';
 import type { Connection, EmailMessage } from '../channels/channel.ts';
-import { composeEmail, type ComposedEmail, type EmailJob } from '../content/compose-email.ts';
+import { type ComposedEmail, composeEmail, type EmailJob } from '../content/compose-email.ts';
 import { emailHeaders } from '../content/headers.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
@@ -88,7 +89,6 @@ function prepare(
   const sender = situation.planning.senders.get(touch.sender_id);
   const connection = sender && engine.connect(org, sender);
   if (!version || !sender || !connection) return { refusal: 'no_sender' };
-  const unsubscribe = engine.unsubscribeUrl(org, touch.contact_id, touch.id);
   return {
     touch,
     version,
@@ -152,8 +152,13 @@ const templates = new WeakMap<Step, EmailJob['template']>();
 /** One object a step, so that what is parsed from it can be kept by identity. */
 export function templateOf(step: Step): EmailJob['template'] {
   let template = templates.get(step);
-  if (!template) {
-    template = { subject: step.subject ?? '', text: step.body_text ?? null, html: step.body_html ?? null };
+  if (template === undefined) {
+    const sources = {
+      subject: step.subject ?? '',
+      text: step.body_text ?? null,
+      html: step.body_html ?? null,
+    };
+    template = { ...sources, hash: createHash('sha256').update(JSON.stringify(sources)).digest('base64url') };
     templates.set(step, template);
   }
   return template;

@@ -8,32 +8,39 @@
 import { performance } from 'node:perf_hooks';
 import type { SendOutcome } from '../channels/channel.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
-import { gate, type GateVerdict } from '../ledger/gate.ts';
+import { type GateVerdict, gate } from '../ledger/gate.ts';
 import { REFUSALS } from '../ledger/reasons.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import { periodOf } from '../schedule/period.ts';
 import { quotaPeriod } from '../senders/periods.ts';
-import { compose, type Composed } from './compose.ts';
+import { type Composed, compose } from './compose.ts';
 import type { Engine } from './engine.ts';
 import { Flights } from './flights.ts';
 import { holdFaultySender } from './hold.ts';
-import { type DueTouch, type Lane, readDue } from './lanes.ts';
+import { type DueTouch, keepLane, type Lane, readDue } from './lanes.ts';
 import { settlementOf, settlementOfRefusal } from './outcomes.ts';
 import { type Postponed, type Postponement, postpone } from './postpone.ts';
 import { Ready } from './ready.ts';
-import { readSituation } from './situation.ts';
 import { reconcile } from './reconcile.ts';
 import { send } from './send.ts';
 import { settleAll } from './settle.ts';
+import { readSituation } from './situation.ts';
+
+export interface DeliverHooks {
+  /** True: take nothing up any more. */
+  stop(): boolean;
+  /** Called with how many touches were settled, as it happens. */
+  settled(count: number): void;
+}
 
 /** Works the lane until nothing is due, `stop` says so, or the lane is lost. Returns how many touches were settled. */
-export async function deliver(engine: Engine, lane: Lane, stop: () => boolean): Promise<number> {
-  const flights = new Flights(engine.limits.touches_in_flight);
+export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): Promise<number> {
+  const flights = new Flights(engine.limits.touches_in_flight, hooks.settled);
   const ready = new Ready();
   const limit = lane.careful ? 1 : engine.limits.batch;
-  while (!stop()) {
+  while (!hooks.stop()) {
     await engine.failpoint?.('before_read');
     const due = await readDue(engine.db, lane.org, limit, ready.senders());
     if (due.length === 0 && ready.size === 0) {
@@ -43,24 +50,46 @@ export async function deliver(engine: Engine, lane: Lane, stop: () => boolean): 
       continue;
     }
     await engine.failpoint?.('after_read');
-    const situation = await readSituation(engine, lane.org, due, ready);
-    const unknown = due.filter((touch) => touch.state === 'unknown');
-    if (unknown.length > 0)
-      flights.start(unknown.length, () => reconcile(engine, lane.org, situation, unknown));
-    const fresh = due.filter((touch) => touch.state === 'planned');
-    const composed = await compose(engine, lane.org, situation, fresh);
-    await engine.failpoint?.('after_compose');
-    if (composed.refused.length > 0) {
-      flights.start(composed.refused.length, () => settleAll(engine, lane.org, null, composed.refused));
+    if (lane.careful && due[0])
+      await keepLane(engine.db, lane, engine.limits.lane_lease_ms, { made: false, suspect: due[0].id });
+    await work(engine, lane, due, ready, flights, limit);
+    if (lane.careful) {
+      await flights.drain();
+      await keepLane(engine.db, lane, engine.limits.lane_lease_ms, { made: true, suspect: null });
     }
-    ready.add(composed.ready);
-    const going = ready.take(limit);
-    if (going.length > 0) await pass(engine, lane, situation, going, flights);
-    else if (flights.size > 0) await flights.next();
-    else await ready.wait();
   }
   await flights.drain();
   return flights.settled;
+}
+
+/** One batch: reconciled, composed, passed through the gate. */
+async function work(
+  engine: Engine,
+  lane: Lane,
+  due: readonly DueTouch[],
+  ready: Ready,
+  flights: Flights,
+  limit: number,
+): Promise<void> {
+  const situation = await readSituation(engine, lane.org, due, ready);
+  const unknown = due.filter((touch) => touch.state === 'unknown');
+  if (unknown.length > 0)
+    flights.start(unknown.length, () => reconcile(engine, lane.org, situation, unknown));
+  const composed = await compose(
+    engine,
+    lane.org,
+    situation,
+    due.filter((touch) => touch.state === 'planned'),
+  );
+  await engine.failpoint?.('after_compose');
+  if (composed.refused.length > 0) {
+    flights.start(composed.refused.length, () => settleAll(engine, lane.org, null, composed.refused));
+  }
+  ready.add(composed.ready);
+  const going = ready.take(limit);
+  if (going.length > 0) await pass(engine, lane, situation, going, flights);
+  else if (flights.size > 0) await flights.next();
+  else if (ready.size > 0) await ready.wait();
 }
 
 /** What is read once a batch: settings, senders, versions. */

@@ -1,14 +1,16 @@
 /** What is under way beside the reading: bounded by the touches in it; a failure is kept until somebody looks. */
 export class Flights {
   readonly #limit: number;
+  readonly #onSettled: (count: number) => void;
   readonly #under = new Set<Promise<void>>();
   #touches = 0;
   #failure: unknown = null;
   /** Sum of what the tasks settled. */
   settled = 0;
 
-  constructor(limit: number) {
+  constructor(limit: number, onSettled: (count: number) => void) {
     this.#limit = limit;
+    this.#onSettled = onSettled;
   }
 
   /** Tasks under way. */
@@ -28,6 +30,7 @@ export class Flights {
       .then(
         (settled) => {
           this.settled += settled;
+          this.#onSettled(settled);
         },
         (error: unknown) => {
           this.#failure ??= error;

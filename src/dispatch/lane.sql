@@ -4,6 +4,7 @@
 CREATE OR REPLACE FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms int, p_now timestamptz DEFAULT NULL)
 RETURNS TABLE (org_id uuid, shard smallint, expiries int, suspect uuid)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
   v_lane record;
@@ -47,6 +48,7 @@ ALTER FUNCTION lane_next(timestamptz) OWNER TO cadenza_picker;
 -- worked when the lane is read one at a time.
 CREATE OR REPLACE FUNCTION lane_keep(p_org uuid, p_shard int, p_token uuid, p_lease_ms int, p_progress boolean, p_suspect uuid, p_now timestamptz DEFAULT NULL)
 RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   UPDATE lanes l SET lease_until = coalesce(p_now, clock_timestamp()) + p_lease_ms * interval '1 millisecond',
@@ -58,6 +60,7 @@ END $$;
 -- lane_leave: lets the lane go; `p_sleep_ms` keeps others from taking it for nothing while what is due is in flight.
 CREATE OR REPLACE FUNCTION lane_leave(p_org uuid, p_shard int, p_token uuid, p_sleep_ms int, p_now timestamptz DEFAULT NULL)
 RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   UPDATE lanes l SET locked_by = NULL, token = NULL, lease_until = NULL, expiries = 0, suspect = NULL,
@@ -68,8 +71,8 @@ END $$;
 
 -- lane_read: what is due in the lane, most urgent first, with all that composing and planning need. A plain read:
 -- taking up writes nothing. Rows in `sending` still stand in the due index (wake_at changes at settle) and are passed
--- over, and so are senders that cannot take more now (p_skip_senders).
-CREATE OR REPLACE FUNCTION lane_read(p_org uuid, p_limit int, p_skip_senders uuid[], p_now timestamptz DEFAULT NULL)
+-- over, and so are senders that cannot take more now (p_skip_senders). p_only reads these touches instead, due or not.
+CREATE OR REPLACE FUNCTION lane_read(p_org uuid, p_limit int, p_skip_senders uuid[], p_only uuid[] DEFAULT NULL, p_now timestamptz DEFAULT NULL)
 RETURNS TABLE (
   id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no int, generation int, n int,
   contact_id uuid, sender_id uuid, channel text, attempt int, key_n int, token uuid, looks smallint, needs_review boolean, frozen text,
@@ -77,6 +80,7 @@ RETURNS TABLE (
   contact_version int, first_name text, last_name text, email text, company text, title text, attributes text
 )
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
 BEGIN
@@ -88,14 +92,19 @@ BEGIN
        WHERE t.org_id = p_org AND t.priority = p.priority AND t.wake_at <= v_now AND t.state IN ('planned', 'unknown')
          AND t.sender_id <> ALL (p_skip_senders)
        ORDER BY t.wake_at LIMIT p_limit) d
-    LIMIT p_limit
+     WHERE p_only IS NULL
+     LIMIT p_limit
+  ), chosen AS (
+    SELECT * FROM due
+    UNION ALL
+    SELECT t.* FROM touches t WHERE p_only IS NOT NULL AND t.org_id = p_org AND t.id = ANY (p_only)
   )
   SELECT d.id, d.state, d.source_id, d.sequence_id, d.version_id, d.step_id, d.step_no, d.generation, d.n,
          d.contact_id, d.sender_id, d.channel, d.attempt, d.key_n, d.token, d.looks, d.needs_review,
          CASE WHEN d.state = 'unknown' THEN d.frozen::text END,
          e.status, e.live_touch = d.id, CASE WHEN e.thread <> '{}' THEN array_to_string(e.thread, ',') END, e.thread_subject,
          c.version, c.first_name, c.last_name, c.email, c.company, c.title, CASE WHEN c.attributes <> '{}' THEN c.attributes::text END
-    FROM due d
+    FROM chosen d
     JOIN enrollments e ON e.org_id = p_org AND e.id = d.source_id
     JOIN contacts c ON c.org_id = p_org AND c.id = d.contact_id;
 END $$;

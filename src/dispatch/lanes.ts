@@ -6,6 +6,7 @@
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
+import type { TouchState } from '../ledger/states.ts';
 import type { EnrollmentStatus } from '../plan/sequences/lifecycle.ts';
 
 export interface Lane {
@@ -68,7 +69,7 @@ export async function nextDue(db: Database): Promise<Date | null> {
 /** A due touch with what composing and planning need of its enrollment and contact. */
 export interface DueTouch {
   id: Uuid;
-  state: 'planned' | 'unknown';
+  state: TouchState;
   source_id: Uuid;
   sequence_id: Uuid;
   version_id: Uuid;
@@ -136,7 +137,7 @@ const COLUMNS = [
 
 const READ = {
   name: 'lane_read',
-  text: 'SELECT * FROM lane_read($1::uuid, $2::int, $3::uuid[], $4::timestamptz)',
+  text: 'SELECT * FROM lane_read($1::uuid, $2::int, $3::uuid[], $4::uuid[], $5::timestamptz)',
 };
 
 export async function readDue(
@@ -146,12 +147,18 @@ export async function readDue(
   skipSenders: readonly Uuid[] = [],
   now: Date | null = null,
 ): Promise<DueTouch[]> {
-  const rows = await db.callPrepared(READ, [org, limit, skipSenders, now]);
-  return rows.map((row) => {
-    const touch: Record<string, unknown> = {};
-    for (let i = 0; i < COLUMNS.length; i++) touch[COLUMNS[i]!] = row[i];
-    return touch as unknown as DueTouch;
-  });
+  return (await db.callPrepared(READ, [org, limit, skipSenders, null, now])).map(touchOf);
+}
+
+/** One touch, due or not, in whatever state; null when it is not there. */
+export async function readTouch(db: Database, org: Uuid, id: Uuid): Promise<DueTouch | null> {
+  return (await db.callPrepared(READ, [org, 1, [], [id], null])).map(touchOf)[0] ?? null;
+}
+
+function touchOf(row: unknown[]): DueTouch {
+  const touch: Record<string, unknown> = {};
+  for (let i = 0; i < COLUMNS.length; i++) touch[COLUMNS[i]!] = row[i];
+  return touch as unknown as DueTouch;
 }
 
 /** Touches whose process is gone become `unknown`. Returns how many. */

@@ -92,11 +92,11 @@ async function ontoDays(
   const limit = sender.daily_limit ?? Number.POSITIVE_INFINITY;
   const { placements } = allocate(
     items.length,
-    (day) => limit - (taken.get(dayKey(days(day)?.day ?? '')) ?? 0),
+    (day) => limit - (taken.get(dayKey(days(day)?.date ?? '')) ?? 0),
     days,
   );
   await engine.db.call(sql`
-    SELECT slots_assign(${org}::uuid, ${senderId}::uuid, ${placements.map((p) => dayKey(days(p.day)!.day))}::text[], ${placements.map((p) => p.count)}::int[])`);
+    SELECT slots_assign(${org}::uuid, ${senderId}::uuid, ${placements.map((p) => dayKey(days(p.day)!.date))}::text[], ${placements.map((p) => p.count)}::int[])`);
   return placements.flatMap((placement) =>
     items
       .slice(placement.first, placement.first + placement.count)

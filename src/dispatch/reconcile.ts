@@ -8,7 +8,7 @@ import type { Connection, LookupOutcome } from '../channels/channel.ts';
 import { sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
-import { compose, type Composed } from './compose.ts';
+import { type Composed, compose } from './compose.ts';
 import { askGate, type Situations } from './deliver.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';

@@ -5,7 +5,7 @@
  */
 import { pgCode } from '../db/database.ts';
 import type { Uuid } from '../kernel/ids.ts';
-import { settle, type Settlement } from '../ledger/settle.ts';
+import { type Settlement, settle } from '../ledger/settle.ts';
 import type { Engine } from './engine.ts';
 
 const FIRST_WAIT_MS = 50;

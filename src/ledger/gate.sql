@@ -33,6 +33,7 @@ CREATE OR REPLACE FUNCTION gate(
   p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (touch_id uuid, verdict text, attempt int, key_n int, at timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz;
   v_ids uuid[];

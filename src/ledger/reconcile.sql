@@ -2,6 +2,7 @@
 -- Nothing else changes: the quota stays used, the gate stays open, the enrollment waits.
 CREATE OR REPLACE FUNCTION gate_expire(p_org uuid, p_actor text, p_limit int, p_now timestamptz DEFAULT NULL) RETURNS int
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
   v_ids uuid[];
@@ -34,6 +35,7 @@ CREATE OR REPLACE FUNCTION reconcile_note(
   p_now timestamptz DEFAULT NULL
 ) RETURNS int
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
   v_count int;

@@ -35,6 +35,7 @@ CREATE OR REPLACE FUNCTION settle(
   p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (touch_id uuid, result text)
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz;
   v_give_back boolean := p_outcomes && ARRAY['failed', 'retry', 'not_started'];

@@ -3,6 +3,7 @@ CREATE OR REPLACE FUNCTION enrollment_flag(
   p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (contact_id uuid, epoch int, effective_at timestamptz, was text)
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
   v_old text;
@@ -29,6 +30,7 @@ CREATE OR REPLACE FUNCTION enrollment_cancel(
   p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (not_started int, in_flight uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_contact uuid;
   v_epoch int;
@@ -53,6 +55,7 @@ CREATE OR REPLACE FUNCTION touches_cancel(
   p_org uuid, p_sources uuid[], p_contacts uuid[], p_reason text, p_actor text, p_now timestamptz
 ) RETURNS int
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_count int;
 BEGIN
@@ -77,6 +80,7 @@ CREATE OR REPLACE FUNCTION hold_flag(
   p_org uuid, p_class text, p_id text, p_paused boolean, p_reason text, p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (epoch int, effective_at timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz;
   v_epoch int;
@@ -112,6 +116,7 @@ CREATE OR REPLACE FUNCTION hold_receipt(
   p_org uuid, p_class text, p_id text, p_receipt uuid, p_status text, p_epoch int, p_effective_at timestamptz, p_actor text
 ) RETURNS TABLE (in_flight uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_flying uuid[];
 BEGIN
@@ -133,6 +138,7 @@ CREATE OR REPLACE FUNCTION hold_release(
   p_org uuid, p_class text, p_id text, p_epoch int, p_limit int, p_now timestamptz DEFAULT NULL
 ) RETURNS int
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_epoch int;
   v_ids uuid[];
@@ -165,6 +171,7 @@ CREATE OR REPLACE FUNCTION unsubscribe_flag(
   p_actor_type text, p_actor_id text, p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (sources uuid[], cancelled int, effective_at timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
   v_actor text := p_actor_type || ':' || p_actor_id;
@@ -206,6 +213,7 @@ CREATE OR REPLACE FUNCTION unsubscribe_cancel(
   p_org uuid, p_contact uuid, p_channel text, p_receipt uuid, p_cancelled int, p_actor text, p_effective_at timestamptz, p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (in_flight uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
   v_sources uuid[];

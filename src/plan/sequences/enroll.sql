@@ -19,6 +19,7 @@ CREATE OR REPLACE FUNCTION enroll(
   p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (contact_id uuid, enrollment_id uuid)
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
 BEGIN

@@ -9,6 +9,7 @@ CREATE OR REPLACE FUNCTION enrollment_move(
   p_ends text, p_now timestamptz DEFAULT NULL
 ) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
   v_row enrollments;
