@@ -1,0 +1,123 @@
+/**
+ * Renders batches in a worker that may die [EXE-10]. In: jobs. Out: one result a job, in order. A job under which
+ * the worker dies ends with a typed refusal, and all the others of its batch succeed.
+ */
+import {
+  DEFAULT_WORKER_LIMITS,
+  type RenderJob,
+  type RenderResult,
+  RenderWorker,
+  type WorkerLimits,
+} from './render-worker.ts';
+
+/** A machine that was busy elsewhere for a quarter of a second is no fault of the template: it is tried again. */
+const TRIES_PER_JOB = 2;
+/** A template under which this many messages had to be given up is not tried again for a while. */
+const GIVEN_UP_LIMIT = 3;
+const QUARANTINE_MS = 60_000;
+const MAX_REMEMBERED = 1_000;
+
+export interface RenderPool {
+  composeBatch(jobs: readonly RenderJob[]): Promise<RenderResult[]>;
+  close(): Promise<void>;
+}
+
+interface Offence {
+  given_up: number;
+  at: number;
+  result: RenderResult;
+}
+
+interface BatchState {
+  jobs: readonly RenderJob[];
+  results: RenderResult[];
+  tries: number[];
+  /** How often the worker died before it had begun any job. */
+  dead_starts: number;
+}
+
+export function createRenderPool(limits: WorkerLimits = DEFAULT_WORKER_LIMITS): RenderPool {
+  let worker: RenderWorker | null = null;
+  let queue: Promise<unknown> = Promise.resolve();
+  const offences = new Map<string, Offence>();
+
+  function usableWorker(): RenderWorker {
+    if (worker?.canTake()) return worker;
+    void worker?.stop();
+    worker = new RenderWorker(limits);
+    return worker;
+  }
+
+  function quarantined(key: string): RenderResult | null {
+    const offence = offences.get(key);
+    if (offence === undefined || offence.given_up < GIVEN_UP_LIMIT) return null;
+    if (performance.now() - offence.at < QUARANTINE_MS) return offence.result;
+    offences.delete(key);
+    return null;
+  }
+
+  function remember(key: string, result: RenderResult): void {
+    if (offences.size >= MAX_REMEMBERED) offences.clear();
+    const before = offences.get(key)?.given_up ?? 0;
+    offences.set(key, { given_up: before + 1, at: performance.now(), result });
+  }
+
+  async function renderAll(jobs: readonly RenderJob[]): Promise<RenderResult[]> {
+    const state: BatchState = {
+      jobs,
+      results: new Array(jobs.length),
+      tries: new Array(jobs.length).fill(0),
+      dead_starts: 0,
+    };
+    let waiting = [...jobs.keys()];
+    while (waiting.length > 0) {
+      waiting = waiting.filter((index) => {
+        const refused = quarantined(jobs[index]!.template.key);
+        if (refused !== null) state.results[index] = refused;
+        return refused === null;
+      });
+      if (waiting.length > 0) waiting = await renderOnce(state, waiting);
+    }
+    return state.results;
+  }
+
+  /** One run in the worker; answers which jobs still wait, the suspect last. */
+  async function renderOnce(state: BatchState, waiting: number[]): Promise<number[]> {
+    const batch = waiting.map((index) => state.jobs[index]!);
+    const outcome = await usableWorker().run(batch);
+    if (outcome.kind === 'done') {
+      for (const [place, result] of outcome.results.entries()) {
+        state.results[waiting[place]!] = result;
+        if (!result.ok && result.reason === 'template_timeout') remember(batch[place]!.template.key, result);
+      }
+      return [];
+    }
+    const given: RenderResult = { ok: false, reason: outcome.reason, detail: outcome.detail };
+    const suspect = waiting[Math.min(outcome.index, waiting.length - 1)];
+    if (suspect === undefined) {
+      // It died before the first job, so no job is to blame: all are tried once more, then given up.
+      if (++state.dead_starts < TRIES_PER_JOB) return waiting;
+      for (const index of waiting) state.results[index] = given;
+      return [];
+    }
+    const rest = waiting.filter((index) => index !== suspect);
+    state.tries[suspect] = state.tries[suspect]! + 1;
+    if (state.tries[suspect]! < TRIES_PER_JOB) return [...rest, suspect];
+    state.results[suspect] = given;
+    remember(state.jobs[suspect]!.template.key, given);
+    return rest;
+  }
+
+  return {
+    composeBatch(jobs) {
+      const run = queue.then(() => renderAll(jobs));
+      queue = run.catch(() => undefined);
+      return run;
+    },
+    async close() {
+      await queue;
+      await worker?.stop();
+      worker = null;
+    },
+  };
+}

@@ -1,0 +1,67 @@
+/**
+ * The render worker: everything in this thread may be stopped from outside at any instant, and nothing in it is
+ * worth keeping. In: a batch of rows, each the number of a template and its values; templates only the first
+ * time. Out: four texts a row. Before each row its number is written where the other side can see it, so that
+ * whoever stops the thread knows under which row it hung.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { errorMessage, parse, renderParts } from './engine.mjs';
+
+/** @typedef {{ sources: string[], paths: string[][], parts: object[] | null, slow: number }} Template */
+
+/** After so many time-outs of one template in one batch, the rest of the batch is not tried with it. */
+const SLOW_LIMIT = 3;
+
+const progress = new Int32Array(workerData.progress);
+/** @type {Map<number, Template>} */
+const templates = new Map();
+
+parentPort.on('message', ({ run, added, rows }) => {
+  for (const [number, subject, text, html, paths] of added) {
+    templates.set(number, { sources: [subject, text, html], paths, parts: null, slow: 0 });
+  }
+  for (const template of templates.values()) template.slow = 0;
+  const batch = JSON.parse(rows);
+  const out = [];
+  for (let i = 0; i < batch.length; i++) {
+    Atomics.store(progress, 0, i + 1);
+    renderRow(batch[i], out);
+  }
+  // More than there are rows: finished, whatever the clock of the other side says.
+  Atomics.store(progress, 0, batch.length + 1);
+  parentPort.postMessage({ run, out });
+});
+
+/** Appends `'', subject, text, html` or `reason, detail, '', ''`. */
+function renderRow(row, out) {
+  const template = templates.get(row[0]);
+  if (template.slow >= SLOW_LIMIT) {
+    out.push('template_timeout', 'the template was too slow for others of its batch', '', '');
+    return;
+  }
+  const result = render(template, row);
+  if (result.reason === 'template_timeout') template.slow++;
+  if (Array.isArray(result)) out.push('', ...result);
+  else out.push(result.reason, result.detail, '', '');
+}
+
+function render(template, row) {
+  try {
+    template.parts ??= template.sources.map((source, index) => parse(source, index === 2));
+  } catch (error) {
+    return { reason: 'template_error', detail: errorMessage(error) };
+  }
+  return renderParts(template.parts, scopeOf(template.paths, row));
+}
+
+/** Objects without a prototype, so that no name in a template means more than the values given. */
+function scopeOf(paths, row) {
+  const scope = Object.create(null);
+  for (let i = 0; i < paths.length; i++) {
+    const path = paths[i];
+    let at = scope;
+    for (let j = 0; j < path.length - 1; j++) at = at[path[j]] ??= Object.create(null);
+    at[path[path.length - 1]] = row[i + 1];
+  }
+  return scope;
+}
