@@ -10,8 +10,8 @@
 import { existsSync, readFileSync, writeSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
-/** The mark that `describeWith` of test/support/debian.ts leaves in a title. */
-const NEEDS = /\(needs ([\w.+-]+)\)/;
+/** How a title names the program it lacks: `(needs chromium)`, or with the reason `(skipped: postfix needs root)`. */
+const NEEDS = /\((?:needs|skipped:) ([\w.+-]+)/;
 
 /** `tests`: `{ title, status }` with status passed, failed or anything else for skipped. `others`: failures outside tests. */
 function closingLines(tests, others) {
@@ -35,7 +35,7 @@ function closingLines(tests, others) {
 }
 
 /** From vitest's JSON report; `exitCode` is the run's own, so that a failure which the report lacks still counts. */
-export function linesOfReport(report, exitCode) {
+function linesOfReport(report, exitCode) {
   const tests = report.testResults.flatMap(({ assertionResults }) =>
     assertionResults.map(({ fullName, status }) => ({ title: fullName, status })),
   );

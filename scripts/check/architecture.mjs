@@ -82,7 +82,7 @@ await main('architecture', (root) => {
   }
   for (const file of productSources(root)) {
     if (file === ENVIRONMENT_READER) continue;
-    for (const line of environmentReads(parse(root, file))) {
+    for (const line of new Set(environmentReads(parse(root, file)))) {
       findings.push({ file, line, message: `reads the environment; only ${ENVIRONMENT_READER} may` });
     }
   }

@@ -2,8 +2,12 @@
 
 /** Served, but not described by themselves. */
 const UNDESCRIBED = ['/api/openapi.json', '/api/docs'];
-const ROUTE =
-  /(?:\b(GET|POST|PUT|PATCH|DELETE) +)?(?:https?:\/\/[\w.:$-]+)?(\/api\/[\w:{}$.*-][\w:{}$.*/-]*)/g;
+const HOST = '(?:https?://[\\w.:$-]+|[\\w.-]+:\\d+|\\$\\w+)?';
+/** Not inside a longer path: `src/api/` is a folder. */
+const ROUTE = new RegExp(
+  `(?:\\b(GET|POST|PUT|PATCH|DELETE) +)?(?<![\\w./$:-])${HOST}(/api/[\\w:{}$.*-][\\w:{}$.*/-]*)`,
+  'g',
+);
 
 function segments(path) {
   return path.replace(/\/$/, '').split('/').slice(1);

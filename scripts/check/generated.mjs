@@ -9,6 +9,7 @@ import { main } from './sources.mjs';
 
 const GENERATED = [
   { file: 'docs/errors.md', script: 'docs:errors' },
+  { file: 'docs/states.md', script: 'docs:states' },
   { file: 'docs/configuration.md', script: 'docs:configuration' },
   { file: 'schema.sql', script: 'db:schema' },
   { file: 'openapi.json', script: 'openapi' },

@@ -24,9 +24,14 @@ export function isTest(file) {
   return /\.test\.ts$/.test(file);
 }
 
-/** The TypeScript files of `src/`, without unit tests unless asked for. */
+/** A module of the product: TypeScript, or JavaScript where a thread must start without a build. */
+export function isProductSource(file) {
+  return /^src\/.*\.[cm]?[jt]sx?$/.test(file) && !/\.d\.[cm]?ts$/.test(file);
+}
+
+/** The modules of `src/`, without unit tests unless asked for. */
 export function productSources(root, { tests = false } = {}) {
-  return listFiles(root, (file) => /^src\/.*\.ts$/.test(file) && (tests || !isTest(file)));
+  return listFiles(root, (file) => isProductSource(file) && (tests || !isTest(file)));
 }
 
 export function parse(root, file) {

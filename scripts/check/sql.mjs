@@ -4,11 +4,14 @@
  *     `{ text }`, or through a variable of the same file;
  *   - such a text anywhere else when it reads like SQL, so that handing it to a wrapper does not hide it;
  *   - `sql.raw(…)` and its like over anything but a literal.
+ *   - in `.sql` files, `EXECUTE` over text joined with `||`; `format()` with `%L` and `%I` quotes.
  * Identifiers cannot be parameters, so `src/db` (and no other room) may build a statement with the reason beside it:
  *   // sql-from-string: quoteIdentifier() has passed the role's name
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import ts from 'typescript';
-import { lineOf, main, parse, productSources, visit } from './sources.mjs';
+import { lineOf, listFiles, main, parse, productSources, visit } from './sources.mjs';
 
 const RUNNERS = new Set(['query']);
 const RAW = new Set(['raw', 'unsafe']);
@@ -18,6 +21,7 @@ const MAY_EXCEPT = /^src\/db\//;
 
 const LOOKS_LIKE_SQL = new RegExp(
   `^\\s*(${[
+    '(begin|start\\s+transaction|commit|rollback)\\s*;',
     'select\\s[\\s\\S]*\\sfrom\\s',
     'select\\s+[\\w.$]*\\(',
     'insert\\s+into\\s',
@@ -148,9 +152,24 @@ function hasReason(lines, line) {
   return false;
 }
 
+/** `EXECUTE 'SET ROLE ' || name` in a function is the same mistake one language further down. */
+function joinedExecutes(text) {
+  const blank = (comment) => comment.replace(/[^\n]/g, ' ');
+  const code = text.replace(/--[^\n]*|\/\*[\s\S]*?\*\//g, blank);
+  return [...code.matchAll(/\bEXECUTE\s+(?!ON\b|FUNCTION\b|PROCEDURE\b)[^;]*?\|\|/gi)].map(
+    (match) => code.slice(0, match.index).split('\n').length,
+  );
+}
+
 await main('sql', (root) => {
   const files = productSources(root);
   const findings = [];
+  const statements = listFiles(root, (file) => /^src\/.*\.sql$/.test(file));
+  for (const file of statements) {
+    for (const line of joinedExecutes(readFileSync(join(root, file), 'utf8'))) {
+      findings.push({ file, line, message: 'EXECUTE over joined text; use format() with %L and %I' });
+    }
+  }
   for (const file of files) {
     const source = parse(root, file);
     const lines = source.text.split('\n');
@@ -168,5 +187,5 @@ await main('sql', (root) => {
       findings.push({ file, line, message });
     });
   }
-  return { looked: files.length, unit: 'files', findings };
+  return { looked: files.length + statements.length, unit: 'files', findings };
 });

@@ -57,6 +57,7 @@ export class Database {
   /** One transaction that sees only this organization. The callback may run statements, nothing else. */
   async inOrg<T>(org: Uuid, work: (tx: Tx) => Promise<T>): Promise<T> {
     invariant(isUuid(org), 'an organization id is a UUID');
+    // sql-from-string: SET takes no parameter, Citus no set_config(); the line above lets only a UUID through
     return this.#transaction(`BEGIN; SET LOCAL app.org = '${org}'`, work);
   }
 

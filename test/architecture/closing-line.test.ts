@@ -21,6 +21,9 @@ describeWith('no-such-daemon', 'a relay', () => {
   it('takes a message', () => {});
   it('refuses one', () => {});
 });
+describe.skip('another relay (skipped: postfix is not installed)', () => {
+  it('takes a message', () => {});
+});
 describeWith('node', 'a program that is there', (path) => {
   it('is found', () => expect(path).toMatch(/node$/));
 });
@@ -71,8 +74,8 @@ describe('the closing line of a test run', () => {
   it('counts passed, failed, skipped, and those whose Debian program is absent', () => {
     const { status, reporter, fromReport } = run('mixed', { 'mixed.test.ts': MIXED });
     const expected = [
-      'Debian programs absent: 2 tests skipped (no-such-daemon 2)',
-      '3 passed, 1 failed, 3 skipped',
+      'Debian programs absent: 3 tests skipped (no-such-daemon 2, postfix 1)',
+      '3 passed, 1 failed, 4 skipped',
     ];
     expect(reporter.slice(-2)).toEqual(expected);
     expect(fromReport).toEqual(expected);
@@ -81,7 +84,7 @@ describe('the closing line of a test run', () => {
 
   it('fails instead of skipping where CI is set', () => {
     const { status, fromReport } = run('ci', { 'mixed.test.ts': MIXED }, { CI: 'true' });
-    expect(fromReport).toEqual(['3 passed, 2 failed, 1 skipped']);
+    expect(fromReport.at(-1)).toBe('3 passed, 2 failed, 2 skipped');
     expect(status).toBe(1);
   });
 

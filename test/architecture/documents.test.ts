@@ -17,6 +17,7 @@ const WORLD = {
   'bin/cadenza.mjs': '',
   'src/cli/commands.ts':
     "export const COMMANDS = { up: 1, 'keys create': 2, 'import contacts': 3, why: 4 } as const;\n",
+  'src/api/routes.ts': '',
   'src/kernel/ids.ts': 'export function newId() {\n  return 1;\n}\n',
   'src/channels/smtp/owner.ts': '',
   'docs/other.md': '# Other page\n\n## What it is, in short\n',
@@ -48,6 +49,7 @@ const RIGHT = [
   'See `src/kernel/ids.ts`, `src/kernel`, `src/channels/<adapter>/`, `src/**/ids.ts` and `ids.ts`.',
   'Run `npm start`, `npm ci`, `npm run check:fast`; `npm install` too.',
   'Type `cadenza up`, `cadenza keys create --name N`, `cadenza import contacts FILE`, `cadenza why TOUCH`.',
+  'The folder `src/api/` with `src/api/routes.ts`; $BASE/api/contacts; curl localhost:3000/api/contacts.',
   'Cadenza flies. The `cadenza` command, `cadenza --help`.',
   '`GET /api/contacts`, `/api/contacts/:id`, `/api/contacts/0190a1b2`, `/api/contacts/$ID?x=1`, `/api/cron/unified-daily`.',
   '`/api/cron/:name`, `/api/contacts/*`, `/api/openapi.json`, https://example.com/api/contacts.',

@@ -18,6 +18,7 @@ const BUILT: Record<string, string> = {
   'an update': 'await rows(`update touches set state = ${name}`);',
   'the raw escape hatch': 'await rows(sql.raw(name));',
   'the compiled escape hatch': 'await rows(CompiledQuery.raw(`lock ${name}`));',
+  'a transaction and a setting': "await begin(`BEGIN; SET LOCAL app.org = '${name}'`);",
   'schema changes': 'await rows(`create table ${name} (id uuid)`);',
 };
 const SOUND: Record<string, string> = {
@@ -54,6 +55,10 @@ describe('the check against SQL built from strings', () => {
         'await tx.query(`set role ${name}`); // sql-from-string: quoted above\n',
       'src/db/without-reason.ts': built,
       'src/db/empty-reason.ts': `// sql-from-string:\n${built}`,
+      'src/ledger/joined.sql':
+        "-- EXECUTE 'a' || b\nSELECT 'a' || 'b';\n\n  EXECUTE 'SET ROLE '\n    || role;\n",
+      'src/ledger/formatted.sql':
+        "  EXECUTE format('SET LOCAL app.org = %L', p_org);\n  v := 'a' || b;\nGRANT EXECUTE ON FUNCTION x TO y;\nSELECT 'a' || 'b';\n",
       'src/tenancy/with-reason.ts': `// sql-from-string: only src/db may say this\n${built}`,
       'src/ledger/planted.test.ts': built,
     });
@@ -77,6 +82,13 @@ describe('the check against SQL built from strings', () => {
     expect(guilty('src/db/without-reason.ts')).toBe(true);
     expect(guilty('src/db/empty-reason.ts')).toBe(true);
     expect(guilty('src/tenancy/with-reason.ts')).toBe(true);
+  });
+
+  it('[OPS-6] finds EXECUTE over joined text in SQL files, and lets format() pass', () => {
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^src\/ledger\/joined\.sql:4 EXECUTE over joined text/),
+    );
+    expect(guilty('src/ledger/formatted.sql')).toBe(false);
   });
 
   it('[OPS-6] leaves unit tests alone, names the line and is red', () => {
