@@ -3,7 +3,6 @@
 // Beyond what String.trim takes: zero-width space, non-joiner, joiner, word joiner, soft hyphen, direction marks.
 const EDGE = '[\\s\\u00ad\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u2064\\ufeff]';
 const EDGES = new RegExp(`^${EDGE}+|${EDGE}+$`, 'g');
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the range is what "plain ASCII" means
 const PLAIN = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 
 /** Trimmed and in NFC. An empty text stays one. */

@@ -6,10 +6,11 @@
  * been read in one transaction, fenced by the position it began at: killed anywhere, by any number of processes,
  * the import goes on where the last commit was, and no row is taken twice.
  */
-import type { Database, Tx } from '../../db/database.ts';
+import type { Database, Row, Tx } from '../../db/database.ts';
 import { type Sql, sql } from '../../db/sql.ts';
 import { isUuid, type Uuid } from '../../kernel/ids.ts';
-import { Problem } from '../../kernel/problem.ts';
+import { type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
+import { notFound, Problem } from '../../kernel/problem.ts';
 import { audit } from '../../tenancy/audit.ts';
 import type { Context } from '../../tenancy/context.ts';
 import type { Encoding } from '../csv/encoding.ts';
@@ -83,9 +84,8 @@ export async function findImport(tx: Tx, ctx: Context, id: Uuid): Promise<Import
   const row = isUuid(id)
     ? await tx.maybe(sql`SELECT ${COLUMNS} FROM imports WHERE org_id = ${ctx.org} AND id = ${id}`)
     : null;
-  if (row === null) throw new Problem('not_found', `There is no import ${id}.`);
-  const counts = { ...noCounts(), ...row.counts };
-  return { ...row, counts, header: row.header ?? [], mapping: row.mapping ?? [] } as ImportRecord;
+  if (row === null) throw notFound('import', id);
+  return toRecord(row);
 }
 
 export async function getImport(db: Database, ctx: Context, id: Uuid): Promise<ImportRecord> {
@@ -98,29 +98,26 @@ export function progressOf(record: ImportRecord): number {
   return record.bytes === 0 ? 0 : record.next_byte / record.bytes;
 }
 
-export interface ImportPage {
-  items: ImportRecord[];
-  next: Uuid | null;
-}
-
 /** Newest first. */
-export async function listImports(
-  db: Database,
-  ctx: Context,
-  page: { limit: number; after?: Uuid },
-): Promise<ImportPage> {
-  const before = page.after === undefined ? sql`` : sql`AND id < ${page.after}`;
+export async function listImports(db: Database, ctx: Context, page: PageRequest): Promise<Page<ImportRecord>> {
+  const before = positionOf(page, ['uuid'])?.[0] ?? null;
   const rows = await db.inOrg(ctx.org, (tx) =>
-    tx.rows(sql`SELECT ${COLUMNS} FROM imports WHERE org_id = ${ctx.org} ${before}
+    tx.rows(sql`SELECT ${COLUMNS} FROM imports
+      WHERE org_id = ${ctx.org} AND (${before}::uuid IS NULL OR id < ${before})
       ORDER BY id DESC LIMIT ${page.limit + 1}`),
   );
-  const items = rows.slice(0, page.limit).map((row) => ({
-    ...row,
-    counts: { ...noCounts(), ...row.counts },
-    header: row.header ?? [],
-    mapping: row.mapping ?? [],
-  })) as ImportRecord[];
-  return { items, next: rows.length > page.limit ? items.at(-1)!.id : null };
+  return pageOf(rows.map(toRecord), page, (record) => [record.id]);
+}
+
+/** A file that is still arriving has no header, mapping or encoding yet. */
+function toRecord(row: Row): ImportRecord {
+  const { counts, header, mapping } = row;
+  return {
+    ...(row as ImportRecord),
+    counts: { ...noCounts(), ...counts },
+    header: header ?? [],
+    mapping: mapping ?? [],
+  };
 }
 
 /**
