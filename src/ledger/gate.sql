@@ -159,8 +159,8 @@ BEGIN
     WITH going AS (
       UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, gated_at = v_now, frozen = i.frozen::json,
              hash = i.hash, key_n = CASE WHEN t.hash <> i.hash THEN t.key_n + 1 ELSE t.key_n END
-        FROM unnest(p_touches, p_hashes, p_frozen) i(id, hash, frozen)
-       WHERE t.org_id = p_org AND t.id = i.id AND t.id = ANY (v_go)
+        FROM unnest(p_touches, p_hashes, p_frozen, v_verdicts) i(id, hash, frozen, verdict)
+       WHERE t.org_id = p_org AND t.id = i.id AND i.verdict = 'go'
       RETURNING t.sender_id, t.contact_id
     ), used AS (
       UPDATE sender_usage u SET used = u.used + g.n

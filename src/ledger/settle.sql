@@ -6,8 +6,8 @@
 -- from planned: skipped (ends or moves its enrollment), postponed (another time), held (a Hold's mark), dropped
 --   (its source has ended: cancelled).
 -- The enrollment moves only while it is active and this touch is its live one: a late settle after a pause records
--- the truth and advances nothing. Returns per touch: settled, late (recorded, source had moved on) or lost (another
--- won; nothing written).
+-- the truth and advances nothing. Returns a row for each touch written: settled, or late (recorded, its source had moved
+-- on). A touch without a row was lost: another had won.
 CREATE OR REPLACE FUNCTION settle(
   p_org uuid,
   p_token uuid,
@@ -69,10 +69,13 @@ BEGIN
   WITH input AS MATERIALIZED (
     SELECT * FROM unnest(p_touches, p_outcomes, p_ats, p_reasons, p_provider_ids, p_details, p_wakes, p_ends, p_subjects,
         p_next_ids, p_next_steps, p_next_nos, p_next_channels, p_next_from, p_next_until)
-      WITH ORDINALITY u(id, outcome, at, reason, provider_id, detail, wake, ends, subject,
-        next_id, next_step, next_no, next_channel, next_from, next_until, ord)
+      u(id, outcome, at, reason, provider_id, detail, wake, ends, subject,
+        next_id, next_step, next_no, next_channel, next_from, next_until)
   ), decided AS MATERIALIZED (
-    SELECT i.*, t.source_id, t.key_n, t.state AS was, e.status = 'active' AND e.live_touch = t.id AS moves,
+    -- Everything the writes below need, read once: joining the CTEs to each other again was 500 x 500 (measured: 15 times slower).
+    SELECT i.*, t.source_id, t.key_n, t.state AS was, t.contact_id, t.sequence_id, t.version_id, t.step_id, t.sender_id, t.generation, t.priority,
+      CASE WHEN i.outcome = 'not_started' THEN t.attempt - 1 ELSE t.attempt END AS attempt,
+      e.status = 'active' AND e.live_touch = t.id AS moves,
       CASE
         WHEN i.outcome IN ('retry', 'not_started', 'postponed') THEN CASE WHEN e.status = 'active' AND e.live_touch = t.id THEN 'planned' ELSE 'cancelled' END
         WHEN i.outcome = 'held' THEN 'planned'
@@ -97,7 +100,7 @@ BEGIN
         not_before = CASE WHEN d.outcome = 'postponed' THEN d.wake ELSE t.not_before END,
         not_after = CASE WHEN d.outcome IN ('postponed', 'retry') THEN d.next_until ELSE t.not_after END,
         held_by = CASE WHEN d.outcome = 'held' THEN split_part(d.reason, '_', 1) END,
-        attempt = CASE WHEN d.outcome = 'not_started' THEN t.attempt - 1 ELSE t.attempt END,
+        attempt = d.attempt,
         needs_review = false,
         reason = d.reason,
         provider_id = coalesce(d.provider_id, t.provider_id),
@@ -105,7 +108,7 @@ BEGIN
         settled_at = CASE WHEN d.becomes NOT IN ('planned', 'unknown') THEN d.at END
       FROM decided d
      WHERE t.org_id = p_org AND t.id = d.id
-    RETURNING t.id, t.source_id, t.contact_id, t.sequence_id, t.version_id, t.step_id, t.sender_id, t.generation, t.attempt, t.priority
+    RETURNING t.id
   ), moved AS (
     UPDATE enrollments e SET
         status = CASE WHEN d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL THEN d.ends ELSE e.status END,
@@ -120,27 +123,27 @@ BEGIN
         updated_at = v_now
       FROM decided d
      WHERE e.org_id = p_org AND e.id = d.source_id AND (d.outcome = 'sent' OR (d.moves AND (d.next_id IS NOT NULL OR d.ends IS NOT NULL)))
-    RETURNING e.id
   ), planned AS (
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
         channel, priority, wake_at, not_before, not_after, planned_by, created_at)
-    SELECT p_org, d.next_id, t.source_id, t.sequence_id, t.version_id, d.next_step, d.next_no, t.generation, 1, t.contact_id, t.sender_id,
-        d.next_channel, t.priority, d.next_from, d.next_from, d.next_until, p_actor, v_now
-      FROM decided d JOIN touched t ON t.id = d.id
-     WHERE d.moves AND d.next_id IS NOT NULL
+    SELECT p_org, d.next_id, d.source_id, d.sequence_id, d.version_id, d.next_step, d.next_no, d.generation, 1, d.contact_id, d.sender_id,
+        d.next_channel, d.priority, d.next_from, d.next_from, d.next_until, p_actor, v_now
+      FROM decided d
+     -- the count makes the old touches leave touches_live before the new ones enter it
+     WHERE d.moves AND d.next_id IS NOT NULL AND (SELECT count(*) FROM touched) > 0
   ), told AS (
     INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, attempt, token, actor)
     SELECT p_org, d.at, CASE WHEN d.becomes = 'cancelled' THEN 'cancelled' ELSE d.outcome END, d.reason,
-           t.source_id, t.id, t.contact_id, t.sequence_id, t.step_id, t.sender_id, t.attempt, p_token, p_actor
-      FROM decided d JOIN touched t ON t.id = d.id
+           d.source_id, d.id, d.contact_id, d.sequence_id, d.step_id, d.sender_id, d.attempt, p_token, p_actor
+      FROM decided d
     UNION ALL
-    SELECT p_org, v_now, d.ends, d.reason, t.source_id, NULL, t.contact_id, t.sequence_id, t.step_id, t.sender_id, NULL, NULL, p_actor
-      FROM decided d JOIN touched t ON t.id = d.id
+    SELECT p_org, v_now, d.ends, d.reason, d.source_id, NULL, d.contact_id, d.sequence_id, d.step_id, d.sender_id, NULL, NULL, p_actor
+      FROM decided d
      WHERE d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL
   ), bounced AS (
     INSERT INTO suppressions (org_id, kind, address, reason, source, contact_id, touch_id, created_at)
     SELECT p_org, 'email', c.email, 'hard_bounce', d.reason, c.id, d.id, d.at
-      FROM decided d JOIN touched t ON t.id = d.id JOIN contacts c ON c.org_id = p_org AND c.id = t.contact_id
+      FROM decided d JOIN contacts c ON c.org_id = p_org AND c.id = d.contact_id
      WHERE d.becomes = 'failed' AND d.ends = 'bounced' AND c.email IS NOT NULL
      ORDER BY 3
     ON CONFLICT (org_id, kind, address) DO NOTHING
@@ -150,18 +153,15 @@ BEGIN
      WHERE g.org_id = p_org AND g.token = p_token AND n.n > 0
   ), back AS (
     UPDATE sender_usage u SET used = u.used - n.n
-      FROM (SELECT t.sender_id, count(*)::int AS n FROM decided d JOIN touched t ON t.id = d.id
-             WHERE d.outcome IN ('failed', 'retry', 'not_started') GROUP BY 1) n
+      FROM (SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started') GROUP BY 1) n
       JOIN gates g ON g.org_id = p_org AND g.token = p_token
      WHERE u.org_id = p_org AND u.sender_id = n.sender_id
        AND u.period IN (g.rules -> 'senders' -> n.sender_id::text ->> 'day', g.rules -> 'senders' -> n.sender_id::text ->> 'hour')
   ), contact_back AS (
     UPDATE contact_usage u SET used = u.used - n.n
-      FROM (SELECT t.contact_id, count(*)::int AS n FROM decided d JOIN touched t ON t.id = d.id
-             WHERE d.outcome IN ('failed', 'retry', 'not_started') GROUP BY 1) n
+      FROM (SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started') GROUP BY 1) n
      WHERE u.org_id = p_org AND u.contact_id = n.contact_id
        AND u.day = (SELECT (g.rules ->> 'contact_day')::date FROM gates g WHERE g.org_id = p_org AND g.token = p_token)
   )
-  SELECT i.id, CASE WHEN d.id IS NULL THEN 'lost' WHEN d.moves THEN 'settled' ELSE 'late' END
-    FROM input i LEFT JOIN decided d ON d.id = i.id ORDER BY i.ord;
+  SELECT d.id, CASE WHEN d.moves THEN 'settled' ELSE 'late' END FROM decided d;
 END $$;

@@ -91,5 +91,6 @@ export async function settle(
     all.map((s) => time(s.next ? s.next.not_after : s.not_after)),
     batch.now ?? null,
   ])) as [Uuid, SettleResult][];
-  return new Map(rows);
+  const written = new Map(rows);
+  return new Map(all.map((s) => [s.touch_id, written.get(s.touch_id) ?? 'lost']));
 }
