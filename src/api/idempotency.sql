@@ -43,7 +43,3 @@ BEGIN
     RETURN QUERY SELECT 'replay', v_row.status, v_row.headers, v_row.body;
   END IF;
 END $$;
-
-REVOKE ALL ON FUNCTION idempotency_begin(uuid, text, bytea, uuid, interval, interval) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION idempotency_begin(uuid, text, bytea, uuid, interval, interval) TO cadenza_app;

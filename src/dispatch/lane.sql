@@ -40,9 +40,14 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $
       AND t.wake_at > coalesce(p_now, clock_timestamp()) ORDER BY t.wake_at LIMIT 1) n
 $$;
 
+-- Whoever is to own a function needs CREATE at that moment (a superuser gives it without), and never again.
+GRANT CREATE ON SCHEMA public TO cadenza_picker;
+
 ALTER FUNCTION lane_take(text, uuid, int, timestamptz) OWNER TO cadenza_picker;
 
 ALTER FUNCTION lane_next(timestamptz) OWNER TO cadenza_picker;
+
+REVOKE CREATE ON SCHEMA public FROM cadenza_picker;
 
 -- lane_keep: the heartbeat. False: somebody else holds it now, stop reading it. `p_suspect`: the one touch about to be
 -- worked when the lane is read one at a time.

@@ -29,7 +29,3 @@ BEGIN
     FROM api_keys k JOIN organizations o ON o.org_id = k.org_id
     WHERE k.org_id = v_org AND k.hash = p_hash;
 END $$;
-
-REVOKE ALL ON FUNCTION authenticate_api_key(bytea) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION authenticate_api_key(bytea) TO cadenza_app;

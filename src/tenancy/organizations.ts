@@ -90,6 +90,18 @@ export async function getOrganization(db: Database, ctx: Pick<Context, 'org'>): 
   return row;
 }
 
+/**
+ * The ids of all organizations, oldest first: for the operator's command line. `owner` is the owner's login, which may
+ * act as the lane picker; the application itself never sees more than one organization (I7).
+ */
+export async function listOrganizationIds(owner: Database): Promise<Uuid[]> {
+  return owner.outsideOrgs(async (tx) => {
+    await tx.run(sql`SET LOCAL ROLE cadenza_picker`);
+    const rows = await tx.rows<{ org_id: Uuid }>(sql`SELECT org_id FROM organizations ORDER BY org_id`);
+    return rows.map((row) => row.org_id);
+  });
+}
+
 /** Raises `policy_version` when something changed: what was composed before is composed again before it goes. */
 export async function updateSettings(
   db: Database,

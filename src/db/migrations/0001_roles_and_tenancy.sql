@@ -26,6 +26,11 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA public TO cadenza_app, cadenza_picker, cadenza_readonly;
 
+-- Functions are for the application alone; one that is not says so itself.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO cadenza_app;
+
 -- Readiness: is the schema the one this program knows?
 GRANT SELECT ON schema_migrations TO cadenza_app, cadenza_readonly;
 
@@ -44,7 +49,7 @@ BEGIN
   EXECUTE format('GRANT SELECT ON %s TO cadenza_readonly', p_table);
 END $$;
 
-REVOKE ALL ON FUNCTION tenant_table(regclass, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION tenant_table(regclass, text) FROM PUBLIC, cadenza_app;
 
 -- organizations: one row a tenant. `epoch` rises with each stop and resume of the whole organization.
 CREATE TABLE organizations (

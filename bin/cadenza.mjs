@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+/** The command line. The program is compiled; `npm start` and `npm test` do that when it is due. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const program = new URL('../dist/cli/main.js', import.meta.url);
+if (!existsSync(fileURLToPath(program))) {
+  console.error('cadenza is not built yet: run `npm run build` first (`npm start` does it by itself)');
+  process.exit(1);
+}
+const { main } = await import(program.href);
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,760 @@
+-- The whole schema, read from a freshly migrated database by `npm run db:schema`. Not a migration: those are in
+-- src/db/migrations, and functions beside the module that owns them.
+
+CREATE TABLE api_keys (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  name text NOT NULL,
+  prefix text NOT NULL,
+  hash bytea NOT NULL,
+  role text NOT NULL,
+  scopes text[] DEFAULT '{}'::text[] NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  expires_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  CONSTRAINT api_keys_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT api_keys_org_id_hash_key UNIQUE (org_id, hash),
+  CONSTRAINT api_keys_name_check CHECK ((name <> ''::text)),
+  CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'viewer'::text]))),
+  CONSTRAINT api_keys_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON api_keys FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON api_keys TO cadenza_app;
+GRANT SELECT ON api_keys TO cadenza_readonly;
+
+CREATE TABLE attribute_definitions (
+  org_id uuid NOT NULL,
+  key text NOT NULL,
+  type text NOT NULL,
+  label text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT attribute_definitions_pkey PRIMARY KEY (org_id, key),
+  CONSTRAINT attribute_definitions_key_check CHECK ((key ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+  CONSTRAINT attribute_definitions_type_check CHECK ((type = ANY (ARRAY['text'::text, 'number'::text, 'boolean'::text, 'date'::text]))),
+  CONSTRAINT attribute_definitions_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON attribute_definitions FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON attribute_definitions TO cadenza_app;
+GRANT SELECT ON attribute_definitions TO cadenza_readonly;
+
+CREATE TABLE audit_log (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  at timestamp with time zone DEFAULT now() NOT NULL,
+  actor_type text NOT NULL,
+  actor_id text NOT NULL,
+  actor_name text NOT NULL,
+  action text NOT NULL,
+  subject_type text NOT NULL,
+  subject_id text NOT NULL,
+  data jsonb DEFAULT '{}'::jsonb NOT NULL,
+  request_id text,
+  CONSTRAINT audit_log_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT audit_log_actor_type_check CHECK ((actor_type = ANY (ARRAY['api_key'::text, 'member'::text, 'worker'::text, 'system'::text, 'contact'::text]))),
+  CONSTRAINT audit_log_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+CREATE INDEX audit_log_subject ON public.audit_log USING btree (org_id, subject_type, subject_id, id);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON audit_log FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT ON audit_log TO cadenza_app;
+GRANT SELECT ON audit_log TO cadenza_readonly;
+
+CREATE TABLE channel_switches (
+  org_id uuid NOT NULL,
+  channel text NOT NULL,
+  paused boolean DEFAULT false NOT NULL,
+  epoch integer DEFAULT 0 NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT channel_switches_pkey PRIMARY KEY (org_id, channel),
+  CONSTRAINT channel_switches_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON channel_switches FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON channel_switches TO cadenza_app;
+GRANT SELECT ON channel_switches TO cadenza_readonly;
+
+CREATE TABLE consents (
+  org_id uuid NOT NULL,
+  contact_id uuid NOT NULL,
+  channel text NOT NULL,
+  id uuid NOT NULL,
+  status text NOT NULL,
+  source text NOT NULL,
+  evidence text,
+  actor_type text NOT NULL,
+  actor_id text NOT NULL,
+  at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT consents_pkey PRIMARY KEY (org_id, contact_id, channel, id),
+  CONSTRAINT consents_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'call'::text, 'linkedin'::text, 'telegram'::text]))),
+  CONSTRAINT consents_status_check CHECK ((status = ANY (ARRAY['granted'::text, 'revoked'::text]))),
+  CONSTRAINT consents_org_id_contact_id_fkey FOREIGN KEY (org_id, contact_id) REFERENCES contacts(org_id, id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON consents FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT ON consents TO cadenza_app;
+GRANT SELECT ON consents TO cadenza_readonly;
+
+CREATE TABLE contact_addresses (
+  org_id uuid NOT NULL,
+  contact_id uuid NOT NULL,
+  kind text NOT NULL,
+  address text NOT NULL,
+  label text,
+  CONSTRAINT contact_addresses_pkey PRIMARY KEY (org_id, contact_id, kind, address),
+  CONSTRAINT contact_addresses_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'phone'::text, 'whatsapp'::text, 'linkedin'::text, 'telegram'::text]))),
+  CONSTRAINT contact_addresses_org_id_contact_id_fkey FOREIGN KEY (org_id, contact_id) REFERENCES contacts(org_id, id) ON DELETE CASCADE
+);
+CREATE INDEX contact_addresses_address ON public.contact_addresses USING btree (org_id, kind, address);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON contact_addresses FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON contact_addresses TO cadenza_app;
+GRANT SELECT ON contact_addresses TO cadenza_readonly;
+
+CREATE TABLE contact_tags (
+  org_id uuid NOT NULL,
+  tag text NOT NULL,
+  contact_id uuid NOT NULL,
+  CONSTRAINT contact_tags_pkey PRIMARY KEY (org_id, tag, contact_id),
+  CONSTRAINT contact_tags_tag_check CHECK ((tag <> ''::text)),
+  CONSTRAINT contact_tags_org_id_contact_id_fkey FOREIGN KEY (org_id, contact_id) REFERENCES contacts(org_id, id) ON DELETE CASCADE
+);
+CREATE INDEX contact_tags_contact ON public.contact_tags USING btree (org_id, contact_id);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON contact_tags FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT ON contact_tags TO cadenza_app;
+GRANT SELECT ON contact_tags TO cadenza_readonly;
+
+CREATE TABLE contact_usage (
+  org_id uuid NOT NULL,
+  contact_id uuid NOT NULL,
+  day date NOT NULL,
+  used integer DEFAULT 0 NOT NULL,
+  CONSTRAINT contact_usage_pkey PRIMARY KEY (org_id, contact_id, day),
+  CONSTRAINT contact_usage_used_check CHECK ((used >= 0))
+) WITH (fillfactor=70);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON contact_usage FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON contact_usage TO cadenza_app;
+GRANT SELECT ON contact_usage TO cadenza_readonly;
+
+CREATE TABLE contacts (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  version integer DEFAULT 1 NOT NULL,
+  external_id text,
+  first_name text,
+  last_name text,
+  company text,
+  title text,
+  email text,
+  phone text,
+  whatsapp text,
+  linkedin text,
+  telegram text,
+  locale text,
+  time_zone text,
+  time_zone_from text,
+  attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
+  import_id uuid,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT contacts_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT contacts_time_zone_from_check CHECK ((time_zone_from = ANY (ARRAY['given'::text, 'phone'::text]))),
+  CONSTRAINT contacts_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+) WITH (fillfactor=85);
+CREATE INDEX contacts_company ON public.contacts USING btree (org_id, lower(company) text_pattern_ops) WHERE (company IS NOT NULL);
+CREATE UNIQUE INDEX contacts_email ON public.contacts USING btree (org_id, email text_pattern_ops) WHERE (email IS NOT NULL);
+CREATE UNIQUE INDEX contacts_external_id ON public.contacts USING btree (org_id, external_id) WHERE (external_id IS NOT NULL);
+CREATE INDEX contacts_last_name ON public.contacts USING btree (org_id, lower(last_name) text_pattern_ops) WHERE (last_name IS NOT NULL);
+CREATE INDEX contacts_name ON public.contacts USING btree (org_id, lower(((COALESCE(first_name, ''::text) || ' '::text) || COALESCE(last_name, ''::text))) text_pattern_ops);
+CREATE INDEX contacts_phone ON public.contacts USING btree (org_id, phone text_pattern_ops) WHERE (phone IS NOT NULL);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON contacts FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON contacts TO cadenza_app;
+GRANT SELECT ON contacts TO cadenza_readonly;
+
+CREATE TABLE directory (
+  hash bytea NOT NULL,
+  org_id uuid NOT NULL,
+  kind text NOT NULL,
+  CONSTRAINT directory_pkey PRIMARY KEY (hash),
+  CONSTRAINT directory_kind_check CHECK ((kind = ANY (ARRAY['api_key'::text, 'session'::text, 'hook'::text]))),
+  CONSTRAINT directory_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+CREATE INDEX directory_org ON public.directory USING btree (org_id);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY enter ON directory FOR INSERT TO public WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+CREATE POLICY lookup ON directory FOR SELECT TO public USING true;
+CREATE POLICY remove ON directory FOR DELETE TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT ON directory TO cadenza_app;
+
+CREATE TABLE enrollment_job_results (
+  org_id uuid NOT NULL,
+  job_id uuid NOT NULL,
+  n integer NOT NULL,
+  results jsonb NOT NULL,
+  CONSTRAINT enrollment_job_results_pkey PRIMARY KEY (org_id, job_id, n),
+  CONSTRAINT enrollment_job_results_org_id_job_id_fkey FOREIGN KEY (org_id, job_id) REFERENCES enrollment_jobs(org_id, id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON enrollment_job_results FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT ON enrollment_job_results TO cadenza_app;
+GRANT SELECT ON enrollment_job_results TO cadenza_readonly;
+
+CREATE TABLE enrollment_jobs (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  sequence_id uuid NOT NULL,
+  policy text,
+  status text NOT NULL,
+  tag text,
+  contact_ids uuid[],
+  next_index integer DEFAULT 0 NOT NULL,
+  after_contact uuid,
+  total integer,
+  enrolled integer DEFAULT 0 NOT NULL,
+  skipped integer DEFAULT 0 NOT NULL,
+  refused integer DEFAULT 0 NOT NULL,
+  error text,
+  created_by text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  ended_at timestamp with time zone,
+  CONSTRAINT enrollment_jobs_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT enrollment_jobs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'completed'::text, 'cancelled'::text, 'failed'::text]))),
+  CONSTRAINT enrollment_jobs_org_id_sequence_id_fkey FOREIGN KEY (org_id, sequence_id) REFERENCES sequences(org_id, id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON enrollment_jobs FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON enrollment_jobs TO cadenza_app;
+GRANT SELECT ON enrollment_jobs TO cadenza_readonly;
+
+CREATE TABLE enrollments (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  sequence_id uuid NOT NULL,
+  version_id uuid NOT NULL,
+  contact_id uuid NOT NULL,
+  status text NOT NULL,
+  status_reason text,
+  epoch integer DEFAULT 0 NOT NULL,
+  generation integer DEFAULT 1 NOT NULL,
+  step_no integer DEFAULT 0 NOT NULL,
+  step_id uuid NOT NULL,
+  live_touch uuid NOT NULL,
+  sender_id uuid NOT NULL,
+  thread uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+  thread_subject text,
+  job_id uuid,
+  enrolled_by text NOT NULL,
+  ended_by text,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  ended_at timestamp with time zone,
+  CONSTRAINT enrollments_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT enrollments_ended CHECK (((ended_at IS NULL) = (status = ANY (ARRAY['active'::text, 'paused'::text])))),
+  CONSTRAINT enrollments_status CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text]))),
+  CONSTRAINT enrollments_org_id_contact_id_fkey FOREIGN KEY (org_id, contact_id) REFERENCES contacts(org_id, id),
+  CONSTRAINT enrollments_org_id_sequence_id_fkey FOREIGN KEY (org_id, sequence_id) REFERENCES sequences(org_id, id)
+) WITH (fillfactor=60);
+CREATE INDEX enrollments_contact ON public.enrollments USING btree (org_id, contact_id, sequence_id, id);
+CREATE UNIQUE INDEX enrollments_live ON public.enrollments USING btree (org_id, sequence_id, contact_id) WHERE (status = ANY (ARRAY['active'::text, 'paused'::text]));
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON enrollments FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON enrollments TO cadenza_app;
+GRANT SELECT ON enrollments TO cadenza_readonly;
+
+CREATE TABLE events (
+  org_id uuid NOT NULL,
+  at timestamp with time zone NOT NULL,
+  type text NOT NULL,
+  reason text,
+  source_id uuid NOT NULL,
+  touch_id uuid,
+  contact_id uuid,
+  sequence_id uuid,
+  step_id uuid,
+  sender_id uuid,
+  attempt integer,
+  token uuid,
+  actor text,
+  data jsonb
+) PARTITION BY RANGE (at);
+CREATE INDEX events_source ON ONLY public.events USING btree (org_id, source_id, at);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON events FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT ON events TO cadenza_app;
+GRANT SELECT ON events TO cadenza_readonly;
+
+CREATE TABLE events_default PARTITION OF events DEFAULT;
+-- row-level security: ENABLE, FORCE
+
+CREATE TABLE gates (
+  org_id uuid NOT NULL,
+  token uuid NOT NULL,
+  worker text NOT NULL,
+  gated_at timestamp with time zone NOT NULL,
+  lease_until timestamp with time zone NOT NULL,
+  touches uuid[] NOT NULL,
+  open integer NOT NULL,
+  rules jsonb NOT NULL,
+  CONSTRAINT gates_pkey PRIMARY KEY (org_id, token)
+) WITH (fillfactor=70);
+CREATE INDEX gates_open ON public.gates USING btree (org_id, lease_until) WHERE (open > 0);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON gates FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON gates TO cadenza_app;
+GRANT SELECT ON gates TO cadenza_readonly;
+
+CREATE TABLE idempotency_keys (
+  org_id uuid NOT NULL,
+  key text NOT NULL,
+  request_hash bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  claim uuid NOT NULL,
+  alive_at timestamp with time zone NOT NULL,
+  status integer,
+  headers jsonb,
+  body bytea,
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (org_id, key),
+  CONSTRAINT idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255))),
+  CONSTRAINT idempotency_keys_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (org_id, created_at);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON idempotency_keys FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON idempotency_keys TO cadenza_app;
+GRANT SELECT ON idempotency_keys TO cadenza_readonly;
+
+CREATE TABLE import_chunks (
+  org_id uuid NOT NULL,
+  import_id uuid NOT NULL,
+  n integer NOT NULL,
+  bytes bytea NOT NULL,
+  CONSTRAINT import_chunks_pkey PRIMARY KEY (org_id, import_id, n),
+  CONSTRAINT import_chunks_org_id_import_id_fkey FOREIGN KEY (org_id, import_id) REFERENCES imports(org_id, id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON import_chunks FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT ON import_chunks TO cadenza_app;
+GRANT SELECT ON import_chunks TO cadenza_readonly;
+
+CREATE TABLE import_errors (
+  org_id uuid NOT NULL,
+  import_id uuid NOT NULL,
+  row_number bigint NOT NULL,
+  n integer DEFAULT 0 NOT NULL,
+  severity text NOT NULL,
+  field text,
+  code text NOT NULL,
+  message text NOT NULL,
+  raw text NOT NULL,
+  CONSTRAINT import_errors_pkey PRIMARY KEY (org_id, import_id, row_number, n),
+  CONSTRAINT import_errors_severity_check CHECK ((severity = ANY (ARRAY['refused'::text, 'warning'::text, 'duplicate'::text]))),
+  CONSTRAINT import_errors_org_id_import_id_fkey FOREIGN KEY (org_id, import_id) REFERENCES imports(org_id, id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON import_errors FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT ON import_errors TO cadenza_app;
+GRANT SELECT ON import_errors TO cadenza_readonly;
+
+CREATE TABLE imports (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  status text NOT NULL,
+  filename text NOT NULL,
+  bytes bigint DEFAULT 0 NOT NULL,
+  encoding text,
+  delimiter text,
+  header text[],
+  mapping jsonb,
+  identity text DEFAULT 'email'::text NOT NULL,
+  existing text DEFAULT 'skip'::text NOT NULL,
+  tags text[] DEFAULT '{}'::text[] NOT NULL,
+  default_country text,
+  next_byte bigint DEFAULT 0 NOT NULL,
+  next_row bigint DEFAULT 0 NOT NULL,
+  counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+  error text,
+  created_by text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  CONSTRAINT imports_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT imports_existing_check CHECK ((existing = ANY (ARRAY['skip'::text, 'update'::text, 'fill_blanks'::text]))),
+  CONSTRAINT imports_identity_check CHECK ((identity = ANY (ARRAY['email'::text, 'phone'::text, 'external_id'::text]))),
+  CONSTRAINT imports_status_check CHECK ((status = ANY (ARRAY['uploading'::text, 'ready'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
+  CONSTRAINT imports_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON imports FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON imports TO cadenza_app;
+GRANT SELECT ON imports TO cadenza_readonly;
+
+CREATE TABLE lanes (
+  org_id uuid NOT NULL,
+  shard smallint DEFAULT 0 NOT NULL,
+  locked_by text,
+  token uuid,
+  lease_until timestamp with time zone,
+  taken_at timestamp with time zone DEFAULT now() NOT NULL,
+  sleep_until timestamp with time zone,
+  expiries integer DEFAULT 0 NOT NULL,
+  suspect uuid,
+  CONSTRAINT lanes_pkey PRIMARY KEY (org_id, shard),
+  CONSTRAINT lanes_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+) WITH (fillfactor=50);
+CREATE INDEX lanes_taken ON public.lanes USING btree (taken_at);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY picker ON lanes FOR ALL TO cadenza_picker USING true WITH CHECK true;
+CREATE POLICY tenant ON lanes FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON lanes TO cadenza_app;
+GRANT SELECT, UPDATE ON lanes TO cadenza_picker;
+GRANT SELECT ON lanes TO cadenza_readonly;
+
+CREATE TABLE members (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  email text NOT NULL,
+  name text NOT NULL,
+  role text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  disabled_at timestamp with time zone,
+  CONSTRAINT members_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT members_org_id_email_key UNIQUE (org_id, email),
+  CONSTRAINT members_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'viewer'::text]))),
+  CONSTRAINT members_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON members FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON members TO cadenza_app;
+GRANT SELECT ON members TO cadenza_readonly;
+
+CREATE TABLE organizations (
+  org_id uuid NOT NULL,
+  name text NOT NULL,
+  time_zone text DEFAULT 'UTC'::text NOT NULL,
+  status text DEFAULT 'active'::text NOT NULL,
+  sending_paused boolean DEFAULT false NOT NULL,
+  epoch integer DEFAULT 0 NOT NULL,
+  policy_version integer DEFAULT 1 NOT NULL,
+  contact_daily_cap integer,
+  contact_weekly_cap integer,
+  consent_required text[] DEFAULT '{}'::text[] NOT NULL,
+  postal_address text,
+  unknown_policy text DEFAULT 'review'::text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT organizations_pkey PRIMARY KEY (org_id),
+  CONSTRAINT organizations_contact_daily_cap_check CHECK ((contact_daily_cap > 0)),
+  CONSTRAINT organizations_contact_weekly_cap_check CHECK ((contact_weekly_cap > 0)),
+  CONSTRAINT organizations_name_check CHECK ((name <> ''::text)),
+  CONSTRAINT organizations_status_check CHECK ((status = ANY (ARRAY['active'::text, 'closing'::text, 'closed'::text]))),
+  CONSTRAINT organizations_unknown_policy_check CHECK ((unknown_policy = ANY (ARRAY['review'::text, 'assume_sent'::text])))
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY picker ON organizations FOR SELECT TO cadenza_picker USING true;
+CREATE POLICY tenant ON organizations FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON organizations TO cadenza_app;
+GRANT SELECT (org_id, status, sending_paused) ON organizations TO cadenza_picker;
+GRANT SELECT ON organizations TO cadenza_readonly;
+
+CREATE TABLE receipts (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  subject_type text NOT NULL,
+  subject_id text NOT NULL,
+  status text NOT NULL,
+  epoch integer NOT NULL,
+  effective_at timestamp with time zone NOT NULL,
+  not_started integer NOT NULL,
+  in_flight uuid[] NOT NULL,
+  actor text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT receipts_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT receipts_subject_type_check CHECK ((subject_type = ANY (ARRAY['enrollment'::text, 'sequence'::text, 'sender'::text, 'channel'::text, 'organization'::text, 'contact'::text])))
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON receipts FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT ON receipts TO cadenza_app;
+GRANT SELECT ON receipts TO cadenza_readonly;
+
+CREATE TABLE schema_migrations (
+  name text NOT NULL,
+  checksum text NOT NULL,
+  kind text NOT NULL,
+  applied_at timestamp with time zone NOT NULL,
+  CONSTRAINT schema_migrations_pkey PRIMARY KEY (name)
+);
+-- row-level security: DISABLE, NO FORCE
+GRANT SELECT ON schema_migrations TO cadenza_app;
+GRANT SELECT ON schema_migrations TO cadenza_readonly;
+
+CREATE TABLE security_events (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  at timestamp with time zone DEFAULT now() NOT NULL,
+  kind text NOT NULL,
+  actor_type text NOT NULL,
+  actor_id text NOT NULL,
+  ip text,
+  data jsonb DEFAULT '{}'::jsonb NOT NULL,
+  request_id text,
+  count integer DEFAULT 1 NOT NULL,
+  CONSTRAINT security_events_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT security_events_count_check CHECK ((count > 0)),
+  CONSTRAINT security_events_kind_check CHECK ((kind = ANY (ARRAY['unknown_id'::text, 'forbidden'::text, 'revoked_credential'::text, 'expired_credential'::text]))),
+  CONSTRAINT security_events_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON security_events FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT ON security_events TO cadenza_app;
+GRANT SELECT ON security_events TO cadenza_readonly;
+
+CREATE TABLE sender_usage (
+  org_id uuid NOT NULL,
+  sender_id uuid NOT NULL,
+  period text NOT NULL,
+  used integer DEFAULT 0 NOT NULL,
+  assigned integer DEFAULT 0 NOT NULL,
+  CONSTRAINT sender_usage_pkey PRIMARY KEY (org_id, sender_id, period),
+  CONSTRAINT sender_usage_used_check CHECK ((used >= 0)),
+  CONSTRAINT sender_usage_org_id_sender_id_fkey FOREIGN KEY (org_id, sender_id) REFERENCES senders(org_id, id) ON DELETE CASCADE
+) WITH (fillfactor=50);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON sender_usage FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON sender_usage TO cadenza_app;
+GRANT SELECT ON sender_usage TO cadenza_readonly;
+
+CREATE TABLE senders (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  version integer DEFAULT 1 NOT NULL,
+  channel text NOT NULL,
+  provider text NOT NULL,
+  name text NOT NULL,
+  from_name text,
+  from_address text NOT NULL,
+  reply_to text,
+  config jsonb DEFAULT '{}'::jsonb NOT NULL,
+  secret bytea,
+  daily_limit integer,
+  hourly_limit integer,
+  min_gap_s integer,
+  max_gap_s integer,
+  time_zone text,
+  sending_window jsonb,
+  ramp jsonb,
+  status text DEFAULT 'active'::text NOT NULL,
+  status_reason text,
+  epoch integer DEFAULT 0 NOT NULL,
+  verified_at timestamp with time zone,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT senders_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT senders_channel_check CHECK ((channel = 'email'::text)),
+  CONSTRAINT senders_check CHECK ((max_gap_s >= min_gap_s)),
+  CONSTRAINT senders_daily_limit_check CHECK ((daily_limit > 0)),
+  CONSTRAINT senders_hourly_limit_check CHECK ((hourly_limit > 0)),
+  CONSTRAINT senders_min_gap_s_check CHECK ((min_gap_s >= 0)),
+  CONSTRAINT senders_name_check CHECK ((name <> ''::text)),
+  CONSTRAINT senders_status_check CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'archived'::text]))),
+  CONSTRAINT senders_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON senders FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON senders TO cadenza_app;
+GRANT SELECT ON senders TO cadenza_readonly;
+
+CREATE TABLE sequence_versions (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  sequence_id uuid NOT NULL,
+  number integer NOT NULL,
+  definition jsonb NOT NULL,
+  published_by text NOT NULL,
+  published_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT sequence_versions_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT sequence_versions_org_id_sequence_id_number_key UNIQUE (org_id, sequence_id, number),
+  CONSTRAINT sequence_versions_org_id_sequence_id_fkey FOREIGN KEY (org_id, sequence_id) REFERENCES sequences(org_id, id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON sequence_versions FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT ON sequence_versions TO cadenza_app;
+GRANT SELECT ON sequence_versions TO cadenza_readonly;
+
+CREATE TABLE sequences (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  name text NOT NULL,
+  status text DEFAULT 'draft'::text NOT NULL,
+  epoch integer DEFAULT 0 NOT NULL,
+  draft jsonb NOT NULL,
+  published_version_id uuid,
+  created_by text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT sequences_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT sequences_name_check CHECK ((name <> ''::text)),
+  CONSTRAINT sequences_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'active'::text, 'paused'::text, 'archived'::text]))),
+  CONSTRAINT sequences_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON sequences FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON sequences TO cadenza_app;
+GRANT SELECT ON sequences TO cadenza_readonly;
+
+CREATE TABLE suppressions (
+  org_id uuid NOT NULL,
+  kind text NOT NULL,
+  address text NOT NULL,
+  reason text NOT NULL,
+  source text NOT NULL,
+  contact_id uuid,
+  touch_id uuid,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT suppressions_pkey PRIMARY KEY (org_id, kind, address),
+  CONSTRAINT suppressions_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'phone'::text, 'whatsapp'::text, 'telegram'::text]))),
+  CONSTRAINT suppressions_reason_check CHECK ((reason = ANY (ARRAY['unsubscribe'::text, 'hard_bounce'::text, 'complaint'::text, 'do_not_call'::text, 'manual'::text]))),
+  CONSTRAINT suppressions_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON suppressions FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON suppressions TO cadenza_app;
+GRANT SELECT ON suppressions TO cadenza_readonly;
+
+CREATE TABLE touches (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  source_type text DEFAULT 'enrollment'::text NOT NULL,
+  source_id uuid NOT NULL,
+  sequence_id uuid NOT NULL,
+  version_id uuid NOT NULL,
+  step_id uuid NOT NULL,
+  step_no integer NOT NULL,
+  generation integer NOT NULL,
+  n integer NOT NULL,
+  contact_id uuid NOT NULL,
+  sender_id uuid NOT NULL,
+  channel text NOT NULL,
+  priority smallint DEFAULT 2 NOT NULL,
+  state text DEFAULT 'planned'::text NOT NULL,
+  live boolean DEFAULT true NOT NULL,
+  wake_at timestamp with time zone,
+  not_before timestamp with time zone NOT NULL,
+  not_after timestamp with time zone,
+  held_by text,
+  attempt integer DEFAULT 0 NOT NULL,
+  key_n integer DEFAULT 1 NOT NULL,
+  token uuid,
+  looks smallint DEFAULT 0 NOT NULL,
+  needs_review boolean DEFAULT false NOT NULL,
+  reason text,
+  provider_id text,
+  frozen json,
+  hash text,
+  detail text,
+  planned_by text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  gated_at timestamp with time zone,
+  settled_at timestamp with time zone,
+  CONSTRAINT touches_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT touches_held_by_check CHECK ((held_by = ANY (ARRAY['sequence'::text, 'sender'::text, 'channel'::text]))),
+  CONSTRAINT touches_live CHECK ((live = (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text])))),
+  CONSTRAINT touches_settled CHECK (((settled_at IS NULL) = live)),
+  CONSTRAINT touches_source_type_check CHECK ((source_type = 'enrollment'::text)),
+  CONSTRAINT touches_state CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text])))
+) WITH (fillfactor=60);
+CREATE INDEX touches_due ON public.touches USING btree (org_id, priority, wake_at) WHERE (wake_at IS NOT NULL);
+CREATE INDEX touches_held ON public.touches USING btree (org_id, held_by, id) WHERE (held_by IS NOT NULL);
+CREATE UNIQUE INDEX touches_live ON public.touches USING btree (org_id, contact_id, source_id) WHERE live;
+-- row-level security: ENABLE, FORCE
+CREATE POLICY picker ON touches FOR SELECT TO cadenza_picker USING true;
+CREATE POLICY tenant ON touches FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON touches TO cadenza_app;
+GRANT SELECT (org_id, priority, wake_at) ON touches TO cadenza_picker;
+GRANT SELECT ON touches TO cadenza_readonly;
+
+-- FUNCTION authenticate_api_key(p_hash bytea) RETURNS TABLE(org_id uuid, id uuid, name text, role text, scopes text[], state text)
+--   plpgsql · VOLATILE · SET search_path=public, pg_temp · EXECUTE: cadenza_app
+
+-- FUNCTION current_org() RETURNS uuid
+--   sql · STABLE · EXECUTE: cadenza_app
+
+-- FUNCTION enroll(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_priority integer, p_job uuid, p_actor text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, enrollment_id uuid)
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION enrollment_cancel(p_org uuid, p_id uuid, p_epoch integer, p_reason text, p_receipt uuid, p_status text, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone) RETURNS TABLE(not_started integer, in_flight uuid[])
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION enrollment_flag(p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, epoch integer, effective_at timestamp with time zone, was text)
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION enrollment_move(p_org uuid, p_id uuid, p_from text, p_touch uuid, p_touch_state text, p_cancel_as text, p_event text, p_reason text, p_actor text, p_generation integer, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_n integer, p_next_channel text, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_ends text, p_now timestamp with time zone) RETURNS text
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes text[], p_frozen text[], p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_resend boolean, p_now timestamp with time zone) RETURNS TABLE(touch_id uuid, verdict text, attempt integer, key_n integer, at timestamp with time zone)
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION gate_expire(p_org uuid, p_actor text, p_limit integer, p_now timestamp with time zone) RETURNS integer
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION hold_flag(p_org uuid, p_class text, p_id text, p_paused boolean, p_reason text, p_now timestamp with time zone) RETURNS TABLE(epoch integer, effective_at timestamp with time zone)
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION hold_receipt(p_org uuid, p_class text, p_id text, p_receipt uuid, p_status text, p_epoch integer, p_effective_at timestamp with time zone, p_actor text) RETURNS TABLE(in_flight uuid[])
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION hold_release(p_org uuid, p_class text, p_id text, p_epoch integer, p_limit integer, p_now timestamp with time zone) RETURNS integer
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION idempotency_begin(p_org uuid, p_key text, p_hash bytea, p_claim uuid, p_kept interval, p_lease interval) RETURNS TABLE(outcome text, status integer, headers jsonb, body bytea)
+--   plpgsql · VOLATILE · SET search_path=public, pg_temp · EXECUTE: cadenza_app
+
+-- FUNCTION lane_keep(p_org uuid, p_shard integer, p_token uuid, p_lease_ms integer, p_progress boolean, p_suspect uuid, p_now timestamp with time zone) RETURNS boolean
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION lane_leave(p_org uuid, p_shard integer, p_token uuid, p_sleep_ms integer, p_now timestamp with time zone) RETURNS boolean
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION lane_next(p_now timestamp with time zone) RETURNS timestamp with time zone
+--   sql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
+
+-- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, frozen text, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text)
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)
+--   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
+
+-- FUNCTION lock_bucket(p_org uuid, p_id uuid) RETURNS integer
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
+
+-- FUNCTION lock_exclusive(p_class integer, p_org uuid, p_id uuid) RETURNS void
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION lock_key(p_org uuid) RETURNS integer
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
+
+-- FUNCTION reconcile_note(p_org uuid, p_actor text, p_touches uuid[], p_tokens uuid[], p_wakes timestamp with time zone[], p_looks integer[], p_review boolean[], p_reasons text[], p_now timestamp with time zone) RETURNS integer
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats timestamp with time zone[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes timestamp with time zone[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_now timestamp with time zone) RETURNS TABLE(touch_id uuid, result text)
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION slots_assign(p_org uuid, p_sender uuid, p_periods text[], p_counts integer[]) RETURNS void
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION tenant_table(p_table regclass, p_privileges text) RETURNS void
+--   plpgsql · VOLATILE · EXECUTE: the owner
+
+-- FUNCTION touches_cancel(p_org uuid, p_sources uuid[], p_contacts uuid[], p_reason text, p_actor text, p_now timestamp with time zone) RETURNS integer
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION unsubscribe_cancel(p_org uuid, p_contact uuid, p_channel text, p_receipt uuid, p_cancelled integer, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone) RETURNS TABLE(in_flight uuid[])
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION unsubscribe_flag(p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid, p_actor_type text, p_actor_id text, p_now timestamp with time zone) RETURNS TABLE(sources uuid[], cancelled integer, effective_at timestamp with time zone)
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app

@@ -1,0 +1,16 @@
+/** Every command, by its words, in the order of the help. */
+import type { Command } from './command.ts';
+import { doctor } from './commands/doctor.ts';
+import { keysCreate, keysList, keysRevoke } from './commands/keys.ts';
+import { migrateCommand } from './commands/migrate.ts';
+import { orgsCreate, orgsList } from './commands/orgs.ts';
+
+export const COMMANDS = {
+  migrate: migrateCommand,
+  doctor: doctor,
+  'keys create': keysCreate,
+  'keys list': keysList,
+  'keys revoke': keysRevoke,
+  'orgs create': orgsCreate,
+  'orgs list': orgsList,
+} as Record<string, Command>;

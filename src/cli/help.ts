@@ -1,0 +1,38 @@
+/** The help texts, made from the table of commands. */
+import type { Command } from './command.ts';
+
+type Table = Record<string, Command>;
+
+const EXIT_CODES = `Exit codes: 0 done, 1 failed, 2 wrong use of the command line, 3 refused (the reason is printed).`;
+
+function columns(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length)) + 2;
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}${right}`).join('\n');
+}
+
+export function helpForAll(table: Table): string {
+  return `cadenza: the outreach engine where cancelled means cancelled.
+
+Usage: cadenza COMMAND [OPTIONS]
+
+${columns(Object.entries(table).map(([name, { summary }]) => [name, summary] as const))}
+
+Every command takes --json (the result as one line of JSON) and --help.
+Settings come from the environment; see docs/configuration.md.
+${EXIT_CODES}`;
+}
+
+export function helpFor(name: string, command: Command): string {
+  const own = Object.entries(command.options ?? {}).map(
+    ([option, { value, about, required }]) =>
+      [`--${option}${value ? ` ${value}` : ''}`, required ? `${about} (required)` : about] as const,
+  );
+  const options = [
+    ...own,
+    ['--json', 'Print the result as one line of JSON'] as const,
+    ['--help', 'Print this'] as const,
+  ];
+  const usage = ['cadenza', name, ...(command.takes ?? []), '[OPTIONS]'].join(' ');
+  const about = command.about ? `\n\n${command.about}` : '';
+  return `${command.summary}.\n\nUsage: ${usage}\n\n${columns(options)}${about}\n\n${EXIT_CODES}`;
+}

@@ -1,0 +1,121 @@
+/**
+ * Where a command finds the database: `DATABASE_URL`, `APP_DATABASE_URL`, or the `cadenza up` that runs on the same
+ * data directory. Commands work on the database through the modules, as the application; only migrating and looking
+ * for the organizations there are need the owner.
+ */
+import { hostname, userInfo } from 'node:os';
+import { type Config, ConfigError, masterSecrets, readRun } from '../config.ts';
+import { Database } from '../db/database.ts';
+import { isUuid, type Uuid } from '../kernel/ids.ts';
+import { Problem } from '../kernel/problem.ts';
+import { assertAppRole, ensureAppLogin } from '../tenancy/app-login.ts';
+import { createOrganization, getOrganization, listOrganizationIds } from '../tenancy/organizations.ts';
+import { type Caller, SCOPES } from '../tenancy/roles.ts';
+import { createSecrets, type Secrets } from '../tenancy/secrets.ts';
+import { type Call, textOption } from './command.ts';
+
+export const ORG_OPTION = {
+  org: { value: 'ID_OR_NAME', about: 'The organization; needed when there are several' },
+} as const;
+
+export interface Installation {
+  /** As the application. */
+  db: Database;
+  secrets: Secrets;
+  ownerUrl: string | null;
+}
+
+/** The owner's URL, if this command may have it. */
+export function findOwnerUrl(config: Config): string | null {
+  return config.database_url ?? (config.app_database_url ? null : (readRun(config)?.database_url ?? null));
+}
+
+/** @throws ConfigError */
+export function requireOwnerUrl(config: Config): string {
+  const url = findOwnerUrl(config);
+  if (url !== null) return url;
+  throw new ConfigError(
+    `No database: nothing runs on ${config.cadenza_data}. Start \`cadenza up\` there, or set DATABASE_URL.`,
+  );
+}
+
+async function appUrl(config: Config, master: string): Promise<string> {
+  if (config.app_database_url) return config.app_database_url;
+  const running = config.database_url ? null : readRun(config);
+  return running?.app_database_url ?? ensureAppLogin(requireOwnerUrl(config), master);
+}
+
+/** Opens the installation for the time of `work`. */
+export async function withInstallation<T>(
+  config: Config,
+  work: (installation: Installation) => Promise<T>,
+): Promise<T> {
+  if (!config.app_database_url) requireOwnerUrl(config);
+  const masters = masterSecrets(config);
+  const db = new Database({
+    url: await appUrl(config, masters[0]!),
+    max: 2,
+    application_name: 'cadenza cli',
+  });
+  try {
+    await assertAppRole(db);
+    return await work({ db, secrets: createSecrets(masters), ownerUrl: findOwnerUrl(config) });
+  } finally {
+    await db.close();
+  }
+}
+
+/** Whoever can reach the database may do anything; the trail says who it was. */
+export function cliActor(): Caller['actor'] {
+  const name = `${userInfo().username}@${hostname()}`;
+  return { type: 'system', id: `cli:${name}`, name };
+}
+
+export function callerFor(org: Uuid): Caller {
+  return { org, actor: cliActor(), role: 'owner', scopes: SCOPES };
+}
+
+/** All organizations, oldest first. Needs the owner. */
+export async function allOrganizations(installation: Installation) {
+  if (installation.ownerUrl === null)
+    throw new ConfigError(
+      'Only the owner can list organizations: set DATABASE_URL, or name one with --org ID.',
+    );
+  const owner = new Database({ url: installation.ownerUrl, max: 1, application_name: 'cadenza cli' });
+  try {
+    const found = [];
+    for (const org of await listOrganizationIds(owner))
+      found.push(await getOrganization(installation.db, { org }));
+    return found;
+  } finally {
+    await owner.close();
+  }
+}
+
+/**
+ * The organization a command is about: the one named with `--org`, or the only one. `makeFirst`: on an installation
+ * that has none yet, make one.
+ * @throws Problem not_found, conflict
+ */
+export async function chooseOrganization(
+  call: Call,
+  installation: Installation,
+  { makeFirst = false } = {},
+): Promise<Caller> {
+  const wanted = textOption(call, 'org');
+  if (wanted !== undefined && isUuid(wanted.toLowerCase())) {
+    const { id } = await getOrganization(installation.db, { org: wanted.toLowerCase() });
+    return callerFor(id);
+  }
+  const all = await allOrganizations(installation);
+  const fitting = wanted === undefined ? all : all.filter((one) => one.name === wanted);
+  if (fitting.length === 1) return callerFor(fitting[0]!.id);
+  if (all.length === 0 && makeFirst) {
+    const made = await createOrganization(installation.db, cliActor(), { name: wanted ?? 'My organization' });
+    call.note(`Made the organization "${made.name}" (${made.id}).`);
+    return callerFor(made.id);
+  }
+  const list = all.map((one) => `\n  ${one.id}  ${one.name}`).join('');
+  if (fitting.length > 1) throw new Problem('conflict', `Name one organization with --org:${list}`);
+  throw new Problem('not_found', all.length === 0 ? 'There is no organization yet' : `There are:${list}`);
+}

@@ -1,0 +1,89 @@
+/** The command line: words in, exit code out. Nothing is decided here but how a result or a refusal is shown. */
+import { ConfigError, loadConfig } from '../config.ts';
+import { pgCode } from '../db/database.ts';
+import { PROBLEMS, Problem } from '../kernel/problem.ts';
+import { type Call, EXIT, UsageError } from './command.ts';
+import { COMMANDS } from './commands.ts';
+import { helpFor, helpForAll } from './help.ts';
+import { parse } from './parse.ts';
+
+export interface Streams {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+const STANDARD: Streams = {
+  out: (text) => void process.stdout.write(`${text}\n`),
+  err: (text) => void process.stderr.write(`${text}\n`),
+};
+
+/** `env` and `streams` are for tests. */
+export async function main(
+  words: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  streams: Streams = STANDARD,
+): Promise<number> {
+  // Whoever reads us may stop (`| head`); that is no error.
+  if (streams === STANDARD) process.stdout.on('error', () => process.exit(EXIT.ok));
+  const asks = words.length === 0 || ['help', '--help', '-h'].includes(words[0]!);
+  if (asks && words.length < 2) {
+    streams.out(helpForAll(COMMANDS));
+    return words.length === 0 ? EXIT.usage : EXIT.ok;
+  }
+  const json = words.includes('--json');
+  try {
+    return await run(words[0] === 'help' ? [...words.slice(1), '--help'] : words, env, streams);
+  } catch (error) {
+    return explain(error, json, streams);
+  }
+}
+
+async function run(words: readonly string[], env: NodeJS.ProcessEnv, streams: Streams): Promise<number> {
+  const { name, command, options, args, help, json } = parse(COMMANDS, words);
+  if (help) {
+    streams.out(helpFor(name, command));
+    return EXIT.ok;
+  }
+  const call: Call = {
+    config: loadConfig(env),
+    options,
+    args,
+    json,
+    result: (value, text) => streams.out(json ? JSON.stringify(value) : text),
+    note: (text) => streams.err(text),
+  };
+  return (await command.run(call)) ?? EXIT.ok;
+}
+
+/** Undefined table, function, column. */
+const NOT_MIGRATED = new Set(['42P01', '42883', '42703']);
+
+function failureOf(error: unknown): Error {
+  if (NOT_MIGRATED.has(pgCode(error) ?? ''))
+    return new ConfigError('The database does not have the current schema: run `cadenza migrate`.', {
+      cause: error,
+    });
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function explain(error: unknown, json: boolean, streams: Streams): number {
+  if (error instanceof UsageError) {
+    streams.err(`${error.message}\nSee \`cadenza --help\`.`);
+    return EXIT.usage;
+  }
+  if (error instanceof Problem) {
+    const { title, advice } = PROBLEMS[error.code];
+    if (json)
+      streams.out(
+        JSON.stringify({ error: { code: error.code, detail: error.message, advice, errors: error.errors } }),
+      );
+    const fields = error.errors.map(({ field, message }) => `\n  ${field}: ${message}`).join('');
+    streams.err(`Refused: ${title.toLowerCase()}. ${error.message}.${fields}\n${advice}`);
+    return EXIT.refused;
+  }
+  const failure = failureOf(error);
+  if (json) streams.out(JSON.stringify({ error: { code: 'failed', detail: failure.message } }));
+  const short = failure instanceof ConfigError || 'code' in failure;
+  streams.err(`Failed: ${short ? failure.message || String(Reflect.get(failure, 'code')) : failure.stack}`);
+  return EXIT.failed;
+}
