@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { FaultInput } from '../../src/channels/sandbox/faults.ts';
 import { type Sink, type SinkOptions, startSink } from '../../src/channels/sandbox/sink.ts';
 import { until } from '../support/until.ts';
-import type { Answer, EmailTarget } from './email.ts';
+import type { Answer, EmailTarget } from './email-target.ts';
 
 const REPLIES: Record<Exclude<Answer, 'ok'>, { code: number; text: string }> = {
   unknown: { code: 550, text: '5.1.1 No such user here' },

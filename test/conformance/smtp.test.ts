@@ -1,19 +1,24 @@
 import { smtp } from '../../src/channels/smtp/adapter.ts';
 import { postfixMissing, startPostfix } from '../support/postfix.ts';
-import { type Answer, type EmailTarget, emailConformance } from './email.ts';
+import { emailConformance } from './email.ts';
+import type { Answer, EmailTarget } from './email-target.ts';
 import { newSecret, startSinkTarget } from './sink-target.ts';
 
-emailConformance('smtp to the sink', async (): Promise<EmailTarget> => {
-  const password = newSecret();
-  const { common } = await startSinkTarget({ users: { ada: password } });
-  const config = (port: number) => ({ host: '127.0.0.1', port, username: 'ada', password });
-  return {
-    ...common,
-    connect: (port, more) => smtp.connect(smtp.config.parse({ ...config(port), ...more })),
-    connectWithBadCredentials: (port) =>
-      smtp.connect(smtp.config.parse({ ...config(port), password: newSecret() })),
-  };
-});
+emailConformance(
+  'smtp to the sink',
+  { provider_class: 'N', credentials: true },
+  async (): Promise<EmailTarget> => {
+    const password = newSecret();
+    const { common } = await startSinkTarget({ users: { ada: password } });
+    const config = (port: number) => ({ host: '127.0.0.1', port, username: 'ada', password });
+    return {
+      ...common,
+      connect: (port, more) => smtp.connect(smtp.config.parse({ ...config(port), ...more })),
+      connectWithBadCredentials: (port) =>
+        smtp.connect(smtp.config.parse({ ...config(port), password: newSecret() })),
+    };
+  },
+);
 
 const POSTFIX_RECIPIENTS: Record<Answer, string> = {
   ok: 'bob@example.test',
@@ -27,6 +32,7 @@ const POSTFIX_RECIPIENTS: Record<Answer, string> = {
 
 emailConformance(
   'smtp to a real Postfix',
+  { provider_class: 'N', credentials: false, absent: postfixMissing() },
   async (): Promise<EmailTarget> => {
     const postfix = await startPostfix();
     return {
@@ -38,5 +44,4 @@ emailConformance(
       stop: () => postfix.stop(),
     };
   },
-  postfixMissing(),
 );

@@ -158,14 +158,29 @@ function sinkServer(
   return server;
 }
 
-/** Waits, then goes on, refuses or drops the connection; when dropped, `next` is never called. */
+/** Waits, then goes on, refuses, or drops the connection. */
 async function actOut(fault: Fault | null, socket: Socket | undefined, next: Next): Promise<void> {
-  if (fault?.delay_ms) await new Promise((resolve) => setTimeout(resolve, fault.delay_ms));
+  if (fault?.delay_ms) await pause(fault.delay_ms, socket);
   if (fault?.cut) {
     socket?.destroy();
+    // Nobody reads this any more; it only ends what the server has begun for this client.
+    next(new SmtpReply(421, 'cut'));
     return;
   }
   next(fault?.refuse ? new SmtpReply(fault.refuse.code, fault.refuse.text) : null);
+}
+
+/** Ends early when the client goes away. */
+function pause(ms: number, socket: Socket | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      socket?.off('close', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    socket?.once('close', end);
+  });
 }
 
 /** There is no hook for EHLO: the first bytes a client sends are it, and are seen here before the server's parser. */
