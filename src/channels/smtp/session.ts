@@ -83,7 +83,7 @@ function connectionOptions(
     // close() must mean that not one more byte goes out.
     socketCloseTimeout: 0,
     maxResponseSize: MAX_REPLY_BYTES,
-    customAuth: { [ASIDE]: ({ auth, ...context }) => (auth['aside'] as Aside)(context) },
+    customAuth: { [ASIDE]: ({ auth, ...context }) => (auth.aside as Aside)(context) },
   };
 }
 

@@ -1,0 +1,103 @@
+/**
+ * The e-mail adapter `sandbox`: real SMTP to the sink, through the same sender as any relay, and the sink can be
+ * asked afterwards. Class L: a message is looked up by its idempotency key, which it carries as a header.
+ */
+import { z } from 'zod';
+import type { Adapter, Connection, LookupOutcome, VerifyOutcome } from '../channel.ts';
+import { openSmtp } from '../smtp/adapter.ts';
+import { SmtpConfigSchema } from '../smtp/config.ts';
+import { verifySmtp } from '../smtp/verify.ts';
+import type { SinkEntry } from './entry.ts';
+
+const SandboxConfigSchema = z.strictObject({
+  host: z.string().min(1).max(253).default('127.0.0.1'),
+  port: z.int().min(1).max(65_535),
+  lookup_url: z.url({ protocol: /^https?$/ }),
+  lookup_token: z.string().min(1).max(500),
+  max_connections: z.int().min(1).max(100).default(5),
+  rate_per_second: z.number().positive().max(1_000).optional(),
+});
+export type SandboxConfig = z.infer<typeof SandboxConfigSchema>;
+
+export const sandbox: Adapter = {
+  channel: 'email',
+  provider: 'sandbox',
+  provider_class: 'L',
+  config: SandboxConfigSchema,
+  secret_fields: ['lookup_token'],
+  connect: (config) => openSandbox(SandboxConfigSchema.parse(config)),
+  verify: (config, options) => verify(SandboxConfigSchema.parse(config), options),
+};
+
+function smtpPart({ lookup_url: _url, lookup_token: _token, ...config }: SandboxConfig) {
+  // The sink greets 100 ms late by design of its library, so its connections are kept long.
+  return SmtpConfigSchema.parse({ ...config, max_messages_per_connection: 10_000 });
+}
+
+export function openSandbox(config: SandboxConfig): Connection {
+  const connection = openSmtp(smtpPart(config));
+  return {
+    provider_class: 'L',
+    capacity: () => connection.capacity(),
+    send: (request) => connection.send(request),
+    lookup: (request) => lookup(config, request),
+    close: () => connection.close(),
+  };
+}
+
+/**
+ * By key alone, not by Message-ID: a resend that a person asked for has the Message-ID of the first try and a
+ * key of its own.
+ */
+async function lookup(
+  config: SandboxConfig,
+  request: { touch_id: string; idempotency_key: string; timeout_ms: number },
+): Promise<LookupOutcome> {
+  const { touch_id, idempotency_key } = request;
+  const answer = await ask(config, { touch_id, idempotency_key, limit: '1' }, request.timeout_ms);
+  if (typeof answer === 'string') return { kind: 'unclear', reason: answer };
+  const entry = answer[0];
+  if (!entry) return { kind: 'not_found' };
+  return { kind: 'found', provider_id: String(entry.seq), at: new Date(entry.at) };
+}
+
+/** The entries found, or in words why there is no answer. */
+async function ask(
+  config: SandboxConfig,
+  query: Record<string, string>,
+  timeout_ms: number,
+): Promise<SinkEntry[] | string> {
+  try {
+    const response = await fetch(new URL(`/messages?${new URLSearchParams(query)}`, config.lookup_url), {
+      headers: { authorization: `Bearer ${config.lookup_token}` },
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeout_ms),
+    });
+    if (!response.ok) return `the sandbox answered ${response.status}`;
+    const { items } = (await response.json()) as { items?: unknown };
+    return Array.isArray(items) ? (items as SinkEntry[]) : 'the sandbox gave an unreadable answer';
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    return `the sandbox did not answer: ${cause instanceof Error ? cause.message : String(cause)}`;
+  }
+}
+
+async function verify(
+  config: SandboxConfig,
+  options: { timeout_ms: number; from: string },
+): Promise<VerifyOutcome> {
+  const smtp = await verifySmtp(smtpPart(config), options);
+  const answer = await ask(config, { limit: '1' }, options.timeout_ms);
+  const ok = typeof answer !== 'string';
+  const check = {
+    name: 'look_up',
+    ok,
+    detail: ok ? 'Messages can be looked up.' : `Look-up failed: ${answer}.`,
+  };
+  const failed = !smtp.ok || !ok;
+  return {
+    ok: !failed,
+    detail: !smtp.ok || ok ? smtp.detail : check.detail,
+    checks: [...smtp.checks, check],
+  };
+}
