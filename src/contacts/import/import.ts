@@ -99,7 +99,11 @@ export function progressOf(record: ImportRecord): number {
 }
 
 /** Newest first. */
-export async function listImports(db: Database, ctx: Context, page: PageRequest): Promise<Page<ImportRecord>> {
+export async function listImports(
+  db: Database,
+  ctx: Context,
+  page: PageRequest,
+): Promise<Page<ImportRecord>> {
   const before = positionOf(page, ['uuid'])?.[0] ?? null;
   const rows = await db.inOrg(ctx.org, (tx) =>
     tx.rows(sql`SELECT ${COLUMNS} FROM imports
