@@ -67,7 +67,12 @@ describe('[CON-1] importing a messy file', () => {
       filename: 'C:\\lists\\messy.csv',
       source: inPieces(file),
     });
-    expect(record).toMatchObject({ status: 'ready', filename: 'messy.csv', encoding: 'utf-8', delimiter: ',' });
+    expect(record).toMatchObject({
+      status: 'ready',
+      filename: 'messy.csv',
+      encoding: 'utf-8',
+      delimiter: ',',
+    });
     expect(record.mapping.map(({ column, field, confidence }) => [column, field, confidence])).toEqual([
       ['Record ID', 'external_id', 'high'],
       ['First Name', 'first_name', 'high'],

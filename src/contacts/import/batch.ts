@@ -6,7 +6,14 @@ import { type Database, pgCode, type Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { Context } from '../../tenancy/context.ts';
-import { insertContacts, type Match, matchExisting, mergeContacts, tagContacts } from './batch-statements.ts';
+import {
+  addAddresses,
+  insertContacts,
+  type Match,
+  matchExisting,
+  mergeContacts,
+  tagContacts,
+} from './batch-statements.ts';
 import type { ExistingPolicy, ImportCounts } from './import.ts';
 import type { Identity, RowContact, RowProblem } from './row.ts';
 
@@ -41,22 +48,35 @@ interface Settled {
   extra: RowProblem[];
 }
 
-/** A deadlock with another import or an edit that took an address meanwhile: the batch as a whole is done again. */
-const RETRYABLE = new Set(['40P01', '40001', '23505']);
+/**
+ * A deadlock with another import, a lock held too long, or an edit that took an address meanwhile: the batch as a
+ * whole is done again.
+ */
+const RETRYABLE = new Set(['40P01', '40001', '55P03', '23505']);
 const MAX_TRIES = 5;
 
-/** The new counts, or null when the import was cancelled or another process has gone on with it. */
+/** The batch before was not written, so neither may this one be. */
+class Superseded extends Error {}
+
+/**
+ * Writes a batch while the one before is still being written; commits after it. `turn` is that one's outcome: the
+ * counts so far. PostgreSQL does not know of this wait, so two batches that have a value in common must not be
+ * written at the same time (see `inFlight`), and a lock that a third holds is given up after a while.
+ *
+ * Out: the new counts, or null when the import was cancelled or another process has gone on with it.
+ */
 export async function writeBatch(
   db: Database,
   ctx: Context,
   rules: BatchRules,
   batch: PreparedBatch,
-  before: ImportCounts,
+  turn: Promise<ImportCounts | null>,
 ): Promise<ImportCounts | null> {
   for (let tries = 1; ; tries++) {
     try {
-      return await db.inOrg(ctx.org, (tx) => write(tx, ctx, rules, batch, before));
+      return await db.inOrg(ctx.org, (tx) => write(tx, ctx, rules, batch, turn, tries > 1));
     } catch (error) {
+      if (error instanceof Superseded) return null;
       if (tries === MAX_TRIES || !RETRYABLE.has(pgCode(error) ?? '')) throw error;
     }
   }
@@ -67,20 +87,31 @@ async function write(
   ctx: Context,
   rules: BatchRules,
   batch: PreparedBatch,
-  before: ImportCounts,
-): Promise<ImportCounts | null> {
-  const held = await tx.maybe(sql`SELECT 1 FROM imports WHERE org_id = ${ctx.org} AND id = ${rules.import_id}
-    AND status = 'running' AND next_byte = ${batch.from_byte} FOR NO KEY UPDATE`);
-  if (held === null) return null;
-  const settled = await settleRows(tx, ctx, rules, batch.rows);
+  turn: Promise<ImportCounts | null>,
+  wary: boolean,
+): Promise<ImportCounts> {
+  await tx.run(sql`SET LOCAL lock_timeout = '5s'`);
+  const settled = await settleRows(tx, ctx, rules, batch.rows, wary);
+  const before = await turn;
+  if (before === null) throw new Superseded();
   await report(tx, ctx, rules.import_id, settled);
   const counts = countUp(before, settled);
-  await tx.run(sql`UPDATE imports SET next_byte = ${batch.next_byte}, next_row = ${batch.next_row},
-    counts = ${JSON.stringify(counts)} WHERE org_id = ${ctx.org} AND id = ${rules.import_id}`);
+  const moved =
+    await tx.run(sql`UPDATE imports SET next_byte = ${batch.next_byte}, next_row = ${batch.next_row},
+      counts = ${JSON.stringify(counts)}
+    WHERE org_id = ${ctx.org} AND id = ${rules.import_id} AND status = 'running' AND next_byte = ${batch.from_byte}`);
+  // Everything above is undone with this transaction.
+  if (moved === 0) throw new Superseded();
   return counts;
 }
 
-async function settleRows(tx: Tx, ctx: Context, rules: BatchRules, rows: PreparedRow[]): Promise<Settled[]> {
+async function settleRows(
+  tx: Tx,
+  ctx: Context,
+  rules: BatchRules,
+  rows: PreparedRow[],
+  wary: boolean,
+): Promise<Settled[]> {
   const settled: Settled[] = [];
   const firsts = new Map<string, Settled>();
   const repeats: { row: PreparedRow; first: Settled }[] = [];
@@ -100,10 +131,10 @@ async function settleRows(tx: Tx, ctx: Context, rules: BatchRules, rows: Prepare
     }
   }
   const candidates = [...firsts.values()];
-  const notCreated = new Set(await insertContacts(tx, ctx, rules, contactsOf(candidates)));
+  const notCreated = new Set(await insertContacts(tx, ctx, rules, contactsOf(candidates), wary));
   const there = candidates.filter((entry) => notCreated.has(entry.row.n));
   if (there.length > 0) await settleExisting(tx, ctx, rules, there);
-  await tagContacts(tx, ctx, rules.tags, contactsOf(candidates.filter(isWritten)));
+  await addAddresses(tx, ctx, contactsOf(candidates.filter(isWritten)));
   for (const { row, first } of repeats) {
     // A row whose contact is left alone by policy is left alone however often it comes.
     const outcome = first.outcome === 'skipped' ? 'skipped' : 'duplicates';
@@ -150,6 +181,7 @@ async function settleExisting(tx: Tx, ctx: Context, rules: BatchRules, entries: 
     }
   }
   if (merging.length === 0) return;
+  await tagContacts(tx, ctx, rules.tags, contactsOf(merging));
   const changed = new Set(await mergeContacts(tx, ctx, rules, contactsOf(merging)));
   for (const entry of merging) entry.outcome = changed.has(entry.row.contact!.id) ? 'updated' : 'unchanged';
 }

@@ -56,12 +56,13 @@ CREATE INDEX contact_addresses_address ON contact_addresses (org_id, kind, addre
 
 SELECT tenant_table('contact_addresses', 'SELECT, INSERT, UPDATE, DELETE');
 
+-- Without a foreign key: checked a row at a time it costs an import of tagged contacts a third of its time, and no
+-- contact is ever deleted (erasure blanks it).
 CREATE TABLE contact_tags (
   org_id uuid NOT NULL,
   tag text NOT NULL CHECK (tag <> ''),
   contact_id uuid NOT NULL,
-  PRIMARY KEY (org_id, tag, contact_id),
-  FOREIGN KEY (org_id, contact_id) REFERENCES contacts (org_id, id) ON DELETE CASCADE
+  PRIMARY KEY (org_id, tag, contact_id)
 );
 
 CREATE INDEX contact_tags_contact ON contact_tags (org_id, contact_id);
