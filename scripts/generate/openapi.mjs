@@ -16,6 +16,7 @@ const app = await buildServer({
   config: loadConfig({}),
   logger: pino({ level: 'silent' }),
   secrets: createSecrets(['only to build the server with, seals nothing']),
+  adapters: new Map(),
   checks: [],
 });
 writeOrCheck('openapi.json', `${JSON.stringify(describe(app), null, 1)}\n`);

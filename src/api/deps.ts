@@ -1,5 +1,6 @@
 /** What the HTTP layer is given by the composition root. */
 import type { Logger } from 'pino';
+import type { Adapter } from '../channels/channel.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import type { Secrets } from '../tenancy/secrets.ts';
@@ -10,6 +11,8 @@ export interface ApiDeps {
   config: Config;
   logger: Logger;
   secrets: Secrets;
+  /** Of the providers this process knows, by `senders.provider`. */
+  adapters: ReadonlyMap<string, Adapter>;
   /** What `/api/health` runs; each module registers its own. */
   checks: HealthCheck[];
 }

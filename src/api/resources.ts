@@ -5,6 +5,7 @@ import { auditRoutes } from './resources/audit.ts';
 import { healthRoutes } from './resources/health.ts';
 import { memberRoutes } from './resources/members.ts';
 import { organizationRoutes } from './resources/organization.ts';
+import { senderRoutes } from './resources/senders.ts';
 import type { Route } from './route.ts';
 
 export function allRoutes(deps: ApiDeps): Route[] {
@@ -12,6 +13,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...organizationRoutes(deps),
     ...memberRoutes(deps),
     ...apiKeyRoutes(deps),
+    ...senderRoutes(deps),
     ...auditRoutes(deps),
     ...healthRoutes(deps),
   ];

@@ -122,6 +122,17 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
   }
 }
 
+/** The queue has row-level security without a policy on each of its tables: closed to all but the owner. */
+const OPEN_JOB_QUEUE = `
+  DO $$
+  DECLARE t regclass;
+  BEGIN
+    FOR t IN SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'graphile_worker'::regnamespace AND c.relrowsecurity LOOP
+      EXECUTE format('DROP POLICY IF EXISTS cadenza_app ON %s', t);
+      EXECUTE format('CREATE POLICY cadenza_app ON %s TO cadenza_app USING (true) WITH CHECK (true)', t);
+    END LOOP;
+  END $$`;
+
 /** The application queues and works jobs; the queue's tables hold ids only and know no tenant. */
 async function grantJobQueue(client: pg.Client): Promise<void> {
   for (const statement of [
@@ -129,6 +140,7 @@ async function grantJobQueue(client: pg.Client): Promise<void> {
     'GRANT ALL ON ALL TABLES IN SCHEMA graphile_worker TO cadenza_app',
     'GRANT ALL ON ALL SEQUENCES IN SCHEMA graphile_worker TO cadenza_app',
     'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA graphile_worker TO cadenza_app',
+    OPEN_JOB_QUEUE,
   ])
     await client.query(statement);
 }

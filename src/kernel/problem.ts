@@ -84,10 +84,16 @@ export const PROBLEMS = {
     title: 'Another contact has this address or external id',
     advice: 'Update that contact, or give this one another address.',
   },
+  sender_in_use: {
+    status: 409,
+    title: 'Live sequences send through this sender',
+    advice:
+      'Publish the sequences named in `sequences` with another sender, or archive them, then try again.',
+  },
   sender_verification_failed: {
     status: 422,
     title: 'The sender could not be verified',
-    advice: '`detail` holds what the server answered; correct host, port or credentials.',
+    advice: '`checks` holds what the server answered; correct host, port or credentials.',
   },
   idempotency_key_reused: {
     status: 422,

@@ -16,6 +16,11 @@ export function dayKey(day: string): string {
   return `d${day}`;
 }
 
+/** The key of an hour there. */
+export function hourKey(hour: string): string {
+  return `h${hour}`;
+}
+
 /** Null when the sender's zone cannot be read: it then sends nothing. */
 export function quotaPeriod(
   sender: SenderSettings,
@@ -28,7 +33,7 @@ export function quotaPeriod(
   return {
     sender_id: sender.id,
     day: dayKey(period.day),
-    hour: hourly ? `h${period.hour_key}` : null,
+    hour: hourly ? hourKey(period.hour_key) : null,
     from: new Date(
       hourly ? Math.max(period.day_start_ms, period.hour_start_ms) : period.day_start_ms,
     ).toISOString(),

@@ -1,10 +1,12 @@
 /**
  * Sending accounts. Owns `senders`: their settings, limits and encrypted credentials. In: requests of the API and
- * CLI. Out: senders without secrets for people, with secrets for the dispatcher only.
+ * CLI. Out: senders without secrets for people, with them (sealed) for the dispatcher only. This file says what a
+ * sender is; showing, making, changing, archiving and verifying have files of their own.
  */
 import type { Database, Row, Tx } from '../db/database.ts';
-import { sql } from '../db/sql.ts';
+import { type Sql, sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
+import type { Weekday } from '../schedule/window.ts';
 
 /** What planning and the gate need of a sender. */
 export interface SenderSettings {
@@ -38,3 +40,42 @@ export async function senderSettings(
   const rows = 'inOrg' in db ? await db.inOrg(org, read) : await read(db);
   return new Map(rows.map((row) => [row.id, row]));
 }
+
+export const SENDER_STATUSES = ['active', 'paused', 'archived'] as const;
+export type SenderStatus = (typeof SENDER_STATUSES)[number];
+
+export interface SenderWindow {
+  days: Weekday[];
+  from: string;
+  to: string;
+  time_zone?: string | undefined;
+}
+
+/** A row as it lies in the table. */
+export interface SenderRow {
+  id: Uuid;
+  version: number;
+  channel: string;
+  provider: string;
+  name: string;
+  from_name: string | null;
+  from_address: string;
+  reply_to: string | null;
+  config: Record<string, unknown>;
+  secret: Buffer | null;
+  daily_limit: number | null;
+  hourly_limit: number | null;
+  min_gap_s: number | null;
+  max_gap_s: number | null;
+  time_zone: string | null;
+  sending_window: SenderWindow | null;
+  status: SenderStatus;
+  status_reason: string | null;
+  epoch: number;
+  verified_at: Date | null;
+  created_at: Date;
+  updated_at: Date;
+}
+
+export const senderColumns: Sql = sql`id, version, channel, provider, name, from_name, from_address, reply_to, config, secret,
+  daily_limit, hourly_limit, min_gap_s, max_gap_s, time_zone, sending_window, status, status_reason, epoch, verified_at, created_at, updated_at`;

@@ -5,6 +5,7 @@ import { type Logger, pino } from 'pino';
 import type { ApiDeps } from '../../src/api/deps.ts';
 import type { HealthCheck } from '../../src/api/health-check.ts';
 import { buildServer } from '../../src/api/server.ts';
+import type { Adapter } from '../../src/channels/channel.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { Database } from '../../src/db/database.ts';
 import { createApiKey } from '../../src/tenancy/api-keys.ts';
@@ -66,7 +67,7 @@ async function makeOrg(db: Database, name: string): Promise<Org> {
 }
 
 export async function setup(
-  options: { config?: Partial<Config>; checks?: HealthCheck[] } = {},
+  options: { config?: Partial<Config>; checks?: HealthCheck[]; adapters?: readonly Adapter[] } = {},
 ): Promise<World> {
   const database = await createDatabase();
   const master = randomBytes(32).toString('base64url');
@@ -77,6 +78,7 @@ export async function setup(
     config: { ...loadConfig({ RATE_LIMIT_PER_MINUTE: '100000' }), ...options.config },
     logger: capture(logs),
     secrets: createSecrets([master]),
+    adapters: new Map((options.adapters ?? []).map((adapter) => [adapter.provider, adapter])),
     checks: options.checks ?? [],
   };
   const app = await buildServer(deps);

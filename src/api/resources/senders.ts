@@ -1,0 +1,209 @@
+/** `/api/senders`: the accounts that messages go out through. Credentials go in and never come out (TEN-8). */
+import { z } from 'zod';
+import { windowSchema } from '../../plan/sequences/definition.ts';
+import { sequencesUsing } from '../../plan/sequences/sender-use.ts';
+import { turnSender } from '../../plan/switches.ts';
+import { archiveSender } from '../../senders/archive.ts';
+import { updateSender } from '../../senders/change.ts';
+import { createSender } from '../../senders/create.ts';
+import { SENDER_STATUSES } from '../../senders/senders.ts';
+import { getSender, listSenders } from '../../senders/show.ts';
+import { verifySender } from '../../senders/verify.ts';
+import type { ApiDeps } from '../deps.ts';
+import { receipt, waitQuery } from '../receipt.ts';
+import { created, ok, type Route, route } from '../route.ts';
+import { id, idParams, line, page, pageQuery, time, timeZone } from '../schemas.ts';
+
+const tag = 'Senders';
+const MAX_LIMIT = 1_000_000;
+const MAX_GAP_S = 86_400;
+
+const limit = z.number().int().min(1).max(MAX_LIMIT).nullable();
+const gap = z.number().int().min(0).max(MAX_GAP_S).nullable();
+
+const usage = z.object({
+  time_zone: z.string().describe('The zone its days are counted in'),
+  day: z.string().describe('Today there'),
+  used_today: z.number().int(),
+  daily_limit: z.number().int().nullable(),
+  used_this_hour: z.number().int().nullable().describe('null without an hourly limit'),
+  hourly_limit: z.number().int().nullable(),
+  next_day_at: time.describe('When its next day begins'),
+});
+
+const sender = z
+  .object({
+    id,
+    channel: z.string(),
+    provider: z.string(),
+    name: z.string(),
+    from: z.object({ name: z.string().nullable(), address: z.string() }),
+    reply_to: z.string().nullable(),
+    config: z.record(z.string(), z.unknown()).describe('Without what is secret'),
+    has_secret: z.boolean().describe('Whether credentials are kept'),
+    daily_limit: z.number().int().nullable(),
+    hourly_limit: z.number().int().nullable(),
+    min_gap_s: z.number().int().nullable(),
+    max_gap_s: z.number().int().nullable(),
+    time_zone: z.string().nullable(),
+    window: windowSchema.nullable(),
+    status: z.enum(SENDER_STATUSES),
+    status_reason: z.string().nullable(),
+    version: z.number().int().describe('Rises with each change of its settings'),
+    epoch: z.number().int().describe('Rises with each pause and resume'),
+    verified_at: time.nullable().describe('When these settings were last proven'),
+    usage: usage.nullable(),
+    created_at: time,
+    updated_at: time,
+  })
+  .meta({ id: 'Sender' });
+
+const from = z.strictObject({ name: line(200).nullable().optional(), address: z.email().max(254) });
+const config = z.record(z.string().max(100), z.unknown());
+
+const limits = {
+  reply_to: z.email().max(254).nullable().optional(),
+  daily_limit: limit.optional().describe('Messages a day, in the zone of the sender'),
+  hourly_limit: limit.optional(),
+  min_gap_s: gap.optional().describe('Least seconds between two messages'),
+  max_gap_s: gap.optional(),
+  time_zone: timeZone.nullable().optional().describe("Absent: the organization's"),
+  window: windowSchema.nullable().optional().describe('When it may send'),
+};
+
+const newSender = z.strictObject({
+  channel: z.literal('email'),
+  provider: line(50).describe('`smtp`, or another that this installation knows'),
+  name: line(200),
+  from,
+  config: config.describe('What the provider needs: host, port, username, password …').default({}),
+  ...limits,
+});
+
+const patch = z.strictObject({
+  name: line(200).optional(),
+  from: from.optional(),
+  config: config
+    .optional()
+    .describe('A merge patch: what is not named stays, the password too; null takes a field away'),
+  ...limits,
+});
+
+const check = z.object({ name: z.string(), ok: z.boolean(), detail: z.string() });
+
+export function senderRoutes(deps: ApiDeps): Route[] {
+  return [...crud(deps), ...actions(deps)];
+}
+
+function crud({ db, secrets, adapters }: ApiDeps): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/api/senders',
+      tag,
+      summary: 'List senders',
+      scope: 'senders:read',
+      query: pageQuery.extend({ status: z.enum(SENDER_STATUSES).optional() }),
+      answers: { 200: page(sender) },
+      handle: async (caller, { query }) => ok(await listSenders(db, caller, query)),
+    }),
+    route({
+      method: 'POST',
+      path: '/api/senders',
+      tag,
+      summary: 'Make a sender',
+      about: 'What is secret in `config` is encrypted and never shown again.',
+      scope: 'senders:write',
+      body: newSender,
+      answers: { 201: sender },
+      handle: async (caller, { body }) => {
+        const made = await createSender(db, secrets, adapters, caller, body);
+        return created(made, `/api/senders/${made.id}`);
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/api/senders/:id',
+      tag,
+      summary: 'Read a sender',
+      scope: 'senders:read',
+      params: idParams,
+      answers: { 200: sender },
+      handle: async (caller, { params }) => ok(await getSender(db, caller, params.id)),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/api/senders/:id',
+      tag,
+      summary: 'Change a sender',
+      about: 'Only the fields given change. Messages composed under the old settings are composed again.',
+      scope: 'senders:write',
+      params: idParams,
+      body: patch,
+      answers: { 200: sender },
+      problems: ['conflict'],
+      handle: async (caller, { params, body }) =>
+        ok(await updateSender(db, secrets, adapters, caller, params.id, body)),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/api/senders/:id',
+      tag,
+      summary: 'Archive a sender',
+      about: 'Its row stays, because what it sent names it. Refused while live sequences send through it.',
+      scope: 'senders:write',
+      params: idParams,
+      answers: { 200: sender },
+      problems: ['sender_in_use'],
+      handle: async (caller, { params }) => ok(await archiveSender(db, caller, params.id, sequencesUsing)),
+    }),
+  ];
+}
+
+function actions({ db, secrets, adapters }: ApiDeps): Route[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/api/senders/:id/archive',
+      tag,
+      summary: 'Archive a sender, as DELETE does',
+      scope: 'senders:write',
+      params: idParams,
+      answers: { 200: sender },
+      problems: ['sender_in_use'],
+      handle: async (caller, { params }) => ok(await archiveSender(db, caller, params.id, sequencesUsing)),
+    }),
+    route({
+      method: 'POST',
+      path: '/api/senders/:id/verify',
+      tag,
+      summary: 'Try a sender without sending',
+      about:
+        'Connects, encrypts, signs in and asks whether mail from the address is taken. The problem lists `checks` too.',
+      scope: 'senders:write',
+      params: idParams,
+      answers: { 200: z.object({ sender, detail: z.string(), checks: z.array(check) }) },
+      problems: ['sender_verification_failed', 'conflict'],
+      handle: async (caller, { params }) => ok(await verifySender(db, secrets, adapters, caller, params.id)),
+    }),
+    ...(['pause', 'resume'] as const).map((verb) =>
+      route({
+        method: 'POST',
+        path: `/api/senders/:id/${verb}`,
+        tag,
+        summary: verb === 'pause' ? 'Stop sending through it, at once' : 'Let the held messages go on',
+        scope: 'senders:write',
+        params: idParams,
+        query: waitQuery,
+        body: z.strictObject({ reason: line(500).optional() }),
+        answers: { 200: z.object({ sender, receipt }) },
+        problems: ['conflict'],
+        handle: async (caller, { params, query, body }) => {
+          const options = { reason: body.reason, wait_ms: query.wait };
+          const done = await turnSender(db, caller, params.id, verb === 'pause', options);
+          return ok({ sender: await getSender(db, caller, params.id), receipt: done });
+        },
+      }),
+    ),
+  ];
+}

@@ -1,0 +1,39 @@
+/**
+ * What this room needs of a provider's adapter: to check a configuration and to try it. The composition root hands
+ * the adapters in; which they are and how they send is no business of this room.
+ */
+import { Problem } from '../kernel/problem.ts';
+
+export interface Verification {
+  ok: boolean;
+  /** One line a person can act on. */
+  detail: string;
+  /** In the order they were made. */
+  checks: { name: string; ok: boolean; detail: string }[];
+}
+
+export interface SenderProvider {
+  readonly channel: string;
+  readonly provider: string;
+  /** Throws what has `issues`, as zod does, for a configuration that does not fit. */
+  readonly config: { parse(input: unknown): Record<string, unknown> };
+  /** Dotted paths into the configuration, e.g. `dkim.private_key`. */
+  readonly secret_fields: readonly string[];
+  verify(
+    config: Record<string, unknown>,
+    options: { timeout_ms: number; from: string },
+  ): Promise<Verification>;
+}
+
+/** By name, as it stands in `senders.provider`. */
+export type Providers = ReadonlyMap<string, SenderProvider>;
+
+/** @throws Problem invalid_request naming those that exist */
+export function providerOf(providers: Providers, name: string): SenderProvider {
+  const provider = providers.get(name);
+  if (provider) return provider;
+  const known = [...providers.keys()].sort().join(', ');
+  throw new Problem('invalid_request', `There is no provider "${name}"`, {
+    errors: [{ field: 'provider', code: 'unknown_provider', message: `One of: ${known}` }],
+  });
+}

@@ -1,0 +1,57 @@
+/** What a sender has used of its day and hour, in its own zone [EXE-7]: the counters that the gate reserves from. */
+import type { Tx } from '../db/database.ts';
+import { sql } from '../db/sql.ts';
+import type { Uuid } from '../kernel/ids.ts';
+import { periodOf } from '../schedule/period.ts';
+import { dayKey, hourKey } from './periods.ts';
+
+export interface Usage {
+  /** The zone its days are counted in. */
+  time_zone: string;
+  /** `2026-11-22`, today there. */
+  day: string;
+  used_today: number;
+  daily_limit: number | null;
+  /** null without an hourly limit: then nobody counts. */
+  used_this_hour: number | null;
+  hourly_limit: number | null;
+  next_day_at: Date;
+}
+
+interface Limited {
+  id: Uuid;
+  time_zone: string | null;
+  daily_limit: number | null;
+  hourly_limit: number | null;
+}
+
+/** By sender; one whose zone cannot be read has no entry. */
+export async function readUsage(tx: Tx, org: Uuid, senders: readonly Limited[]): Promise<Map<Uuid, Usage>> {
+  const usage = new Map<Uuid, Usage>();
+  if (senders.length === 0) return usage;
+  const { time_zone, now } = await tx.one<{ time_zone: string; now: Date }>(
+    sql`SELECT time_zone, clock_timestamp() AS now FROM organizations WHERE org_id = ${org}`,
+  );
+  const periods = senders.flatMap((sender) => {
+    const zone = sender.time_zone ?? time_zone;
+    const period = periodOf(now.getTime(), zone);
+    return period ? [{ sender, zone, period, day: dayKey(period.day), hour: hourKey(period.hour_key) }] : [];
+  });
+  const rows = await tx.rows<{ sender_id: Uuid; period: string; used: number }>(sql`
+    SELECT sender_id, period, used FROM sender_usage
+     WHERE org_id = ${org} AND sender_id = ANY (${periods.map((p) => p.sender.id)})
+       AND period = ANY (${[...new Set(periods.flatMap((p) => [p.day, p.hour]))]})`);
+  const used = new Map(rows.map((row) => [`${row.sender_id} ${row.period}`, row.used]));
+  for (const { sender, zone, period, day, hour } of periods) {
+    usage.set(sender.id, {
+      time_zone: zone,
+      day: period.day,
+      used_today: used.get(`${sender.id} ${day}`) ?? 0,
+      daily_limit: sender.daily_limit,
+      used_this_hour: sender.hourly_limit === null ? null : (used.get(`${sender.id} ${hour}`) ?? 0),
+      hourly_limit: sender.hourly_limit,
+      next_day_at: new Date(period.day_end_ms),
+    });
+  }
+  return usage;
+}
