@@ -109,6 +109,31 @@ export const SETTINGS = {
   WORKERS: setting(wholeNumber(0, 64), '1', 'Workers that `cadenza up` runs.'),
   WORKER_CONNECTIONS: setting(wholeNumber(1, 64), '4', 'Database connections of a worker at most.'),
   WORKER_IN_FLIGHT: setting(wholeNumber(1, 10_000), '500', 'Touches a worker has in progress at most.'),
+  WORKER_LANE_LEASE_MS: setting(
+    wholeNumber(300, 600_000),
+    '15000',
+    'After this long without a sign of life a worker loses its lane to another, in milliseconds.',
+  ),
+  WORKER_BUDGET_MS: setting(
+    wholeNumber(50, 60_000),
+    '2000',
+    'From the point of no return to the provider call, in milliseconds; what has not begun by then is handed back.',
+  ),
+  WORKER_CALL_TIMEOUT_MS: setting(
+    wholeNumber(100, 600_000),
+    '30000',
+    'Hard limit of one provider call, in milliseconds.',
+  ),
+  WORKER_LEASE_MARGIN_MS: setting(
+    wholeNumber(0, 600_000),
+    '5000',
+    'Added to the two above before a message without an outcome counts as unknown, in milliseconds.',
+  ),
+  WORKER_LOOKUP_GAP_MS: setting(
+    wholeNumber(10, 3_600_000),
+    '60000',
+    'Between the two looks at a provider that must both find nothing before a message is sent again, in milliseconds. Longer than any pause of a process or connection.',
+  ),
   WORKER_POLL_MS: setting(
     wholeNumber(10, 60_000),
     '1000',

@@ -1,8 +1,11 @@
 /** What the HTTP layer is given by the composition root. */
 import type { Logger } from 'pino';
 import type { Adapter } from '../channels/channel.ts';
+import type { Sink } from '../channels/sandbox/sink.ts';
 import type { Config } from '../config.ts';
+import type { UnsubscribeTokens } from '../content/unsubscribe-token.ts';
 import type { Database } from '../db/database.ts';
+import type { VersionCache } from '../plan/sequences/versions.ts';
 import type { Secrets } from '../tenancy/secrets.ts';
 import type { HealthCheck } from './health-check.ts';
 
@@ -13,6 +16,10 @@ export interface ApiDeps {
   secrets: Secrets;
   /** Of the providers this process knows, by `senders.provider`. */
   adapters: ReadonlyMap<string, Adapter>;
+  versions: VersionCache;
+  tokens: UnsubscribeTokens;
+  /** The sink of `cadenza up`; null in a process that has none. */
+  sink: Sink | null;
   /** What `/api/health` runs; each module registers its own. */
   checks: HealthCheck[];
 }

@@ -5,6 +5,7 @@ import { auditRoutes } from './resources/audit.ts';
 import { healthRoutes } from './resources/health.ts';
 import { memberRoutes } from './resources/members.ts';
 import { organizationRoutes } from './resources/organization.ts';
+import { sandboxRoutes } from './resources/sandbox.ts';
 import { senderRoutes } from './resources/senders.ts';
 import type { Route } from './route.ts';
 
@@ -15,6 +16,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...apiKeyRoutes(deps),
     ...senderRoutes(deps),
     ...auditRoutes(deps),
+    ...sandboxRoutes(deps),
     ...healthRoutes(deps),
   ];
 }

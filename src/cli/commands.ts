@@ -4,8 +4,13 @@ import { doctor } from './commands/doctor.ts';
 import { keysCreate, keysList, keysRevoke } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { orgsCreate, orgsList } from './commands/orgs.ts';
+import { serve, worker } from './commands/serve.ts';
+import { up } from './commands/up.ts';
 
 export const COMMANDS = {
+  up: up,
+  serve: serve,
+  worker: worker,
   migrate: migrateCommand,
   doctor: doctor,
   'keys create': keysCreate,

@@ -5,9 +5,11 @@ import { type Logger, pino } from 'pino';
 import type { ApiDeps } from '../../src/api/deps.ts';
 import type { HealthCheck } from '../../src/api/health-check.ts';
 import { buildServer } from '../../src/api/server.ts';
+import { unsubscribeTokens } from '../../src/app.ts';
 import type { Adapter } from '../../src/channels/channel.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { Database } from '../../src/db/database.ts';
+import { VersionCache } from '../../src/plan/sequences/versions.ts';
 import { createApiKey } from '../../src/tenancy/api-keys.ts';
 import { ensureAppLogin } from '../../src/tenancy/app-login.ts';
 import type { Role } from '../../src/tenancy/context.ts';
@@ -78,6 +80,9 @@ export async function setup(
     config: { ...loadConfig({ RATE_LIMIT_PER_MINUTE: '100000' }), ...options.config },
     logger: capture(logs),
     secrets: createSecrets([master]),
+    versions: new VersionCache(db),
+    tokens: unsubscribeTokens([master]),
+    sink: null,
     adapters: new Map((options.adapters ?? []).map((adapter) => [adapter.provider, adapter])),
     checks: options.checks ?? [],
   };

@@ -1,0 +1,125 @@
+/**
+ * The composition root: every part of Cadenza, put together once. In: the configuration and the application's
+ * database URL. Out: an `App`, of which `serve` uses the API half, `worker` the dispatching half and `up` both.
+ */
+import { hkdfSync } from 'node:crypto';
+import { hostname } from 'node:os';
+import { type Logger, pino } from 'pino';
+import type { ApiDeps } from './api/deps.ts';
+import type { Adapter } from './channels/channel.ts';
+import { sandbox } from './channels/sandbox/adapter.ts';
+import type { Sink } from './channels/sandbox/sink.ts';
+import { sandboxHttp } from './channels/sandbox-http/adapter.ts';
+import { smtp } from './channels/smtp/adapter.ts';
+import { type Config, masterSecrets } from './config.ts';
+import { createUnsubscribeTokens, type UnsubscribeTokens } from './content/unsubscribe-token.ts';
+import { Database } from './db/database.ts';
+import { Connections } from './dispatch/connections.ts';
+import { DEFAULT_LIMITS, type Engine } from './dispatch/engine.ts';
+import type { Uuid } from './kernel/ids.ts';
+import { VersionCache } from './plan/sequences/versions.ts';
+import { decryptedConfig } from './senders/credentials.ts';
+import { assertAppRole } from './tenancy/app-login.ts';
+import { createSecrets, type Secrets } from './tenancy/secrets.ts';
+
+export const ADAPTERS: readonly Adapter[] = [smtp, sandbox, sandboxHttp];
+
+export interface App {
+  config: Config;
+  logger: Logger;
+  db: Database;
+  secrets: Secrets;
+  tokens: UnsubscribeTokens;
+  versions: VersionCache;
+  connections: Connections;
+  adapters: ReadonlyMap<string, Adapter>;
+  /** What the dispatcher of this process is given. */
+  engine: Engine;
+  apiDeps(sink: Sink | null): ApiDeps;
+  close(): Promise<void>;
+}
+
+export interface AppOptions {
+  appUrl: string;
+  /** Connections at most. */
+  connections: number;
+  /** Where recipients reach this installation, without a slash at the end; asked for at each link. */
+  publicUrl: () => string;
+  logger?: Logger;
+  name: string;
+}
+
+export function createLogger(config: Pick<Config, 'log_level'>, name: string): Logger {
+  return pino({
+    name,
+    level: config.log_level,
+    redact: ['*.password', '*.secret', '*.token', '*.authorization', '*.private_key'],
+  });
+}
+
+/** @throws AppRoleRefused when the login could pass row-level security */
+export async function openApp(config: Config, options: AppOptions): Promise<App> {
+  const logger = options.logger ?? createLogger(config, options.name);
+  const masters = masterSecrets(config);
+  const secrets = createSecrets(masters);
+  const tokens = unsubscribeTokens(masters);
+  const adapters = new Map(ADAPTERS.map((adapter) => [adapter.provider, adapter]));
+  const db = new Database({
+    url: options.appUrl,
+    max: options.connections,
+    application_name: options.name,
+    onError: (error) => logger.warn({ error }, 'a database connection was lost'),
+  });
+  await assertAppRole(db);
+  const versions = new VersionCache(db);
+  const connections = new Connections({
+    adapters,
+    configOf: (org, sender) => decryptedConfig(secrets, org, sender),
+    onError: (error, sender) => logger.error({ error, sender_id: sender.id }, 'a sender cannot be connected'),
+  });
+  const engine: Engine = {
+    db,
+    worker: `${hostname()}:${process.pid}`,
+    versions,
+    connect: (org, sender) => connections.get(org, sender),
+    unsubscribeUrl: (org: Uuid, contact: Uuid, touch: Uuid) =>
+      `${options.publicUrl()}/u/${tokens.sign({ org_id: org, contact_id: contact, touch_id: touch, channel: 'email' })}`,
+    limits: {
+      ...DEFAULT_LIMITS,
+      touches_in_flight: config.worker_in_flight,
+      batch: Math.min(DEFAULT_LIMITS.batch, config.worker_in_flight),
+      lane_lease_ms: config.worker_lane_lease_ms,
+      budget_ms: config.worker_budget_ms,
+      call_timeout_ms: config.worker_call_timeout_ms,
+      lease_margin_ms: config.worker_lease_margin_ms,
+      lookup_gap_ms: config.worker_lookup_gap_ms,
+    },
+    log: logger,
+  };
+  return {
+    config,
+    logger,
+    db,
+    secrets,
+    tokens,
+    versions,
+    connections,
+    adapters,
+    engine,
+    apiDeps: (sink) => ({ db, config, logger, secrets, adapters, versions, tokens, sink, checks: [] }),
+    async close() {
+      await connections.close();
+      await db.close();
+    },
+  };
+}
+
+/** One signing key a master secret; the oldest is version 1, so links in old mail go on working after a rotation. */
+export function unsubscribeTokens(masters: readonly string[]): UnsubscribeTokens {
+  return createUnsubscribeTokens(
+    masters.map((master, i) => ({
+      version: masters.length - i,
+      secret: new Uint8Array(hkdfSync('sha256', master, '', 'cadenza unsubscribe links', 32)),
+    })),
+  );
+}

@@ -1,0 +1,58 @@
+/** `serve` and `worker`: the two halves, for an installation of several processes. */
+import { openApp } from '../../app.ts';
+import { type Config, masterSecrets } from '../../config.ts';
+import { ensureAppLogin } from '../../tenancy/app-login.ts';
+import type { Call, Command } from '../command.ts';
+import { requireOwnerUrl } from '../installation.ts';
+import { startApi, startWorkers, untilSignal } from '../processes.ts';
+
+async function appUrl(config: Config): Promise<string> {
+  return config.app_database_url ?? ensureAppLogin(requireOwnerUrl(config), masterSecrets(config)[0]!);
+}
+
+/** Where links point before anybody says otherwise. */
+function publicUrl(config: Config, port: number): string {
+  return config.public_url ?? `http://${config.host}:${port}`;
+}
+
+export const serve: Command = {
+  summary: 'Run the API',
+  about:
+    'Needs a migrated database: `cadenza migrate`. Runs until SIGTERM, then finishes the requests in progress.',
+  async run(call: Call) {
+    const { config } = call;
+    const app = await openApp(config, {
+      appUrl: await appUrl(config),
+      connections: config.api_connections,
+      publicUrl: () => publicUrl(config, config.port),
+      name: 'cadenza serve',
+    });
+    const api = await startApi(app, null);
+    call.result({ port: api.port }, `listening on http://${config.host}:${api.port}`);
+    await untilSignal();
+    await api.stop();
+    await app.close();
+    return undefined;
+  },
+};
+
+export const worker: Command = {
+  summary: 'Run a worker: sends what is due, and works the queued jobs',
+  about:
+    'Any number may run. SIGTERM: takes nothing up any more, settles what is in flight, lets its lanes go.',
+  async run(call: Call) {
+    const { config } = call;
+    const app = await openApp(config, {
+      appUrl: await appUrl(config),
+      connections: config.worker_connections,
+      publicUrl: () => publicUrl(config, config.port),
+      name: 'cadenza worker',
+    });
+    const workers = await startWorkers(app, 1);
+    call.result({ worker: app.engine.worker }, `worker ${app.engine.worker} runs`);
+    await untilSignal();
+    await workers.stop();
+    await app.close();
+    return undefined;
+  },
+};

@@ -1,0 +1,114 @@
+/** `up`: everything in one process, what `npm start` runs. */
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { type App, createLogger, openApp } from '../../app.ts';
+import { type Config, masterSecrets, removeRun, writeRun } from '../../config.ts';
+import { Database } from '../../db/database.ts';
+import type { Uuid } from '../../kernel/ids.ts';
+import { createApiKey } from '../../tenancy/api-keys.ts';
+import { createOrganization, listOrganizationIds } from '../../tenancy/organizations.ts';
+import type { Call, Command } from '../command.ts';
+import { type Demo, loadDemo } from '../demo.ts';
+import { callerFor, cliActor } from '../installation.ts';
+import { startApi, startWorkers, untilSignal } from '../processes.ts';
+import { openDatabase } from '../up/database.ts';
+import { openSandbox, type Sandbox } from '../up/sandbox.ts';
+import { startScreen } from '../up/screen.ts';
+
+interface First {
+  org: Uuid | null;
+  /** Shown once, at the first start. */
+  key: string | null;
+  demo: Demo | null;
+}
+
+export const up: Command = {
+  summary: 'Run everything: database, API, worker and sandbox inbox, with a demo at the first start',
+  options: { 'no-demo': { about: 'Start empty' } },
+  about:
+    'Uses DATABASE_URL when it is set, else an embedded PostgreSQL in CADENZA_DATA. Stop it with Ctrl-C.',
+  async run(call: Call) {
+    const { config } = call;
+    const database = await openDatabase(config, masterSecrets(config)[0]!, call.note);
+    let port = config.port;
+    const app = await openApp(config, {
+      appUrl: database.appUrl,
+      connections: config.api_connections + config.worker_connections,
+      publicUrl: () => config.public_url ?? `http://${config.host}:${port}`,
+      name: 'cadenza',
+      logger: process.stdout.isTTY ? fileLogger(config) : createLogger(config, 'cadenza'),
+    });
+    const sandbox = await openSandbox(config, call.note);
+    const api = await startApi(app, sandbox.sink);
+    port = api.port;
+    const workers = await startWorkers(app, config.workers);
+    writeRun(config, {
+      pid: process.pid,
+      port,
+      database_url: database.ownerUrl,
+      app_database_url: database.appUrl,
+    });
+    const url = `http://${config.host}:${port}`;
+    const first = await firstStart(app, database.ownerUrl, {
+      url,
+      sandbox,
+      wanted: !call.options['no-demo'],
+    });
+    const hints = hintsOf(url, first);
+    call.result(
+      { url, ...first, inbox: `${url}/api/sandbox/inbox` },
+      [`Cadenza runs at ${url}`, ...hints].join('\n'),
+    );
+    const screen = call.json ? null : startScreen({ app, sink: sandbox.sink, org: first.org, url, hints });
+    database.onExit(() => call.note('the embedded database ended by itself; start cadenza again'));
+    await untilSignal();
+    screen?.stop();
+    call.note('stopping: what is in flight is settled first');
+    await api.stop();
+    await workers.stop();
+    await app.close();
+    await sandbox.stop();
+    removeRun(config);
+    await database.stop();
+    return undefined;
+  },
+};
+
+/** The screen is not a place for log lines. */
+function fileLogger(config: Config) {
+  return pino(
+    { name: 'cadenza', level: config.log_level },
+    pino.destination({ dest: join(config.cadenza_data, 'cadenza.log'), mkdir: true }),
+  );
+}
+
+/** An installation without organizations gets the demo and a key for it; any other is left as it is. */
+async function firstStart(
+  app: App,
+  ownerUrl: string,
+  { url, sandbox, wanted }: { url: string; sandbox: Sandbox; wanted: boolean },
+): Promise<First> {
+  const owner = new Database({ url: ownerUrl, max: 1, application_name: 'cadenza up' });
+  const [existing] = await listOrganizationIds(owner).finally(() => owner.close());
+  if (existing !== undefined || !wanted) return { org: existing ?? null, key: null, demo: null };
+  const { id } = await createOrganization(app.db, cliActor(), {
+    name: 'Demo',
+    postal_address: 'Demo Ltd, 1 Example Street, Exampleton',
+  });
+  const { key } = await createApiKey(app.db, callerFor(id), { name: 'first start', role: 'owner' });
+  return { org: id, key, demo: await loadDemo({ url, key, sandbox: sandbox.config }) };
+}
+
+function hintsOf(url: string, first: First): string[] {
+  const key = first.key ?? '<API key: cadenza keys create --name NAME>';
+  return [
+    `API reference   ${url}/api/docs`,
+    `API key         ${key}${first.key ? '   (shown once)' : ''}`,
+    `inbox           curl -H "Authorization: Bearer ${first.key ? '$KEY' : 'KEY'}" ${url}/api/sandbox/inbox`,
+    ...(first.demo
+      ? [
+          `pause somebody  curl -X PATCH -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -d '{"action":"pause"}' ${url}/api/outreach/enrollments/ID`,
+        ]
+      : []),
+  ];
+}

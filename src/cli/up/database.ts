@@ -1,0 +1,40 @@
+/** The database of `cadenza up`: yours by DATABASE_URL, or an embedded one in the data directory; migrated. */
+import { join } from 'node:path';
+import type { Config } from '../../config.ts';
+import { startEmbedded } from '../../db/embedded/launcher.ts';
+import { migrate } from '../../db/migrate.ts';
+import { ensureAppLogin } from '../../tenancy/app-login.ts';
+
+export interface UpDatabase {
+  ownerUrl: string;
+  appUrl: string;
+  embedded: boolean;
+  /** Called when an embedded server ends by itself. */
+  onExit(callback: () => void): void;
+  stop(): Promise<void>;
+}
+
+export async function openDatabase(
+  config: Config,
+  master: string,
+  note: (line: string) => void,
+): Promise<UpDatabase> {
+  const server = config.database_url
+    ? null
+    : await startEmbedded({ dataDir: join(config.cadenza_data, 'postgres'), log: note });
+  const ownerUrl = config.database_url ?? server!.url;
+  try {
+    const { applied } = await migrate({ url: ownerUrl });
+    if (applied.length > 0) note(`database migrated (${applied.length} files)`);
+    return {
+      ownerUrl,
+      appUrl: config.app_database_url ?? (await ensureAppLogin(ownerUrl, master)),
+      embedded: server !== null,
+      onExit: (callback) => server?.onExit(callback),
+      stop: async () => server?.stop(),
+    };
+  } catch (error) {
+    await server?.stop();
+    throw error;
+  }
+}

@@ -1,0 +1,56 @@
+/** The sandbox of `cadenza up`: the SMTP sink with its look-up, on the ports it had before, so that senders keep working. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type SinkHttp, startSinkHttp } from '../../channels/sandbox/http.ts';
+import { type Sink, startSink } from '../../channels/sandbox/sink.ts';
+import type { Config } from '../../config.ts';
+
+const noteSchema = z.object({ smtp_port: z.number(), lookup_port: z.number(), token: z.string() });
+
+export interface Sandbox {
+  sink: Sink;
+  /** What a sender with provider `sandbox` takes as its config. */
+  config: { host: string; port: number; lookup_url: string; lookup_token: string };
+  stop(): Promise<void>;
+}
+
+export async function openSandbox(config: Config, note: (line: string) => void): Promise<Sandbox> {
+  const path = join(config.cadenza_data, 'sandbox.json');
+  const before = existsSync(path) ? noteSchema.parse(JSON.parse(readFileSync(path, 'utf8'))) : null;
+  const token = before?.token ?? randomBytes(24).toString('base64url');
+  const dir = join(config.cadenza_data, 'sandbox');
+  const sink = await orElsewhere(before?.smtp_port, (port) => startSink({ dir, port }));
+  const http: SinkHttp = await orElsewhere(before?.lookup_port, (port) =>
+    startSinkHttp(sink, { token, port }),
+  );
+  const lookupPort = Number(new URL(http.url).port);
+  if (before && (before.smtp_port !== sink.port || before.lookup_port !== lookupPort)) {
+    note(
+      `the sandbox moved to port ${sink.port}: senders made for port ${before.smtp_port} need it in their config`,
+    );
+  }
+  writeFileSync(path, `${JSON.stringify({ smtp_port: sink.port, lookup_port: lookupPort, token })}\n`, {
+    mode: 0o600,
+  });
+  return {
+    sink,
+    config: { host: '127.0.0.1', port: sink.port, lookup_url: http.url, lookup_token: token },
+    async stop() {
+      await http.stop();
+      await sink.stop();
+    },
+  };
+}
+
+/** On the port asked for, or, when that is taken, on a free one. */
+async function orElsewhere<T>(port: number | undefined, start: (port: number) => Promise<T>): Promise<T> {
+  if (port === undefined) return start(0);
+  try {
+    return await start(port);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    return start(0);
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Housekeeping: imports, bulk enrolments, releasing what a Hold kept. Queued and worked by graphile-worker as the
+ * application's login; payloads hold ids only. A task that dies is tried again and goes on where it was.
+ */
+import { Logger as GraphileLogger, type Runner, run, type TaskList } from 'graphile-worker';
+import type { App } from '../app.ts';
+import { type ImportTask, importContactsTask } from '../contacts/import/run.ts';
+import type { Uuid } from '../kernel/ids.ts';
+import { wake } from '../ledger/wake.ts';
+import { type HoldClass, releaseHeld } from '../plan/stop.ts';
+
+/** Tasks at once; each is one statement at a time. */
+const CONCURRENCY = 2;
+
+export function tasks(app: App): TaskList {
+  return {
+    async release_held(payload) {
+      const job = payload as { org: Uuid; class: HoldClass; id: string; epoch: number };
+      if ((await releaseHeld(app.db, job)) > 0) await wake(app.db, job.org);
+    },
+    async import_contacts(payload, helpers) {
+      await importContactsTask(app.db, payload as ImportTask, helpers.abortSignal);
+    },
+  };
+}
+
+export function startJobs(app: App): Promise<Runner> {
+  return run({
+    pgPool: app.db.pool,
+    taskList: tasks(app),
+    concurrency: CONCURRENCY,
+    noHandleSignals: true,
+    pollInterval: 1_000,
+    logger: new GraphileLogger(() => (level, message) => {
+      if (level === 'error' || level === 'warning') app.logger.warn({ job: true }, message);
+    }),
+  });
+}
