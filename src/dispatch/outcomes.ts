@@ -121,13 +121,3 @@ export function settlementOfRefusal(
       return null;
   }
 }
-
-/** A touch's Message-ID, without brackets: derived, so that a follow-up finds its thread and a look-up its message. */
-export function messageId(touch: Uuid, keyN: number, fromAddress: string): string {
-  return messageIdOf(`${touch}.${keyN}`, fromAddress);
-}
-
-/** The same from `touch.key number`, as an enrollment's thread keeps it. */
-export function messageIdOf(sent: string, fromAddress: string): string {
-  return `${sent}@${fromAddress.slice(fromAddress.lastIndexOf('@') + 1)}`;
-}
