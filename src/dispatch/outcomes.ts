@@ -3,7 +3,6 @@
  * retried, given up, moved on to the next step, postponed, held or dropped.
  */
 import type { SendOutcome } from '../channels/channel.ts';
-import type { Uuid } from '../kernel/ids.ts';
 import { REFUSALS } from '../ledger/reasons.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
