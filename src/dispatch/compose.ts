@@ -2,19 +2,17 @@
  * Composes due touches: from published content and the contact's values to a message, under limits. Writes nothing.
  * Out: those that may ask the gate, and settlements for those that cannot be composed (a typed skip, never a blank).
  */
-import { createHash } from 'node:crypto';
 import type { Connection, EmailMessage } from '../channels/channel.ts';
 import { type ComposedEmail, composeEmail, type EmailJob } from '../content/compose-email.ts';
-import { emailHeaders } from '../content/headers.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
-import type { Step } from '../plan/sequences/definition.ts';
+import { emailJob, messageId } from '../plan/sequences/email-job.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { SenderSettings } from '../senders/senders.ts';
 import type { Situations } from './deliver.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
-import { messageId, messageIdOf, settlementOfRefusal } from './outcomes.ts';
+import { settlementOfRefusal } from './outcomes.ts';
 
 /** A composed touch, ready to ask the gate. */
 export interface Composed {
@@ -94,74 +92,39 @@ function prepare(
     version,
     sender,
     connection,
-    job: emailJob(engine, org, situation, { touch, version, sender }),
+    job: jobOf(engine, org, situation, { touch, version, sender }),
   };
 }
 
 /** The job of one touch; the key number, which only the gate knows for sure, is put into the message later. */
-function emailJob(
+function jobOf(
   engine: Engine,
   org: Uuid,
   situation: Situations,
   item: { touch: DueTouch; version: Version; sender: SenderSettings },
 ): EmailJob {
   const { touch, version, sender } = item;
-  const { organization } = situation.planning;
-  const unsubscribe = engine.unsubscribeUrl(org, touch.contact_id, touch.id);
-  const name = [touch.first_name, touch.last_name].filter(Boolean).join(' ');
-  const job: EmailJob = {
-    template: templateOf(version.definition.steps[touch.step_no]!),
-    vars: {
-      contact: {
-        first_name: touch.first_name,
-        last_name: touch.last_name,
-        email: touch.email,
-        company: touch.company,
-        title: touch.title,
-        attributes: touch.attributes === null ? null : JSON.parse(touch.attributes),
-      },
-      sender: { name: sender.from_name ?? sender.name, email: sender.from_address },
-      organization: { name: organization.name, postal_address: organization.postal_address },
-      sequence: { name: version.sequence_name },
-      unsubscribe_url: unsubscribe,
+  return emailJob({
+    org,
+    sequence: { id: touch.sequence_id, name: version.sequence_name },
+    step: version.definition.steps[touch.step_no]!,
+    touch,
+    recipient: {
+      first_name: touch.first_name,
+      last_name: touch.last_name,
+      email: touch.email!,
+      company: touch.company,
+      title: touch.title,
+      attributes: touch.attributes === null ? null : JSON.parse(touch.attributes),
     },
-    from:
-      sender.from_name === null
-        ? { address: sender.from_address }
-        : { name: sender.from_name, address: sender.from_address },
-    to: name === '' ? { address: touch.email! } : { name, address: touch.email! },
-    message_id: messageId(touch.id, touch.key_n, sender.from_address),
-    headers: emailHeaders({
-      unsubscribe_url: unsubscribe,
-      feedback_id: `${touch.sequence_id}:${touch.step_id}:${org}:cadenza`,
-      touch_id: touch.id,
-    }),
-  };
-  if (sender.reply_to !== null) job.reply_to = { address: sender.reply_to };
-  if (touch.thread !== null && touch.thread_subject !== null) {
-    job.thread = {
-      subject: touch.thread_subject,
-      message_ids: touch.thread.split(',').map((sent) => messageIdOf(sent, sender.from_address)),
-    };
-  }
-  return job;
-}
-
-const templates = new WeakMap<Step, EmailJob['template']>();
-
-/** One object a step, so that what is parsed from it can be kept by identity. */
-export function templateOf(step: Step): EmailJob['template'] {
-  let template = templates.get(step);
-  if (template === undefined) {
-    const sources = {
-      subject: step.subject ?? '',
-      text: step.body_text ?? null,
-      html: step.body_html ?? null,
-    };
-    template = { ...sources, hash: createHash('sha256').update(JSON.stringify(sources)).digest('base64url') };
-    templates.set(step, template);
-  }
-  return template;
+    sender,
+    organization: situation.planning.organization,
+    unsubscribe_url: engine.unsubscribeUrl(org, touch.contact_id, touch.id),
+    thread:
+      touch.thread === null || touch.thread_subject === null
+        ? null
+        : { subject: touch.thread_subject, sent: touch.thread.split(',') },
+  });
 }
 
 function composed(

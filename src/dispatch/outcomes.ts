@@ -3,7 +3,6 @@
  * retried, given up, moved on to the next step, postponed, held or dropped.
  */
 import type { SendOutcome } from '../channels/channel.ts';
-import type { Uuid } from '../kernel/ids.ts';
 import { REFUSALS } from '../ledger/reasons.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
@@ -120,14 +119,4 @@ export function settlementOfRefusal(
     case 'none':
       return null;
   }
-}
-
-/** A touch's Message-ID, without brackets: derived, so that a follow-up finds its thread and a look-up its message. */
-export function messageId(touch: Uuid, keyN: number, fromAddress: string): string {
-  return messageIdOf(`${touch}.${keyN}`, fromAddress);
-}
-
-/** The same from `touch.key number`, as an enrollment's thread keeps it. */
-export function messageIdOf(sent: string, fromAddress: string): string {
-  return `${sent}@${fromAddress.slice(fromAddress.lastIndexOf('@') + 1)}`;
 }

@@ -8,11 +8,12 @@ import type { Connection, LookupOutcome } from '../channels/channel.ts';
 import { sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
+import { messageId } from '../plan/sequences/email-job.ts';
 import { type Composed, compose } from './compose.ts';
 import { askGate, type Situations } from './deliver.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
-import { messageId, movedOn, settlementOf } from './outcomes.ts';
+import { movedOn, settlementOf } from './outcomes.ts';
 import { send } from './send.ts';
 import { settleAll } from './settle.ts';
 
