@@ -20,6 +20,21 @@ export async function audit(tx: Tx, ctx: Context, entry: AuditEntry): Promise<vo
       ${entry.subject_type}, ${entry.subject_id}, ${JSON.stringify(entry.data ?? {})}, ${ctx.request_id ?? null})`);
 }
 
+/** The same as one JSON text, for SQL functions that write it in their own transaction through `audit_write`. */
+export function auditEntry(ctx: Context, entry: AuditEntry): string {
+  return JSON.stringify({
+    id: newId(),
+    actor_type: ctx.actor.type,
+    actor_id: ctx.actor.id,
+    actor_name: ctx.actor.name,
+    action: entry.action,
+    subject_type: entry.subject_type,
+    subject_id: entry.subject_id,
+    data: entry.data ?? {},
+    request_id: ctx.request_id ?? null,
+  });
+}
+
 export interface AuditRecord {
   id: Uuid;
   at: Date;

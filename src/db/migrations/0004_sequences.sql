@@ -71,18 +71,24 @@ CREATE UNIQUE INDEX enrollments_live ON enrollments (org_id, sequence_id, contac
 
 CREATE INDEX enrollments_contact ON enrollments (org_id, contact_id, sequence_id, id);
 
+-- Lists and counts: of a sequence (status by status, merged), and by status over all of them.
+CREATE INDEX enrollments_sequence ON enrollments (org_id, sequence_id, status, id);
+
+CREATE INDEX enrollments_status ON enrollments (org_id, status, id);
+
 SELECT tenant_table('enrollments', 'SELECT, INSERT, UPDATE');
 
--- enrollment_jobs: a bulk enrolment, with its progress; results lie in chunks of up to 1,000 contacts.
+-- enrollment_jobs: a bulk enrolment, with its progress. A chunk's enrollments, its results, the counts and the
+-- position are written in one transaction, so a job killed anywhere goes on without doubling or losing.
 CREATE TABLE enrollment_jobs (
   org_id uuid NOT NULL,
   id uuid NOT NULL,
   sequence_id uuid NOT NULL,
-  policy text,
+  policy text CHECK (policy IN ('never', 'if_ended', 'restart')),
   status text NOT NULL CHECK (status IN ('queued', 'running', 'completed', 'cancelled', 'failed')),
   tag text,
   contact_ids uuid[],
-  -- where the next chunk starts: an index into contact_ids, or after this contact of the tag
+  -- where the next chunk starts: how many were looked at, which is an index into contact_ids; of a tag, after this contact
   next_index int NOT NULL DEFAULT 0,
   after_contact uuid,
   total int,
@@ -92,8 +98,10 @@ CREATE TABLE enrollment_jobs (
   error text,
   created_by text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
+  started_at timestamptz,
   ended_at timestamptz,
   PRIMARY KEY (org_id, id),
+  CHECK ((tag IS NULL) <> (contact_ids IS NULL)),
   FOREIGN KEY (org_id, sequence_id) REFERENCES sequences (org_id, id) ON DELETE CASCADE
 );
 
@@ -102,8 +110,9 @@ SELECT tenant_table('enrollment_jobs', 'SELECT, INSERT, UPDATE');
 CREATE TABLE enrollment_job_results (
   org_id uuid NOT NULL,
   job_id uuid NOT NULL,
+  -- next_index before the chunk
   n int NOT NULL,
-  -- [[contact_id, result, reason or enrollment id], …]
+  -- [[contact_id, result, reason, enrollment_id], …]
   results jsonb NOT NULL,
   PRIMARY KEY (org_id, job_id, n),
   FOREIGN KEY (org_id, job_id) REFERENCES enrollment_jobs (org_id, id) ON DELETE CASCADE

@@ -56,6 +56,9 @@ CREATE UNIQUE INDEX touches_live ON touches (org_id, contact_id, source_id) WHER
 -- What a Hold has marked, to let it go again; empty otherwise, so it costs the hot path nothing.
 CREATE INDEX touches_held ON touches (org_id, held_by, id) WHERE held_by IS NOT NULL;
 
+-- What waits for a person's word; empty otherwise, and needs_review changes for `unknown` only.
+CREATE INDEX touches_review ON touches (org_id, id) WHERE needs_review;
+
 SELECT tenant_table('touches', 'SELECT, INSERT, UPDATE');
 
 -- gates: one row a batch that passed: who, when, under which rules, which touches. The decision receipt of each

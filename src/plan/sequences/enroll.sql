@@ -1,50 +1,134 @@
--- enroll: enrollments with their first planned touches, in one transaction (SEQ-3). The arrays are one entry a
--- contact, sorted by contact. A contact that got a live enrollment meanwhile is left out of the answer
--- (enrollments_live decides, SEQ-4).
-CREATE OR REPLACE FUNCTION enroll(
+-- enroll_batch: new enrollments and restarts of old ones, each with its first planned touch, in one transaction and
+-- one round trip (SEQ-3). New ones come sorted by contact, so that two batches over the same people never wait in a
+-- circle; enrollments_live decides who is first (SEQ-4), and who came second is told which enrollment lives.
+-- Every touch of a sender has the same times: they count from one moment. Hence arrays by sender, and its number.
+-- An old enrollment that is not as the caller saw it: serialization_failure, nothing written, read and decide again.
+CREATE OR REPLACE FUNCTION enroll_batch(
   p_org uuid,
   p_sequence uuid,
   p_version uuid,
   p_step uuid,
   p_channel text,
-  p_priority int,
   p_job uuid,
   p_actor text,
-  p_contacts uuid[],
-  p_enrollments uuid[],
-  p_touches uuid[],
+  -- a sender each
   p_senders uuid[],
   p_from timestamptz[],
   p_until timestamptz[],
+  -- a new enrollment each
+  p_contacts uuid[],
+  p_enrollments uuid[],
+  p_touches uuid[],
+  p_sender_nos int[],
+  -- a restart each, with the generation seen; the statuses that may be left
+  p_old uuid[],
+  p_old_generations int[],
+  p_old_touches uuid[],
+  p_old_sender_nos int[],
+  p_restartable text[],
+  p_reason text,
+  -- null: the caller keeps its own record
+  p_audit jsonb,
   p_now timestamptz DEFAULT NULL
-) RETURNS TABLE (contact_id uuid, enrollment_id uuid)
+) RETURNS TABLE (contact_id uuid, result text, reason text, enrollment_id uuid)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
+  v_ids uuid[];
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
-  RETURN QUERY
-  WITH input AS (
-    SELECT * FROM unnest(p_contacts, p_enrollments, p_touches, p_senders, p_from, p_until)
-      u(contact, enrollment, touch, sender, not_before, not_after)
-  ), enrolled AS (
+
+  IF cardinality(p_old) > 0 THEN
+    RETURN QUERY SELECT r.contact_id, r.result, r.reason, r.enrollment_id FROM enrollments_restart(p_org, p_version, p_step, p_channel,
+      p_job, p_actor, p_senders, p_from, p_until, p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, p_reason, v_now) r;
+  END IF;
+
+  WITH enrolled AS (
     INSERT INTO enrollments AS e (org_id, id, sequence_id, version_id, contact_id, status, step_no, step_id, live_touch, sender_id,
         job_id, enrolled_by, created_at, updated_at)
-    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 0, p_step, i.touch, i.sender, p_job, p_actor, v_now, v_now
-      FROM input i
+    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 0, p_step, i.touch, p_senders[i.sender], p_job, p_actor, v_now, v_now
+      FROM unnest(p_contacts, p_enrollments, p_touches, p_sender_nos) i(contact, enrollment, touch, sender)
     ON CONFLICT (org_id, sequence_id, contact_id) WHERE status IN ('active', 'paused') DO NOTHING
-    RETURNING e.contact_id, e.id
+    RETURNING e.id, e.contact_id, e.live_touch, e.sender_id
   ), planned AS (
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
         channel, priority, wake_at, not_before, not_after, planned_by, created_at)
-    SELECT p_org, i.touch, i.enrollment, p_sequence, p_version, p_step, 0, 1, 1, i.contact, i.sender,
-        p_channel, p_priority, i.not_before, i.not_before, i.not_after, p_actor, v_now
-      FROM input i JOIN enrolled e ON e.id = i.enrollment
+    SELECT p_org, e.live_touch, e.id, p_sequence, p_version, p_step, 0, 1, 1, e.contact_id, e.sender_id,
+        p_channel, 2, s.not_before, s.not_before, s.not_after, p_actor, v_now
+      FROM enrolled e JOIN unnest(p_senders, p_from, p_until) s(id, not_before, not_after) ON s.id = e.sender_id
   ), told AS (
     INSERT INTO events (org_id, at, type, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
-    SELECT p_org, v_now, 'enrolled', i.enrollment, i.touch, i.contact, p_sequence, p_step, i.sender, p_actor
-      FROM input i JOIN enrolled e ON e.id = i.enrollment
+    SELECT p_org, v_now, 'enrolled', e.id, e.live_touch, e.contact_id, p_sequence, p_step, e.sender_id, p_actor FROM enrolled e
   )
-  SELECT e.contact_id, e.id FROM enrolled e;
+  SELECT array_agg(e.id) INTO v_ids FROM enrolled e;
+
+  RETURN QUERY
+  SELECT i.contact, CASE WHEN d.id IS NOT NULL THEN 'enrolled' ELSE 'skipped' END, CASE WHEN d.id IS NULL THEN 'already_enrolled' END,
+         coalesce(d.id, (SELECT x.id FROM enrollments x
+           WHERE x.org_id = p_org AND x.sequence_id = p_sequence AND x.contact_id = i.contact AND x.status IN ('active', 'paused')))
+    FROM unnest(p_contacts, p_enrollments) i(contact, enrollment) LEFT JOIN unnest(v_ids) d(id) ON d.id = i.enrollment;
+
+  IF p_audit IS NOT NULL AND (cardinality(v_ids) > 0 OR cardinality(p_old) > 0) THEN
+    PERFORM audit_write(p_org, p_audit, jsonb_build_object('enrolled', coalesce(cardinality(v_ids), 0), 'enrollments', (v_ids || p_old)[1:100]));
+  END IF;
+END $$;
+
+-- enrollments_restart: step one again, under a new generation, for enrollments live or ended. What is still planned
+-- is cancelled; one whose touch is in flight is left as it is and said so. The caller has set the tenant.
+CREATE OR REPLACE FUNCTION enrollments_restart(
+  p_org uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text,
+  p_senders uuid[], p_from timestamptz[], p_until timestamptz[],
+  p_old uuid[], p_generations int[], p_touches uuid[], p_sender_nos int[], p_restartable text[], p_reason text, p_now timestamptz
+) RETURNS TABLE (contact_id uuid, result text, reason text, enrollment_id uuid)
+LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+  v_changed int;
+  v_flying uuid[];
+  v_going uuid[];
+  v_contacts uuid[];
+BEGIN
+  PERFORM FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (p_old) ORDER BY e.id FOR UPDATE;
+  PERFORM FROM touches t WHERE t.org_id = p_org
+      AND t.id = ANY (ARRAY(SELECT e.live_touch FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (p_old)))
+    ORDER BY t.id FOR UPDATE;
+
+  -- In a later statement than the locks: a gate or a pause that was first has changed what counts.
+  SELECT count(*) FILTER (WHERE e.generation IS DISTINCT FROM i.generation OR e.status <> ALL (p_restartable)),
+         coalesce(array_agg(e.id) FILTER (WHERE t.state IN ('sending', 'unknown')), '{}'),
+         coalesce(array_agg(e.id ORDER BY e.id) FILTER (WHERE t.state NOT IN ('sending', 'unknown')), '{}'),
+         coalesce(array_agg(e.contact_id ORDER BY e.id) FILTER (WHERE t.state NOT IN ('sending', 'unknown')), '{}')
+    INTO v_changed, v_flying, v_going, v_contacts
+    FROM unnest(p_old, p_generations) i(id, generation)
+    LEFT JOIN enrollments e ON e.org_id = p_org AND e.id = i.id
+    LEFT JOIN touches t ON t.org_id = p_org AND t.id = e.live_touch;
+  IF v_changed > 0 THEN
+    RAISE EXCEPTION 'an enrollment changed since it was read' USING ERRCODE = 'serialization_failure';
+  END IF;
+
+  PERFORM touches_cancel(p_org, v_going, v_contacts, 'restart', p_actor, p_now);
+  RETURN QUERY
+  WITH input AS (
+    SELECT i.id, i.touch, p_senders[i.sender] AS sender, p_from[i.sender] AS not_before, p_until[i.sender] AS not_after
+      FROM unnest(p_old, p_touches, p_sender_nos) i(id, touch, sender) WHERE i.id = ANY (v_going)
+  ), restarted AS (
+    UPDATE enrollments e SET status = 'active', status_reason = p_reason, epoch = e.epoch + 1, generation = e.generation + 1,
+           version_id = p_version, step_no = 0, step_id = p_step, live_touch = i.touch, sender_id = i.sender,
+           thread = '{}', thread_subject = NULL, job_id = coalesce(p_job, e.job_id), updated_at = p_now, ended_at = NULL, ended_by = NULL
+      FROM input i WHERE e.org_id = p_org AND e.id = i.id
+    RETURNING e.id, e.contact_id, e.sequence_id, e.generation, e.live_touch, e.sender_id, i.not_before, i.not_after
+  ), planned AS (
+    INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
+        channel, priority, wake_at, not_before, not_after, planned_by, created_at)
+    SELECT p_org, r.live_touch, r.id, r.sequence_id, p_version, p_step, 0, r.generation, 1, r.contact_id, r.sender_id,
+        p_channel, 2, r.not_before, r.not_before, r.not_after, p_actor, p_now
+      FROM restarted r
+  ), told AS (
+    INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
+    SELECT p_org, p_now, 'restart', p_reason, r.id, r.live_touch, r.contact_id, r.sequence_id, p_step, r.sender_id, p_actor FROM restarted r
+  )
+  SELECT r.contact_id, 'enrolled', 'restarted', r.id FROM restarted r
+  UNION ALL
+  SELECT e.contact_id, 'skipped', 'touch_in_flight', e.id FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (v_flying);
 END $$;

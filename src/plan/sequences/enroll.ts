@@ -1,61 +1,58 @@
 /**
- * Enrolling: one contact or a batch, the same path (SEQ-3, SEQ-4, SEQ-5). Reads what decides in one statement,
- * decides here, writes enrollments and first touches in one function call. A contact that turned unreachable in
- * between is caught by the gate; one enrolled twice in between by the constraint.
+ * Enrolling: one contact, a batch or a chunk of a job, the same path (SEQ-3, SEQ-4, SEQ-5). Reads what decides in one
+ * statement, decides here, writes enrollments and first touches in one function call. A contact that turned
+ * unreachable in between is caught by the gate; one enrolled twice in between by the constraint.
  */
-import type { Database, Tx } from '../../db/database.ts';
+import { type Database, pgCode } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
-import { Problem } from '../../kernel/problem.ts';
+import { notFound, Problem } from '../../kernel/problem.ts';
 import { wake } from '../../ledger/wake.ts';
-import { audit } from '../../tenancy/audit.ts';
+import { auditEntry } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
-import { type Planning, readPlanning, senderFor } from './calendar.ts';
-import type { EnrollmentStatus } from './lifecycle.ts';
+import { readPlanning, senderFor } from './calendar.ts';
+import {
+  type Decision,
+  decideCandidate,
+  type EnrollPolicy,
+  type Refused,
+  readCandidates,
+  type Skipped,
+} from './candidates.ts';
+import { leavable } from './lifecycle.ts';
 import { opening, plannedTouch } from './next.ts';
 import type { Version, VersionCache } from './versions.ts';
 
 /** Contacts in one call; larger lists go through a job. */
 export const MAX_ENROLL_BATCH = 5_000;
-const DAY_MS = 86_400_000;
-
-export type Refused =
-  | 'unknown_contact'
-  | 'no_address'
-  | 'suppressed'
-  | 'opted_out'
-  | 'no_consent'
-  | 'bad_schedule';
-export type Skipped = 'already_enrolled' | 'enrolled_before' | 'enrolled_recently' | 'duplicate';
+/** How often a batch is read and decided again because an enrollment in it changed meanwhile. */
+const MAX_ROUNDS = 8;
+/** serialization_failure (ours, see enroll.sql), unique_violation of a live enrollment, deadlock: read again. */
+const READ_AGAIN = new Set(['40001', '23505', '40P01']);
 
 export type EnrollResult = { contact_id: Uuid } & (
-  | { result: 'enrolled'; enrollment_id: Uuid }
+  | { result: 'enrolled'; reason: 'restarted' | null; enrollment_id: Uuid }
   | { result: 'skipped'; reason: Skipped; enrollment_id: Uuid | null }
-  | { result: 'refused'; reason: Refused }
+  | { result: 'refused'; reason: Refused; enrollment_id: null }
 );
 
 export interface EnrollInput {
   sequence_id: Uuid;
   contact_ids: readonly Uuid[];
-  /** Overrides the sequence's rule for contacts that were enrolled before. */
-  policy?: 'never' | 'if_ended' | undefined;
-  job_id?: Uuid | null;
+  policy?: EnrollPolicy | undefined;
+  /** Why, for those restarted. */
+  reason?: string | undefined;
   now?: Date | null;
 }
 
-interface Candidate {
-  id: Uuid;
-  email: string | null;
-  suppressed: boolean;
-  consent: 'granted' | 'revoked' | null;
-  enrollment_id: Uuid | null;
-  enrollment_status: EnrollmentStatus | null;
-  ended_at: Date | null;
-}
-
-interface Target {
+/** What a batch comes to: the arguments of enroll_batch, and the results that need no writing. */
+export interface EnrollPlan {
   version: Version;
-  planning: Planning;
+  decided: EnrollResult[];
+  /** A sender each, with the times of its touches. */
+  senders: { id: Uuid; from: number; until: number | null }[];
+  fresh: { contact: Uuid; enrollment: Uuid; touch: Uuid; sender: number }[];
+  old: { contact: Uuid; enrollment: Uuid; generation: number; touch: Uuid; sender: number }[];
 }
 
 export async function enrollContacts(
@@ -64,59 +61,24 @@ export async function enrollContacts(
   ctx: Context,
   input: EnrollInput,
 ): Promise<EnrollResult[]> {
-  const { version, planning, candidates } = await readAll(db, versions, ctx, input);
-  const results = new Map<Uuid, EnrollResult>();
-  const going: {
-    contact: Uuid;
-    enrollment: Uuid;
-    sender: Uuid;
-    touch: Uuid;
-    from: number;
-    until: number | null;
-  }[] = [];
+  const distinct = [...new Set(input.contact_ids)];
+  const results = await readAgain(async () => {
+    const plan = await planEnrollment(db, versions, ctx.org, { ...input, contact_ids: distinct });
+    return [...plan.decided, ...(await write(db, ctx, plan, input))];
+  });
+  if (results.some((result) => result.result === 'enrolled')) await wake(db, ctx.org);
+  return answer(input.contact_ids, new Map(results.map((result) => [result.contact_id, result])));
+}
 
-  for (const contact of new Set(input.contact_ids)) {
-    const candidate = candidates.get(contact);
-    const verdict = decide(candidate, { version, planning }, input.policy);
-    if (verdict !== null) {
-      results.set(contact, { contact_id: contact, ...verdict });
-      continue;
+/** Repeats what reads, decides and writes while somebody else comes between. */
+export async function readAgain<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let round = 1; ; round++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (round === MAX_ROUNDS || !READ_AGAIN.has(pgCode(error) ?? '')) throw error;
     }
-    const sender = senderFor(version.definition.sender_ids, contact);
-    const open = opening(version.definition, 0, planning.now, planning.senders.get(sender)!.calendar);
-    if (!open.ok) {
-      results.set(contact, { contact_id: contact, result: 'refused', reason: 'bad_schedule' });
-      continue;
-    }
-    const enrollment = newId();
-    const touch = plannedTouch(
-      version.definition,
-      { enrollment_id: enrollment, generation: 1, step_no: 0, n: 1 },
-      open,
-    );
-    going.push({
-      contact,
-      enrollment,
-      sender,
-      touch: touch.id,
-      from: open.not_before,
-      until: open.not_after,
-    });
   }
-
-  // Bulk inserts are sorted by contact: two of them over the same people never wait in a circle.
-  going.sort((a, b) => (a.contact < b.contact ? -1 : 1));
-  const enrolled = await write(db, ctx, version, going, input);
-  for (const entry of going) {
-    results.set(
-      entry.contact,
-      enrolled.has(entry.contact)
-        ? { contact_id: entry.contact, result: 'enrolled', enrollment_id: entry.enrollment }
-        : { contact_id: entry.contact, result: 'skipped', reason: 'already_enrolled', enrollment_id: null },
-    );
-  }
-  if (enrolled.size > 0) await wake(db, ctx.org);
-  return answer(input.contact_ids, results);
 }
 
 /** One answer an entry of the request, in its order; a contact named twice is answered twice. */
@@ -129,12 +91,83 @@ function answer(ids: readonly Uuid[], results: Map<Uuid, EnrollResult>): EnrollR
   });
 }
 
-async function readAll(db: Database, versions: VersionCache, ctx: Context, input: EnrollInput) {
-  const version = await enrollableVersion(db, versions, ctx.org, input.sequence_id);
-  return db.inOrg(ctx.org, async (tx) => {
-    const planning = await readPlanning(tx, ctx.org, version.definition.sender_ids, input.now);
-    return { version, planning, candidates: await readCandidates(tx, ctx.org, input) };
+/** Reads and decides; writes nothing. `contact_ids` must be distinct. */
+export async function planEnrollment(
+  db: Database,
+  versions: VersionCache,
+  org: Uuid,
+  input: EnrollInput,
+): Promise<EnrollPlan> {
+  const version = await enrollableVersion(db, versions, org, input.sequence_id);
+  const { planning, candidates } = await db.inOrg(org, async (tx) => {
+    const planning = await readPlanning(tx, org, version.definition.sender_ids, input.now);
+    const required = planning.organization.consent_required.includes('email');
+    return {
+      planning,
+      candidates: await readCandidates(tx, org, input.sequence_id, input.contact_ids, required),
+    };
   });
+  const rule = {
+    reenroll: version.definition.reenroll,
+    policy: input.policy,
+    consentRequired: planning.organization.consent_required.includes('email'),
+    now: planning.now,
+  };
+  const plan: EnrollPlan = { version, decided: [], senders: [], fresh: [], old: [] };
+  const numbers = new Map<Uuid, number | 'no_sender' | 'bad_schedule'>();
+  /** All touches of a sender open at the same time, so it is computed once; arrays of PostgreSQL count from 1. */
+  const senderNumber = (contact: Uuid) => {
+    const sender = senderFor(version.definition.sender_ids, contact);
+    let number = numbers.get(sender);
+    if (number === undefined) {
+      const calendar = planning.senders.get(sender)?.calendar;
+      const open = calendar && opening(version.definition, 0, planning.now, calendar);
+      number = open === undefined ? 'no_sender' : 'bad_schedule';
+      if (open?.ok) number = plan.senders.push({ id: sender, from: open.not_before, until: open.not_after });
+      numbers.set(sender, number);
+    }
+    return number;
+  };
+  for (const contact of input.contact_ids)
+    place(plan, contact, decideCandidate(candidates.get(contact), rule), senderNumber);
+  // Bulk inserts are sorted by contact: two of them over the same people never wait in a circle.
+  plan.fresh.sort((a, b) => (a.contact < b.contact ? -1 : 1));
+  return plan;
+}
+
+function place(
+  plan: EnrollPlan,
+  contact: Uuid,
+  decision: Decision,
+  senderNumber: (contact: Uuid) => number | 'no_sender' | 'bad_schedule',
+): void {
+  const contact_id = contact;
+  if (decision.kind === 'refused') {
+    plan.decided.push({ contact_id, result: 'refused', reason: decision.reason, enrollment_id: null });
+    return;
+  }
+  if (decision.kind === 'skipped') {
+    plan.decided.push({
+      contact_id,
+      result: 'skipped',
+      reason: decision.reason,
+      enrollment_id: decision.enrollment_id,
+    });
+    return;
+  }
+  const sender = senderNumber(contact);
+  if (typeof sender === 'string') {
+    plan.decided.push({ contact_id, result: 'refused', reason: sender, enrollment_id: null });
+    return;
+  }
+  const enrollment = decision.kind === 'restart' ? decision.enrollment_id : newId();
+  const generation = decision.kind === 'restart' ? decision.generation + 1 : 1;
+  const { definition } = plan.version;
+  const key = { enrollment_id: enrollment, generation, step_no: 0, n: 1 };
+  const touch = plannedTouch(definition, key, { not_before: 0, not_after: null }).id;
+  if (decision.kind === 'restart')
+    plan.old.push({ contact, enrollment, generation: decision.generation, touch, sender });
+  else plan.fresh.push({ contact, enrollment, touch, sender });
 }
 
 /** The version new enrollments get; refuses a sequence that is unknown, unpublished or archived. */
@@ -149,7 +182,7 @@ export async function enrollableVersion(
       sql`SELECT status, published_version_id FROM sequences WHERE org_id = ${org} AND id = ${sequence}`,
     ),
   );
-  if (!row) throw new Problem('not_found', `There is no sequence ${sequence}.`);
+  if (!row) throw notFound('sequence', sequence);
   const version = row.published_version_id ? await versions.one(org, row.published_version_id) : null;
   if (!version || row.status === 'archived' || row.status === 'draft') {
     throw new Problem(
@@ -160,84 +193,51 @@ export async function enrollableVersion(
   return version;
 }
 
-async function readCandidates(tx: Tx, org: Uuid, input: EnrollInput): Promise<Map<Uuid, Candidate>> {
-  const rows = await tx.rows<Candidate>(sql`
-    SELECT c.id, c.email,
-           EXISTS (SELECT FROM suppressions s WHERE s.org_id = ${org} AND s.kind = 'email' AND s.address = c.email) AS suppressed,
-           k.status AS consent, e.id AS enrollment_id, e.status AS enrollment_status, e.ended_at
-      FROM contacts c
-      LEFT JOIN LATERAL (SELECT x.status FROM consents x
-        WHERE x.org_id = ${org} AND x.contact_id = c.id AND x.channel = 'email' ORDER BY x.id DESC LIMIT 1) k ON true
-      LEFT JOIN LATERAL (SELECT x.id, x.status, x.ended_at FROM enrollments x
-        WHERE x.org_id = ${org} AND x.contact_id = c.id AND x.sequence_id = ${input.sequence_id} ORDER BY x.id DESC LIMIT 1) e ON true
-     WHERE c.org_id = ${org} AND c.id = ANY (${[...input.contact_ids]})`);
-  return new Map(rows.map((row) => [row.id, row]));
+/** The text of a PostgreSQL array whose elements need no quotes: ids, numbers, times. A third of pg's own time. */
+function array(values: readonly (string | number | null)[]): string {
+  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
 }
 
-type Verdict =
-  | { result: 'refused'; reason: Refused }
-  | { result: 'skipped'; reason: Skipped; enrollment_id: Uuid | null };
-
-function decide(
-  candidate: Candidate | undefined,
-  target: Target,
-  policy: EnrollInput['policy'],
-): Verdict | null {
-  if (!candidate) return { result: 'refused', reason: 'unknown_contact' };
-  if (candidate.enrollment_id !== null) {
-    const skipped = enrolledBefore(candidate, target, policy);
-    if (skipped) return { result: 'skipped', reason: skipped, enrollment_id: candidate.enrollment_id };
-  }
-  if (candidate.email === null) return { result: 'refused', reason: 'no_address' };
-  if (candidate.suppressed) return { result: 'refused', reason: 'suppressed' };
-  if (candidate.consent === 'revoked') return { result: 'refused', reason: 'opted_out' };
-  if (candidate.consent === null && target.planning.organization.consent_required.includes('email')) {
-    return { result: 'refused', reason: 'no_consent' };
-  }
-  return null;
-}
-
-function enrolledBefore(candidate: Candidate, target: Target, policy: EnrollInput['policy']): Skipped | null {
-  if (candidate.enrollment_status === 'active' || candidate.enrollment_status === 'paused')
-    return 'already_enrolled';
-  const rule = policy ? ({ policy } as const) : target.version.definition.reenroll;
-  if (rule.policy === 'never') return 'enrolled_before';
-  if (rule.policy !== 'after_days') return null;
-  const ended = candidate.ended_at?.getTime() ?? target.planning.now;
-  return target.planning.now - ended < rule.days * DAY_MS ? 'enrolled_recently' : null;
+/** The arguments that enroll_batch and bulk_enroll_chunk share, each as the text PostgreSQL reads. */
+export function batchArguments(plan: EnrollPlan) {
+  const { senders, fresh, old } = plan;
+  const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
+  return {
+    senders: array(senders.map((sender) => sender.id)),
+    from: array(senders.map((sender) => iso(sender.from))),
+    until: array(senders.map((sender) => iso(sender.until))),
+    contacts: array(fresh.map((one) => one.contact)),
+    enrollments: array(fresh.map((one) => one.enrollment)),
+    touches: array(fresh.map((one) => one.touch)),
+    sender_nos: array(fresh.map((one) => one.sender)),
+    old: array(old.map((one) => one.enrollment)),
+    old_generations: array(old.map((one) => one.generation)),
+    old_touches: array(old.map((one) => one.touch)),
+    old_sender_nos: array(old.map((one) => one.sender)),
+    restartable: array(leavable('restart')),
+  };
 }
 
 async function write(
   db: Database,
   ctx: Context,
-  version: Version,
-  going: readonly {
-    contact: Uuid;
-    enrollment: Uuid;
-    sender: Uuid;
-    touch: Uuid;
-    from: number;
-    until: number | null;
-  }[],
+  plan: EnrollPlan,
   input: EnrollInput,
-): Promise<Set<Uuid>> {
-  if (going.length === 0) return new Set();
+): Promise<EnrollResult[]> {
+  if (plan.fresh.length === 0 && plan.old.length === 0) return [];
+  const { version } = plan;
   const step = version.definition.steps[0]!;
-  const rows = await db.call<{ contact_id: Uuid }>(sql`
-    SELECT contact_id FROM enroll(${ctx.org}::uuid, ${version.sequence_id}::uuid, ${version.id}::uuid, ${step.id}::uuid, ${step.channel}, 2,
-      ${input.job_id ?? null}::uuid, ${actorText(ctx.actor)}, ${going.map((g) => g.contact)}::uuid[], ${going.map((g) => g.enrollment)}::uuid[],
-      ${going.map((g) => g.touch)}::uuid[], ${going.map((g) => g.sender)}::uuid[],
-      ${going.map((g) => new Date(g.from).toISOString())}::timestamptz[],
-      ${going.map((g) => (g.until === null ? null : new Date(g.until).toISOString()))}::timestamptz[], ${input.now ?? null}::timestamptz)`);
-  if (!input.job_id) {
-    await db.inOrg(ctx.org, (tx) =>
-      audit(tx, ctx, {
-        action: 'enrollment.enroll',
-        subject_type: 'sequence',
-        subject_id: version.sequence_id,
-        data: { enrolled: rows.length, enrollments: going.slice(0, 100).map((g) => g.enrollment) },
-      }),
-    );
-  }
-  return new Set(rows.map((row) => row.contact_id));
+  const a = batchArguments(plan);
+  const entry = auditEntry(ctx, {
+    action: 'enrollment.enroll',
+    subject_type: 'sequence',
+    subject_id: version.sequence_id,
+    data: { policy: input.policy ?? null },
+  });
+  return db.call<EnrollResult>(sql`
+    SELECT * FROM enroll_batch(${ctx.org}::uuid, ${version.sequence_id}::uuid, ${version.id}::uuid, ${step.id}::uuid, ${step.channel},
+      NULL::uuid, ${actorText(ctx.actor)}, ${a.senders}::uuid[], ${a.from}::timestamptz[], ${a.until}::timestamptz[],
+      ${a.contacts}::uuid[], ${a.enrollments}::uuid[], ${a.touches}::uuid[], ${a.sender_nos}::int[],
+      ${a.old}::uuid[], ${a.old_generations}::int[], ${a.old_touches}::uuid[], ${a.old_sender_nos}::int[], ${a.restartable}::text[],
+      ${input.reason ?? 'restart'}, ${entry}::jsonb, ${input.now ?? null}::timestamptz)`);
 }

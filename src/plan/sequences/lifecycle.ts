@@ -18,6 +18,10 @@ export type EnrollmentStatus = (typeof ENROLLMENT_STATUSES)[number];
 /** Live: at most one per (sequence, contact). */
 export const LIVE_STATUSES = ['active', 'paused'] as const satisfies readonly EnrollmentStatus[];
 
+export function isLive(status: EnrollmentStatus): boolean {
+  return (LIVE_STATUSES as readonly EnrollmentStatus[]).includes(status);
+}
+
 export const ENROLLMENT_EVENTS = [
   'pause',
   'resume',

@@ -1,0 +1,130 @@
+/**
+ * Who may be enrolled (SEQ-4, SEQ-5). Reads what decides about a batch of contacts in one statement, and returns only
+ * those about whom there is something to say: most of a large list has nothing against it, and is never sent over.
+ */
+import type { Tx } from '../../db/database.ts';
+import { sql } from '../../db/sql.ts';
+import type { Uuid } from '../../kernel/ids.ts';
+import type { Definition } from './definition.ts';
+import { type EnrollmentStatus, isLive, TRANSITIONS } from './lifecycle.ts';
+
+const DAY_MS = 86_400_000;
+
+/** Overrides the sequence's rule for contacts that were enrolled before. */
+export const ENROLL_POLICIES = ['never', 'if_ended', 'restart'] as const;
+export type EnrollPolicy = (typeof ENROLL_POLICIES)[number];
+
+export const REFUSED_REASONS = [
+  'unknown_contact',
+  'no_address',
+  'suppressed',
+  'opted_out',
+  'no_consent',
+  'bad_schedule',
+  'no_sender',
+] as const;
+export type Refused = (typeof REFUSED_REASONS)[number];
+
+export const SKIPPED_REASONS = [
+  'already_enrolled',
+  'enrolled_before',
+  'enrolled_recently',
+  'touch_in_flight',
+  'duplicate',
+] as const;
+export type Skipped = (typeof SKIPPED_REASONS)[number];
+
+/** A contact about whom something was found. */
+export interface Candidate {
+  id: Uuid;
+  known: boolean;
+  has_address: boolean;
+  suppressed: boolean;
+  consent: 'granted' | 'revoked' | null;
+  /** Its live enrollment in the sequence, or else its newest. */
+  enrollment_id: Uuid | null;
+  enrollment_status: EnrollmentStatus | null;
+  generation: number | null;
+  ended_at: Date | null;
+}
+
+export type Decision =
+  | { kind: 'enroll' }
+  | { kind: 'restart'; enrollment_id: Uuid; generation: number }
+  | { kind: 'skipped'; reason: Skipped; enrollment_id: Uuid | null }
+  | { kind: 'refused'; reason: Refused };
+
+const ENROLL: Decision = { kind: 'enroll' };
+
+/** Keyed by contact; absent: nothing against it. `ids` must be distinct. */
+export async function readCandidates(
+  tx: Tx,
+  org: Uuid,
+  sequence: Uuid,
+  ids: readonly Uuid[],
+  consentRequired: boolean,
+): Promise<Map<Uuid, Candidate>> {
+  const rows = await tx.rows<Candidate>(sql`
+    SELECT i.id, c.id IS NOT NULL AS known, c.email IS NOT NULL AS has_address, s.address IS NOT NULL AS suppressed,
+           k.status AS consent, e.id AS enrollment_id, e.status AS enrollment_status, e.generation, e.ended_at
+      FROM unnest(${`{${ids.join(',')}}`}::uuid[]) i(id)
+      LEFT JOIN contacts c ON c.org_id = ${org} AND c.id = i.id
+      LEFT JOIN suppressions s ON s.org_id = ${org} AND s.kind = 'email' AND s.address = c.email
+      LEFT JOIN LATERAL (SELECT x.status FROM consents x
+        WHERE x.org_id = ${org} AND x.contact_id = i.id AND x.channel = 'email' ORDER BY x.id DESC LIMIT 1) k ON true
+      LEFT JOIN LATERAL (SELECT x.id, x.status, x.generation, x.ended_at FROM enrollments x
+        WHERE x.org_id = ${org} AND x.contact_id = i.id AND x.sequence_id = ${sequence}
+        ORDER BY x.ended_at IS NULL DESC, x.id DESC LIMIT 1) e ON true
+     WHERE c.email IS NULL OR s.address IS NOT NULL OR k.status = 'revoked' OR (${consentRequired} AND k.status IS NULL)
+        OR e.id IS NOT NULL`);
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** What becomes of one contact, before its times are computed. */
+export function decideCandidate(
+  candidate: Candidate | undefined,
+  rule: {
+    reenroll: Definition['reenroll'];
+    policy: EnrollPolicy | undefined;
+    consentRequired: boolean;
+    now: number;
+  },
+): Decision {
+  if (candidate === undefined) return ENROLL;
+  if (!candidate.known) return { kind: 'refused', reason: 'unknown_contact' };
+  if (rule.policy !== 'restart') {
+    const before = enrolledBefore(candidate, rule);
+    if (before) return { kind: 'skipped', reason: before, enrollment_id: candidate.enrollment_id };
+  }
+  const refused = unreachable(candidate, rule.consentRequired);
+  if (refused) return { kind: 'refused', reason: refused };
+  if (rule.policy !== 'restart' || candidate.enrollment_id === null) return ENROLL;
+  // Bounced and unsubscribed ones stay as they ended; who may be written to again begins anew.
+  return TRANSITIONS[candidate.enrollment_status!].restart === null
+    ? ENROLL
+    : { kind: 'restart', enrollment_id: candidate.enrollment_id, generation: candidate.generation! };
+}
+
+/** Why nothing may be sent to this contact; null when it may. */
+export function unreachable(
+  contact: Pick<Candidate, 'has_address' | 'suppressed' | 'consent'>,
+  consentRequired: boolean,
+): Refused | null {
+  if (!contact.has_address) return 'no_address';
+  if (contact.suppressed) return 'suppressed';
+  if (contact.consent === 'revoked') return 'opted_out';
+  return contact.consent === null && consentRequired ? 'no_consent' : null;
+}
+
+function enrolledBefore(
+  candidate: Candidate,
+  rule: { reenroll: Definition['reenroll']; policy: EnrollPolicy | undefined; now: number },
+): Skipped | null {
+  if (candidate.enrollment_status === null) return null;
+  if (isLive(candidate.enrollment_status)) return 'already_enrolled';
+  const reenroll = rule.policy === undefined ? rule.reenroll : { policy: rule.policy };
+  if (reenroll.policy === 'never') return 'enrolled_before';
+  if (reenroll.policy !== 'after_days') return null;
+  const ended = candidate.ended_at?.getTime() ?? rule.now;
+  return rule.now - ended < reenroll.days * DAY_MS ? 'enrolled_recently' : null;
+}
