@@ -52,6 +52,7 @@ const BY_FASTIFY_CODE: Record<string, ProblemCode> = {
   FST_FIELDS_LIMIT: 'payload_too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_INVALID_MULTIPART_CONTENT_TYPE: 'unsupported_media_type',
+  FST_ERR_MAX_PARAM_LENGTH: 'not_found',
   FST_UNDER_PRESSURE: 'unavailable',
 };
 
@@ -106,6 +107,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
   const path = request.routeOptions.config?.secretPath ? request.routeOptions.url : request.url.split('?')[0];
   return reply
     .code(status)
+    .header('x-request-id', request.id)
     .type('application/problem+json')
     .serializer((document: unknown) => JSON.stringify(document))
     .send(problemDocument(problem, { id: request.id, path: path ?? '/' }));

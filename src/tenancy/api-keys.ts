@@ -103,7 +103,7 @@ export async function getApiKey(db: Database, caller: Caller, id: Uuid): Promise
 export async function revokeApiKey(db: Database, caller: Caller, id: Uuid): Promise<ApiKey> {
   return db.inOrg(caller.org, async (tx) => {
     const found = await tx.maybe<ApiKey>(
-      sql`SELECT ${columns} FROM api_keys WHERE org_id = ${caller.org} AND id = ${id} FOR UPDATE`,
+      sql`SELECT ${columns} FROM api_keys WHERE org_id = ${caller.org} AND id = ${id} FOR NO KEY UPDATE`,
     );
     if (!found) throw notFound('API key', id);
     if (found.revoked_at) return found;

@@ -83,7 +83,7 @@ export async function updateMember(
     // All owners' rows, in order: of two who step down at once the second sees the first.
     const locked = await tx.rows<Member>(sql`
       SELECT ${columns} FROM members
-      WHERE org_id = ${caller.org} AND (id = ${id} OR role = 'owner') ORDER BY id FOR UPDATE`);
+      WHERE org_id = ${caller.org} AND (id = ${id} OR role = 'owner') ORDER BY id FOR NO KEY UPDATE`);
     const before = locked.find((row) => row.id === id);
     if (!before) throw notFound('member', id);
     requireRank(caller, before.role);

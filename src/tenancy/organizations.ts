@@ -109,8 +109,9 @@ export async function updateSettings(
   patch: SettingsPatch,
 ): Promise<Organization> {
   return db.inOrg(ctx.org, async (tx) => {
+    // Not FOR UPDATE: every insert's foreign key takes a key lock on this row and would wait.
     const before = await tx.one<Organization>(
-      sql`SELECT ${columns} FROM organizations WHERE org_id = ${ctx.org} FOR UPDATE`,
+      sql`SELECT ${columns} FROM organizations WHERE org_id = ${ctx.org} FOR NO KEY UPDATE`,
     );
     const changed = SETTINGS.filter(
       (key) => patch[key] !== undefined && JSON.stringify(patch[key]) !== JSON.stringify(before[key]),
