@@ -1,0 +1,60 @@
+/**
+ * The end of I3: faults over, everything resumed and waited for. Each touch is in an end state or waits for a reason
+ * that can be seen; every enrollment that a client was told of is there; what is unknown is so because its provider
+ * cannot be asked.
+ */
+import type { Evidence, Touch } from './evidence.ts';
+import type { Violation } from './violation.ts';
+
+/** A touch due for longer than this, with nothing against it, was forgotten. */
+const OVERDUE_MS = 5_000;
+
+export function checkEnding(evidence: Evidence): Violation[] {
+  const enrollments = new Map(evidence.enrollments.map((enrollment) => [enrollment.id, enrollment]));
+  const classes = new Map(
+    evidence.organizations.flatMap(({ senders }) => senders.map((sender) => [sender.id, sender.class])),
+  );
+  const found: Violation[] = [];
+  for (const touch of evidence.touches) {
+    const status = enrollments.get(touch.enrollment)?.status;
+    const what = stuck(touch, status, classes.get(touch.sender), evidence.read_at);
+    if (what)
+      found.push({ invariant: 'I3', what, touch: touch.id, enrollment: touch.enrollment, org: touch.org });
+  }
+  for (const ack of evidence.acks) {
+    for (const id of ack.enrolled ?? []) {
+      if (!enrollments.has(id))
+        found.push({
+          invariant: 'I3',
+          what: 'an acknowledged enrollment is gone',
+          enrollment: id,
+          ack: ack.n,
+        });
+    }
+  }
+  return found;
+}
+
+function stuck(
+  touch: Touch,
+  status: string | undefined,
+  kind: 'K' | 'L' | 'N' | undefined,
+  now: number,
+): string | null {
+  if (status === undefined) return 'its enrollment is not there';
+  switch (touch.state) {
+    case 'sending':
+      return 'still sending after the drain';
+    case 'unknown':
+      if (kind === 'L') return 'still unknown, though its provider can be asked';
+      if (kind === 'K' && status === 'active') return 'still unknown, though its key could be used again';
+      return touch.needs_review ? null : 'unknown, and nobody is asked';
+    case 'planned':
+      if (status !== 'active') return `planned, though its enrollment is ${status}`;
+      if (touch.held_by !== null) return `still held by its ${touch.held_by}, which runs again`;
+      if (touch.due_at === null) return 'planned, but never due';
+      return touch.due_at < now - OVERDUE_MS ? `due for ${now - touch.due_at} ms and not taken up` : null;
+    default:
+      return null;
+  }
+}

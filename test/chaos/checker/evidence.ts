@@ -1,0 +1,142 @@
+/**
+ * What the checker judges by, as it lies in a run's directory: the provider's journal, the clients'
+ * acknowledgements, and what the public API showed at the end. Nothing here knows how the engine works.
+ */
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** A line of the provider's journal. `mono` is nanoseconds, monotonic over all processes of the machine. */
+export interface JournalLine {
+  event: 'begun' | 'accepted' | 'duplicate' | 'answered' | 'looked_up' | 'broken';
+  call: number;
+  mono: string;
+  wall: string;
+  class?: 'K' | 'L' | 'N';
+  account?: string;
+  touch_id?: string | null;
+  key?: string | null;
+  recipient?: string | null;
+  body_hash?: string;
+  answer?: number | string;
+}
+
+export const TARGET_CLASSES = [
+  'enrollment',
+  'contact',
+  'sequence',
+  'sender',
+  'channel',
+  'organization',
+] as const;
+export type TargetClass = (typeof TARGET_CLASSES)[number];
+
+/** Acts after which nothing may begin that the receipt does not list. */
+export const STOPS = ['pause', 'unenroll', 'unsubscribe', 'hold'] as const;
+/** Acts that let things begin again. */
+export const RESUMES = ['resume', 'restart', 'release'] as const;
+
+export interface ReceiptSeen {
+  id: string;
+  epoch: number;
+  /** Milliseconds, the database's clock. */
+  effective_at: number;
+  /** All pages of it. */
+  in_flight: string[];
+  drained: boolean;
+}
+
+/** One request of a client, with every repetition of it until it was answered or given up. */
+export interface Ack {
+  n: number;
+  /** Label of the organization whose key was used. */
+  org: string;
+  act: string;
+  target: { class: TargetClass; id: string } | null;
+  /** When the first try began and the last ended, nanoseconds. */
+  began: string;
+  ended: string;
+  tries: number;
+  /** Null: no answer came. */
+  status: number | null;
+  receipt: ReceiptSeen | null;
+  /** Enrollments that an `enroll` was told of. */
+  enrolled?: string[];
+  /** `resolve`: what was decided. */
+  decision?: string;
+}
+
+export interface Organization {
+  label: string;
+  id: string;
+  daily_cap: number | null;
+  senders: {
+    id: string;
+    account: string;
+    class: 'K' | 'L' | 'N';
+    daily_limit: number | null;
+    hourly_limit: number | null;
+  }[];
+  /** Contact id to address: those this organization made. */
+  contacts: Record<string, string>;
+}
+
+export interface Touch {
+  id: string;
+  org: string;
+  enrollment: string;
+  sequence: string;
+  sender: string;
+  contact: string;
+  channel: string;
+  state: string;
+  step_id: string;
+  generation: number;
+  needs_review: boolean;
+  held_by: string | null;
+  /** When it is due, milliseconds; null: not by itself. */
+  due_at: number | null;
+  created_at: number;
+}
+
+export interface Enrollment {
+  id: string;
+  org: string;
+  contact: string;
+  sequence: string;
+  status: string;
+}
+
+export interface Shown {
+  /** When the API was read, milliseconds. */
+  read_at: number;
+  /** First and last moment of the run, milliseconds. */
+  from: number;
+  until: number;
+  organizations: Organization[];
+  touches: Touch[];
+  enrollments: Enrollment[];
+}
+
+export interface Evidence extends Shown {
+  journal: JournalLine[];
+  acks: Ack[];
+}
+
+export async function loadEvidence(dir: string): Promise<Evidence> {
+  const shown: Shown = JSON.parse(await readFile(join(dir, 'shown.json'), 'utf8'));
+  return {
+    ...shown,
+    journal: await lines<JournalLine>(join(dir, 'journal.jsonl')),
+    acks: await lines<Ack>(join(dir, 'acks.jsonl')),
+  };
+}
+
+async function lines<T>(path: string): Promise<T[]> {
+  const all: T[] = [];
+  for await (const line of createInterface({ input: createReadStream(path) })) {
+    if (line !== '') all.push(JSON.parse(line));
+  }
+  return all;
+}
