@@ -51,7 +51,10 @@ export class Database {
       idleTimeoutMillis: 30_000,
     });
     // Without a listener a broken idle connection would end the process.
-    this.pool.on('error', (error) => options.onError?.(error));
+    const onError = (error: Error) => options.onError?.(error);
+    this.pool.on('error', onError);
+    // And without this one, a connection that breaks while it is in use.
+    this.pool.on('connect', (client) => client.on('error', onError));
   }
 
   /** One transaction that sees only this organization. The callback may run statements, nothing else. */

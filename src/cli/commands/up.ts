@@ -1,7 +1,7 @@
 /** `up`: everything in one process, what `npm start` runs. */
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { type App, createLogger, openApp } from '../../app.ts';
+import { type App, openApp } from '../../app.ts';
 import { type Config, masterSecrets, removeRun, writeRun } from '../../config.ts';
 import { Database } from '../../db/database.ts';
 import type { Uuid } from '../../kernel/ids.ts';
@@ -36,7 +36,7 @@ export const up: Command = {
       connections: config.api_connections + config.worker_connections,
       publicUrl: () => config.public_url ?? `http://${config.host}:${port}`,
       name: 'cadenza',
-      logger: process.stdout.isTTY ? fileLogger(config) : createLogger(config, 'cadenza'),
+      logger: fileLogger(config),
     });
     const sandbox = await openSandbox(config, call.note);
     const api = await startApi(app, sandbox.sink);
@@ -74,7 +74,7 @@ export const up: Command = {
   },
 };
 
-/** The screen is not a place for log lines. */
+/** What is printed is for people; log lines go to a file in the data directory. */
 function fileLogger(config: Config) {
   return pino(
     { name: 'cadenza', level: config.log_level },
