@@ -37,6 +37,14 @@ describe('verifying a sender', () => {
     expect(JSON.stringify(result)).not.toContain(wrong);
   });
 
+  it('a password is not offered to a server that does not ask for one', async () => {
+    const open = await startSinkTarget();
+    const result = await verify({ port: open.sink.port, username: 'ada', password });
+    await open.common.stop();
+    expect(result.checks.at(-1)).toMatchObject({ name: 'sign_in', ok: false });
+    expect(result.detail).toMatch(/does not offer to sign in/);
+  });
+
   it('a closed port, a silent server and TLS where there is none each have their own sentence', async () => {
     const proxy = await startFaultProxy({ port: target.sink.port });
     proxy.plan({ stage: 'connect', how: 'stall' });
