@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smtp } from '../../src/channels/smtp/adapter.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
-import { type Postfix, postfixMissing, startPostfix } from '../support/postfix.ts';
+import { describePostfix, type Postfix, startPostfix } from '../support/postfix.ts';
 import { request } from './email-target.ts';
 import { newSecret, type SinkTarget, startSinkTarget } from './sink-target.ts';
 
@@ -69,8 +69,7 @@ describe('verifying a sender', () => {
   });
 });
 
-const absent = postfixMissing();
-describe.skipIf(absent)(`STARTTLS with a real Postfix${absent ? ` (skipped: ${absent})` : ''}`, () => {
+describePostfix('STARTTLS with a real Postfix', () => {
   let postfix: Postfix;
   beforeAll(async () => {
     postfix = await startPostfix({ tls: true });
