@@ -48,9 +48,11 @@ export interface SendRequest {
 /**
  * What became of one provider call.
  * accepted: the provider has it. `provider_id` is its own id where it gives one.
- * refused: it answered no, and nothing was accepted. `permanent` ends the touch; `transient` and `throttled` retry.
+ * refused: it answered no, or the conversation provably ended before it could accept anything. `permanent` ends the
+ * touch; `transient` and `throttled` retry. Wrong credentials are `transient`: they say nothing about the message.
  * ambiguous: bytes may have been accepted (time-out, reset after the final dot, 502, 504, unreadable 2xx).
  * not_started: provably no byte of the message left this process (no connection, budget passed before the call).
+ * A server that is down answers so every time: whoever hands such a touch back also waits before the next try.
  */
 export type SendOutcome =
   | { kind: 'accepted'; provider_id?: string; response?: string }

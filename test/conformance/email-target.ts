@@ -33,8 +33,6 @@ export interface Abilities {
   provider_class: ProviderClass;
   /** The server asks for a password. */
   credentials: boolean;
-  /** Why its tests cannot run here; they are then skipped by that name. */
-  absent?: string | null;
 }
 
 export interface World {

@@ -16,8 +16,7 @@ export function emailConformance(
   abilities: Abilities,
   start: () => Promise<EmailTarget>,
 ): void {
-  const { absent } = abilities;
-  describe.skipIf(absent)(absent ? `${name} (skipped: ${absent})` : name, () => {
+  describe(name, () => {
     let target: EmailTarget;
     let proxy: FaultProxy;
     const open: Connection[] = [];

@@ -1,5 +1,5 @@
 import { smtp } from '../../src/channels/smtp/adapter.ts';
-import { postfixMissing, startPostfix } from '../support/postfix.ts';
+import { describePostfix, startPostfix } from '../support/postfix.ts';
 import { emailConformance } from './email.ts';
 import type { Answer, EmailTarget } from './email-target.ts';
 import { newSecret, startSinkTarget } from './sink-target.ts';
@@ -30,10 +30,8 @@ const POSTFIX_RECIPIENTS: Record<Answer, string> = {
   throttled: 'busy@example.test',
 };
 
-emailConformance(
-  'smtp to a real Postfix',
-  { provider_class: 'N', credentials: false, absent: postfixMissing() },
-  async (): Promise<EmailTarget> => {
+describePostfix('over a real Postfix', () => {
+  emailConformance('smtp', { provider_class: 'N', credentials: false }, async (): Promise<EmailTarget> => {
     const postfix = await startPostfix();
     return {
       port: postfix.port,
@@ -43,5 +41,5 @@ emailConformance(
       recipient: (answer) => POSTFIX_RECIPIENTS[answer],
       stop: () => postfix.stop(),
     };
-  },
-);
+  });
+});

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smtp } from '../../src/channels/smtp/adapter.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
-import { type Postfix, postfixMissing, startPostfix } from '../support/postfix.ts';
+import { describePostfix, type Postfix, startPostfix } from '../support/postfix.ts';
 import { request } from './email-target.ts';
 import { newSecret, type SinkTarget, startSinkTarget } from './sink-target.ts';
 
@@ -37,6 +37,14 @@ describe('verifying a sender', () => {
     expect(JSON.stringify(result)).not.toContain(wrong);
   });
 
+  it('a password is not offered to a server that does not ask for one', async () => {
+    const open = await startSinkTarget();
+    const result = await verify({ port: open.sink.port, username: 'ada', password });
+    await open.common.stop();
+    expect(result.checks.at(-1)).toMatchObject({ name: 'sign_in', ok: false });
+    expect(result.detail).toMatch(/does not offer to sign in/);
+  });
+
   it('a closed port, a silent server and TLS where there is none each have their own sentence', async () => {
     const proxy = await startFaultProxy({ port: target.sink.port });
     proxy.plan({ stage: 'connect', how: 'stall' });
@@ -61,8 +69,7 @@ describe('verifying a sender', () => {
   });
 });
 
-const absent = postfixMissing();
-describe.skipIf(absent)(`STARTTLS with a real Postfix${absent ? ` (skipped: ${absent})` : ''}`, () => {
+describePostfix('STARTTLS with a real Postfix', () => {
   let postfix: Postfix;
   beforeAll(async () => {
     postfix = await startPostfix({ tls: true });

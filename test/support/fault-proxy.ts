@@ -9,7 +9,7 @@ import { type AddressInfo, createServer, connect as dial, type Socket } from 'no
  * 354 came back, nothing of the message goes on. `mid_body`: `after_bytes` of the message went on. `before_dot`:
  * all but the final dot. `dot`: the final dot went on and the server has answered; the answer does not come back.
  */
-export const PROXY_STAGES = [
+const PROXY_STAGES = [
   'connect',
   'banner',
   'ehlo',

@@ -9,6 +9,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { describe } from 'vitest';
+import { describeWith } from './debian.ts';
 import { until } from './until.ts';
 
 const run = promisify(execFile);
@@ -16,15 +18,10 @@ const POSTFIX = '/usr/sbin/postfix';
 const NOBODY = 65_534;
 const START_LIMIT_MS = 20_000;
 
-/** Why tests that need Postfix cannot run here, or null. In CI its absence is an error, not a reason to skip. */
-export function postfixMissing(): string | null {
-  const why = !existsSync(POSTFIX)
-    ? 'postfix is not installed (scripts/debian.sh installs it)'
-    : process.getuid?.() === 0
-      ? null
-      : 'postfix needs root';
-  if (why && process.env.CI) throw new Error(why);
-  return why;
+/** A `describe` for tests against Postfix. An ordinary user cannot start one, so there they are skipped by name too. */
+export function describePostfix(title: string, body: () => void): void {
+  if (process.getuid?.() === 0 || process.env.CI) describeWith('postfix', title, body);
+  else describe.skip(`${title} (needs postfix and root)`, body);
 }
 
 export interface Postfix {

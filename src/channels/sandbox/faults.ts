@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 /** In the order a conversation meets them. */
-export const FAULT_STAGES = [
+const FAULT_STAGES = [
   'connect',
   'helo',
   'mail',

@@ -3,7 +3,7 @@
  * line itself stays on disk: a million messages cost 24 MB. Hashes only narrow a search down; whoever asks
  * compares the line it points to.
  */
-export const INDEXED = ['message_id', 'touch_id', 'idempotency_key', 'to'] as const;
+const INDEXED = ['message_id', 'touch_id', 'idempotency_key', 'to'] as const;
 export type IndexedField = (typeof INDEXED)[number];
 
 /** Matches any value: for a message with several recipients, whose line has to be read. */

@@ -16,7 +16,7 @@ export const RAW_FILE = 'messages.raw';
 
 /** One flush takes at most this much, so that a burst of large messages is not copied into one huge buffer. */
 const MAX_GROUP_BYTES = 16 * 1024 * 1024;
-export const MAX_LIST = 1_000;
+const MAX_LIST = 1_000;
 
 export interface ListFilter {
   to?: string | undefined;

@@ -30,7 +30,7 @@ const Dkim = z.strictObject({
   private_key: z.string().max(16_384).refine(isRsaKey, 'must be an RSA private key in PEM form'),
 });
 
-export const SmtpFields = z.strictObject({
+const SmtpFields = z.strictObject({
   host: z.string().min(1).max(253).regex(HOST),
   port: z.int().min(1).max(65_535).default(587),
   /** TLS from the first byte (port 465). */

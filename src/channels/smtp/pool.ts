@@ -59,7 +59,7 @@ export class Pool {
   /** Takes a session back after a message. */
   keep(session: Session): void {
     if (session.connection.destroyed) return;
-    if (this.#closed || session.used >= this.#config.max_messages_per_connection) {
+    if (session.used >= this.#config.max_messages_per_connection) {
       void quit(session);
       return;
     }

@@ -13,7 +13,7 @@ export type ReplyStage = 'session' | 'auth' | 'mail' | 'rcpt' | 'data';
 type Refused = Extract<SendOutcome, { kind: 'refused' }>;
 type Permanence = Refused['permanence'];
 
-export interface Reply {
+interface Reply {
   code: number;
   /** `5.1.1`, where the server gave one. */
   enhanced: string | undefined;
@@ -23,7 +23,7 @@ export interface Reply {
 const MAX_RESPONSE_CHARS = 500;
 
 /** The parsed reply, or null when it is not one. */
-export function parseReply(response: string): Reply | null {
+function parseReply(response: string): Reply | null {
   const match = /^([2-5]\d\d)(?:[ -]|$)/.exec(response);
   if (!match) return null;
   const enhanced = /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b/m.exec(response)?.[1];

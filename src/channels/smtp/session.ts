@@ -80,7 +80,7 @@ function connectionOptions(
     greetingTimeout: left + LIBRARY_SLACK_MS,
     dnsTimeout: left + LIBRARY_SLACK_MS,
     socketTimeout: SOCKET_LIMIT_MS,
-    // close() must mean that not one more byte goes out.
+    // A server that has fallen silent would otherwise keep a closed connection, and what it had not read, for seconds.
     socketCloseTimeout: 0,
     maxResponseSize: MAX_REPLY_BYTES,
     customAuth: { [ASIDE]: ({ auth, ...context }) => (auth.aside as Aside)(context) },

@@ -16,14 +16,19 @@ const LARGE = Buffer.from(
 );
 const SMALL = Buffer.from('Subject: small\r\n\r\nHello.\r\n');
 
-async function send(port: number, raw: Buffer, timeout_ms: number): Promise<Transferred['outcome']> {
+async function send(
+  port: number,
+  raw: Buffer,
+  timeout_ms: number,
+): Promise<Transferred['outcome'] & { connected: boolean }> {
   const opened = await openSession(SmtpConfigSchema.parse({ host: '127.0.0.1', port }), Date.now() + 5_000);
   if (!opened.ok) throw new Error(JSON.stringify(opened.outcome));
   const address = (at: string) => ({ address: at, needs_smtputf8: false });
   const envelope = { from: address('ada@example.test'), to: address('bob@example.test') };
   const sent = await transfer(opened.session, { ok: true, envelope, raw }, Date.now() + timeout_ms);
+  const connected = !opened.session.connection.destroyed;
   opened.session.connection.close();
-  return sent.outcome;
+  return { ...sent.outcome, connected };
 }
 
 describe('a message on its way', () => {
@@ -42,7 +47,8 @@ describe('a message on its way', () => {
     it(`[EXE-5] that meets silence at ${stage} is refused for now, and its end never gets out`, async () => {
       const proxy = await startFaultProxy({ port: sink.port });
       proxy.plan({ stage, how: 'stall', after_bytes: 20_000 });
-      expect(await send(proxy.port, LARGE, 500)).toMatchObject({ kind: 'refused', permanence: 'transient' });
+      const outcome = await send(proxy.port, LARGE, 500);
+      expect(outcome).toMatchObject({ kind: 'refused', permanence: 'transient', connected: false });
       await proxy.stop();
       await until(() => sink.active() === 0, 'the sink to be idle');
       expect(sink.count()).toBe(0);
@@ -65,7 +71,9 @@ describe('a message on its way', () => {
   for (const [name, reply, kind] of replies) {
     it(`answered with ${name} is ${kind}`, async () => {
       const server = await scripted(reply);
-      expect((await send(server.port, SMALL, 5_000)).kind).toBe(kind);
+      const outcome = await send(server.port, SMALL, 5_000);
+      expect(outcome.kind).toBe(kind);
+      if (kind === 'ambiguous') expect(outcome.connected).toBe(false);
       await server.stop();
     });
   }
