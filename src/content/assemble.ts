@@ -59,7 +59,7 @@ const OPEN = '\uE000';
 const CLOSE = '\uE001';
 const MARK = /\uE000(\d+)\uE001/g;
 /** A line that holds nothing but marks, with the line breaks before (looked at) and after (taken). */
-const MARK_LINE = /(?<=^|(\n+))[^\S\n]*((?:\uE000\d+\uE001)+)(\n+)/g;
+const MARK_LINE = /(?<=^|(\n+))[^\S\n]*((?:\uE000\d+\uE001)+)(\n+|$)/g;
 
 /** The text source of an HTML source: markup goes, links stay as `text [address]`, Liquid stays in place. */
 export function textFromHtml(source: string): string {
@@ -90,7 +90,7 @@ export function textFromHtml(source: string): string {
   return text
     .replace(MARK_LINE, (line, before: string | undefined, marks: string, after: string) => {
       // A tag prints nothing, so a line of its own would leave an empty line in every message.
-      return isTags(marks) ? marks + after.slice(before?.length ?? 0) : line;
+      return isTags(marks) ? marks + after.slice(before?.length ?? after.length) : line;
     })
     .replace(MARK, (_, index: string) => pieces[Number(index)]!.source);
 }

@@ -76,11 +76,15 @@ function sourceProblems(source: string, kind: TemplateKind): TemplateProblem[] {
     problems.push({ code: 'line_break', message: 'A subject is one line.', line: 1 });
   }
   try {
-    const { tags, deepest } = engine.scanTags(source);
+    const { tags, deepest, pieces } = engine.scanTags(source);
     for (const tag of tags) {
       if (tag.known) continue;
       const message = `There is no tag "${tag.name}". Allowed: ${engine.TAGS.join(', ')}.`;
       problems.push({ code: 'unknown_tag', message, line: tag.line });
+    }
+    if (pieces > engine.MAX_PIECES) {
+      const message = `The template has more than ${engine.MAX_PIECES} pieces of text, outputs and tags.`;
+      problems.push({ code: 'too_large', message, line: 1 });
     }
     if (deepest > engine.MAX_DEPTH) {
       const message = `Blocks are nested deeper than ${engine.MAX_DEPTH}.`;

@@ -16,8 +16,8 @@ import {
   takeValues,
   usedValues,
 } from './prepare.ts';
-import { createRenderPool, type RenderPool } from './render-pool.ts';
-import type { RenderJob, RenderResult, WorkerLimits } from './render-worker.ts';
+import { createRenderPool, type RenderJob, type RenderPool } from './render-pool.ts';
+import type { RenderResult, WorkerLimits } from './render-worker.ts';
 import type { Scalar } from './scalar.ts';
 import type { TemplateVars } from './variables.ts';
 

@@ -3,6 +3,7 @@
 export const MAX_SOURCE_CHARS: number;
 export const MAX_OUTPUT_CHARS: number;
 export const MAX_DEPTH: number;
+export const MAX_PIECES: number;
 export const TAGS: readonly string[];
 export const FILTERS: readonly string[];
 
@@ -63,6 +64,8 @@ export function escapeHtml(text: string): string;
 export function scanTags(source: string): {
   tags: { name: string; line: number; known: boolean }[];
   deepest: number;
+  /** Texts, outputs and tags at the top level of the source. */
+  pieces: number;
 };
 export function splitSource(
   source: string,

@@ -29,12 +29,17 @@ import {
   UnlessTag,
 } from 'liquidjs';
 
-/** Characters of one source, which is also what a person can still edit. */
+/** Characters of one source as a person writes it. */
 export const MAX_SOURCE_CHARS = 100_000;
 /** Characters of one rendered message, all its parts together. */
 export const MAX_OUTPUT_CHARS = 256 * 1024;
 /** Blocks within blocks. The parser recurses, so this keeps it off the end of the stack. */
 export const MAX_DEPTH = 32;
+/** Texts, outputs and tags of one source. The parser takes them off a list one by one, at the cost of its length. */
+export const MAX_PIECES = 4_000;
+/** With layout and footer, and markup made from text, a source grows. */
+const HARD_SOURCE_CHARS = 5 * MAX_SOURCE_CHARS;
+const HARD_PIECES = 2 * MAX_PIECES;
 /** Below the 250 ms after which the worker is killed, so that an ordinary slow loop ends cheaply. */
 const RENDER_LIMIT_MS = 150;
 /** Objects and characters liquidjs counts for one render. */
@@ -127,7 +132,7 @@ function createLiquid(strict) {
     strictFilters: strict,
     strictVariables: false,
     ownPropertyOnly: true,
-    parseLimit: MAX_SOURCE_CHARS * 2,
+    parseLimit: HARD_SOURCE_CHARS,
     renderLimit: RENDER_LIMIT_MS,
     memoryLimit: MEMORY_LIMIT,
     timezoneOffset: 0,
@@ -158,15 +163,24 @@ const strictLiquid = createLiquid(true);
 /** Parses unknown filters too, so that a check can report all of them at once. */
 const lenientLiquid = createLiquid(false);
 
-/** Tags, their lines and the depth of a source; throws a TokenizationError with a position. */
-export function scanTags(source) {
+function topLevelTokens(source) {
+  if (source.length > HARD_SOURCE_CHARS) throw new Error(`longer than ${HARD_SOURCE_CHARS} characters`);
   const tokens = new Tokenizer(source, strictLiquid.options.operators).readTopLevelTokens(
     strictLiquid.options,
   );
+  if (tokens.length > HARD_PIECES)
+    throw new Error(`more than ${HARD_PIECES} pieces of text, outputs and tags`);
+  return tokens;
+}
+
+/** Tags, their lines and the depth of a source; throws a TokenizationError with a position. */
+export function scanTags(source) {
+  const lineOf = lineIndex(source);
   const tags = [];
   let depth = 0;
   let deepest = 0;
   let inComment = false;
+  const tokens = topLevelTokens(source);
   for (const token of tokens) {
     if (!TypeGuards.isTagToken(token)) continue;
     if (inComment) {
@@ -177,9 +191,25 @@ export function scanTags(source) {
     if (BLOCK_TAGS.has(token.name)) deepest = Math.max(deepest, ++depth);
     else if (token.name.startsWith('end')) depth = Math.max(0, depth - 1);
     const known = TAGS.includes(token.name) || INNER_TAGS.includes(token.name) || token.name === 'endraw';
-    tags.push({ name: token.name, line: token.getPosition()[0], known });
+    tags.push({ name: token.name, line: lineOf(token), known });
   }
-  return { tags, deepest };
+  return { tags, deepest, pieces: tokens.length };
+}
+
+/** liquidjs counts a token's line from the source's start each time: minutes for a hostile source. */
+function lineIndex(source) {
+  const breaks = [];
+  for (let at = source.indexOf('\n'); at >= 0; at = source.indexOf('\n', at + 1)) breaks.push(at);
+  return (token) => {
+    let low = 0;
+    let high = breaks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (breaks[middle] < token.begin) low = middle + 1;
+      else high = middle;
+    }
+    return low + 1;
+  };
 }
 
 /** The top-level tokens of a source: literal text, outputs and tags, with what is between `raw` tags as text. */
@@ -196,8 +226,7 @@ export function splitSource(source) {
 
 /** A compiled source. `html` decides whether values are escaped. Throws liquidjs's errors. */
 export function parse(source, html) {
-  if (source.length > MAX_SOURCE_CHARS) throw new Error(`longer than ${MAX_SOURCE_CHARS} characters`);
-  if (scanTags(source).deepest > MAX_DEPTH) throw new Error(`blocks nested deeper than ${MAX_DEPTH}`);
+  refuseTooDeep(source);
   const templates = strictLiquid.parse(source);
   guard(templates, html, capturedNames(templates, new Set()));
   return templates;
@@ -205,7 +234,13 @@ export function parse(source, html) {
 
 /** A source as a plain tree, unknown filters included. Throws liquidjs's errors. */
 export function describe(source) {
-  return lenientLiquid.parse(source).map(describeNode);
+  refuseTooDeep(source);
+  const lineOf = lineIndex(source);
+  return lenientLiquid.parse(source).map((template) => describeNode(template, lineOf));
+}
+
+function refuseTooDeep(source) {
+  if (scanTags(source).deepest > MAX_DEPTH) throw new Error(`blocks nested deeper than ${MAX_DEPTH}`);
 }
 
 export function errorLine(error) {
@@ -372,27 +407,29 @@ function childrenOf(template) {
 
 // --- a source as a plain tree ---------------------------------------------------------------------------
 
-function describeNode(template) {
-  const line = template.token.getPosition()[0];
-  if (template instanceof Output) return { type: 'output', line, value: describeValue(template.value, line) };
+function describeNode(template, lineOf) {
+  const line = lineOf(template.token);
+  const all = (templates) => templates.map((child) => describeNode(child, lineOf));
+  if (template instanceof Output)
+    return { type: 'output', line, value: describeValue(template.value, lineOf) };
   if (template instanceof IfTag || template instanceof UnlessTag) {
     const branches = template.branches.map((branch, index) => ({
-      value: describeValue(branch.value, line),
+      value: describeValue(branch.value, lineOf),
       negated: template instanceof UnlessTag && index === 0,
-      body: branch.templates.map(describeNode),
+      body: all(branch.templates),
     }));
-    return { type: 'if', line, branches, otherwise: (template.elseTemplates ?? []).map(describeNode) };
+    return { type: 'if', line, branches, otherwise: all(template.elseTemplates ?? []) };
   }
   if (template instanceof CaseTag) {
     const bodies = [...template.branches.map((branch) => branch.templates), template.elseTemplates];
     return {
       type: 'case',
       line,
-      value: describeValue(template.value, line),
+      value: describeValue(template.value, lineOf),
       operands: template.branches.flatMap((branch) =>
-        branch.values.map((token) => describeOperand(token, line)),
+        branch.values.map((token) => describeOperand(token, lineOf)),
       ),
-      bodies: bodies.map((body) => body.map(describeNode)),
+      bodies: bodies.map(all),
     };
   }
   if (template instanceof ForTag) {
@@ -403,15 +440,15 @@ function describeNode(template) {
       type: 'for',
       line,
       name: template.variable,
-      operands: tokens.map((token) => describeOperand(token, line)),
-      bodies: [template.templates.map(describeNode), template.elseTemplates.map(describeNode)],
+      operands: tokens.map((token) => describeOperand(token, lineOf)),
+      bodies: [all(template.templates), all(template.elseTemplates)],
     };
   }
   if (template instanceof AssignTag) {
-    return { type: 'assign', line, name: template.key, value: describeValue(template.value, line) };
+    return { type: 'assign', line, name: template.key, value: describeValue(template.value, lineOf) };
   }
   if (template instanceof CaptureTag) {
-    return { type: 'capture', line, name: template.variable, body: template.templates.map(describeNode) };
+    return { type: 'capture', line, name: template.variable, body: all(template.templates) };
   }
   if (template instanceof CommentTag) return { type: 'text', line, text: '' };
   if (template instanceof RawTag) return { type: 'text', line, text: template.render() };
@@ -419,23 +456,23 @@ function describeNode(template) {
   return { type: 'text', line, text: template.str };
 }
 
-function describeValue(value, line) {
+function describeValue(value, lineOf) {
   return {
-    operands: value.initial.postfix.map((token) => describeOperand(token, line)),
+    operands: value.initial.postfix.map((token) => describeOperand(token, lineOf)),
     filters: value.filters.map((filter) => ({
       name: filter.name,
-      line: filter.token.getPosition()[0],
+      line: lineOf(filter.token),
       known: FILTERS.includes(filter.name),
       args: filter.args.map((arg) =>
         Array.isArray(arg)
-          ? { kind: 'named', name: arg[0], value: describeOperand(arg[1], line) }
-          : describeOperand(arg, line),
+          ? { kind: 'named', name: arg[0], value: describeOperand(arg[1], lineOf) }
+          : describeOperand(arg, lineOf),
       ),
     })),
   };
 }
 
-function describeOperand(token, line) {
+function describeOperand(token, lineOf) {
   if (token === undefined) return { kind: 'literal', value: null };
   if (TypeGuards.isOperatorToken(token)) return { kind: 'operator', operator: token.operator };
   if (TypeGuards.isQuotedToken(token) || TypeGuards.isNumberToken(token)) {
@@ -443,10 +480,11 @@ function describeOperand(token, line) {
   }
   if (TypeGuards.isLiteralToken(token)) return { kind: 'keyword', name: token.literal };
   if (TypeGuards.isRangeToken(token)) {
-    return { kind: 'range', ends: [describeOperand(token.lhs, line), describeOperand(token.rhs, line)] };
+    return { kind: 'range', ends: [describeOperand(token.lhs, lineOf), describeOperand(token.rhs, lineOf)] };
   }
   const props = token.props ?? [];
   const dynamic = props.some((prop) => prop.content === undefined);
-  if (dynamic || token.variable !== undefined) return { kind: 'dynamic', source: token.getText(), line };
-  return { kind: 'path', path: props.map((prop) => String(prop.content)), line: token.getPosition()[0] };
+  if (dynamic || token.variable !== undefined)
+    return { kind: 'dynamic', source: token.getText(), line: lineOf(token) };
+  return { kind: 'path', path: props.map((prop) => String(prop.content)), line: lineOf(token) };
 }

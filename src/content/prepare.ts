@@ -41,8 +41,10 @@ export function prepareTemplate(template: EmailTemplate): Preparation {
 function prepareNow(template: EmailTemplate): Preparation {
   try {
     for (const source of [template.subject, template.text, template.html]) {
-      // Throws for a source that is too long or too deep to be looked at here.
-      if (typeof source === 'string') engine.parse(source, false);
+      if (typeof source !== 'string') continue;
+      if (source.length > engine.MAX_SOURCE_CHARS) throw new Error('the template is too large');
+      // The strict parse, so that an unknown tag or filter is found here and not in the worker.
+      engine.parse(source, false);
     }
     return { ok: true, template: compile(template.hash, template) };
   } catch (error) {

@@ -4,8 +4,8 @@
  */
 import {
   DEFAULT_WORKER_LIMITS,
-  type RenderJob,
   type RenderResult,
+  type RenderTemplate,
   RenderWorker,
   type WorkerLimits,
 } from './render-worker.ts';
@@ -16,6 +16,16 @@ const TRIES_PER_JOB = 2;
 const GIVEN_UP_LIMIT = 3;
 const QUARANTINE_MS = 60_000;
 const MAX_REMEMBERED = 1_000;
+/** Values of one message, as JSON: far more than a person is described by, far less than the thread's heap. */
+const MAX_VALUES_CHARS = 1_000_000;
+/** Values that are in the thread at once. */
+const MAX_RUN_CHARS = 4_000_000;
+
+export interface RenderJob {
+  template: RenderTemplate;
+  /** JSON values, one for each path of the template. */
+  values: readonly unknown[];
+}
 
 export interface RenderPool {
   composeBatch(jobs: readonly RenderJob[]): Promise<RenderResult[]>;
@@ -30,10 +40,28 @@ interface Offence {
 
 interface BatchState {
   jobs: readonly RenderJob[];
+  /** The values of each job as JSON. */
+  values: string[];
   results: RenderResult[];
   tries: number[];
   /** How often the worker died before it had begun any job. */
   dead_starts: number;
+}
+
+function tooMuch(values: string): RenderResult | null {
+  if (values.length <= MAX_VALUES_CHARS) return null;
+  const detail = `values over ${MAX_VALUES_CHARS} characters`;
+  return { ok: false, reason: 'output_too_large', detail };
+}
+
+/** The first jobs whose values fit into the thread together; at least one. */
+function oneRun(state: BatchState, waiting: number[]): number[] {
+  let chars = 0;
+  const end = waiting.findIndex((index, place) => {
+    chars += state.values[index]!.length;
+    return place > 0 && chars > MAX_RUN_CHARS;
+  });
+  return end < 0 ? waiting : waiting.slice(0, end);
 }
 
 export function createRenderPool(limits: WorkerLimits = DEFAULT_WORKER_LIMITS): RenderPool {
@@ -65,6 +93,7 @@ export function createRenderPool(limits: WorkerLimits = DEFAULT_WORKER_LIMITS): 
   async function renderAll(jobs: readonly RenderJob[]): Promise<RenderResult[]> {
     const state: BatchState = {
       jobs,
+      values: jobs.map((job) => JSON.stringify(job.values)),
       results: new Array(jobs.length),
       tries: new Array(jobs.length).fill(0),
       dead_starts: 0,
@@ -72,7 +101,7 @@ export function createRenderPool(limits: WorkerLimits = DEFAULT_WORKER_LIMITS): 
     let waiting = [...jobs.keys()];
     while (waiting.length > 0) {
       waiting = waiting.filter((index) => {
-        const refused = quarantined(jobs[index]!.template.key);
+        const refused = tooMuch(state.values[index]!) ?? quarantined(jobs[index]!.template.key);
         if (refused !== null) state.results[index] = refused;
         return refused === null;
       });
@@ -82,25 +111,30 @@ export function createRenderPool(limits: WorkerLimits = DEFAULT_WORKER_LIMITS): 
   }
 
   /** One run in the worker; answers which jobs still wait, the suspect last. */
-  async function renderOnce(state: BatchState, waiting: number[]): Promise<number[]> {
-    const batch = waiting.map((index) => state.jobs[index]!);
-    const outcome = await usableWorker().run(batch);
+  async function renderOnce(state: BatchState, all: number[]): Promise<number[]> {
+    const waiting = oneRun(state, all);
+    const later = all.slice(waiting.length);
+    const rows = waiting.map((index) => ({
+      template: state.jobs[index]!.template,
+      values: state.values[index]!,
+    }));
+    const outcome = await usableWorker().run(rows);
     if (outcome.kind === 'done') {
       for (const [place, result] of outcome.results.entries()) {
         state.results[waiting[place]!] = result;
-        if (!result.ok && result.reason === 'template_timeout') remember(batch[place]!.template.key, result);
+        if (!result.ok && result.reason === 'template_timeout') remember(rows[place]!.template.key, result);
       }
-      return [];
+      return later;
     }
     const given: RenderResult = { ok: false, reason: outcome.reason, detail: outcome.detail };
     const suspect = waiting[Math.min(outcome.index, waiting.length - 1)];
     if (suspect === undefined) {
-      // It died before the first job, so no job is to blame: all are tried once more, then given up.
-      if (++state.dead_starts < TRIES_PER_JOB) return waiting;
+      // It died before the first job, so no job is to blame: all are tried once more, then this run is given up.
+      if (++state.dead_starts < TRIES_PER_JOB) return all;
       for (const index of waiting) state.results[index] = given;
-      return [];
+      return later;
     }
-    const rest = waiting.filter((index) => index !== suspect);
+    const rest = all.filter((index) => index !== suspect);
     state.tries[suspect] = state.tries[suspect]! + 1;
     if (state.tries[suspect]! < TRIES_PER_JOB) return [...rest, suspect];
     state.results[suspect] = given;
