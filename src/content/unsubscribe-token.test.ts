@@ -73,6 +73,13 @@ describe('unsubscribe tokens', () => {
     );
   });
 
+  it('refuse ids that are none', () => {
+    const tokens = createUnsubscribeTokens([first]);
+    for (const id of ['', 'x', `${newId().slice(0, -1)}g`, `${newId()}0`]) {
+      expect(() => tokens.sign({ ...claim(), contact_id: id })).toThrow();
+    }
+  });
+
   it('refuse keys that are none', () => {
     expect(() => createUnsubscribeTokens([])).toThrow();
     expect(() => createUnsubscribeTokens([{ version: 0, secret: randomBytes(32) }])).toThrow();
