@@ -120,11 +120,7 @@ export function createRenderPool(limits: WorkerLimits = DEFAULT_WORKER_LIMITS): 
     }));
     const outcome = await usableWorker().run(rows);
     if (outcome.kind === 'done') {
-      for (const [place, result] of outcome.results.entries()) {
-        state.results[waiting[place]!] = result;
-        if (!result.ok && result.reason === 'template_timeout') remember(rows[place]!.template.key, result);
-      }
-      return later;
+      return [...later, ...keepResults(state, waiting, outcome.results)];
     }
     const given: RenderResult = { ok: false, reason: outcome.reason, detail: outcome.detail };
     const suspect = waiting[Math.min(outcome.index, waiting.length - 1)];
@@ -140,6 +136,23 @@ export function createRenderPool(limits: WorkerLimits = DEFAULT_WORKER_LIMITS): 
     state.results[suspect] = given;
     remember(state.jobs[suspect]!.template.key, given);
     return rest;
+  }
+
+  /** Notes what a run gave; answers the jobs that ran out of time for the first time. */
+  function keepResults(state: BatchState, waiting: number[], results: RenderResult[]): number[] {
+    const again: number[] = [];
+    for (const [place, result] of results.entries()) {
+      const index = waiting[place]!;
+      const timedOut = !result.ok && result.reason === 'template_timeout';
+      if (timedOut) state.tries[index] = state.tries[index]! + 1;
+      if (timedOut && state.tries[index]! < TRIES_PER_JOB) {
+        again.push(index);
+        continue;
+      }
+      state.results[index] = result;
+      if (timedOut) remember(state.jobs[index]!.template.key, result);
+    }
+    return again;
   }
 
   return {

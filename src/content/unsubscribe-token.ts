@@ -91,10 +91,8 @@ export function createUnsubscribeTokens(keys: readonly SigningKey[]): Unsubscrib
  */
 function prepareKey(secret: Uint8Array): PreparedKey {
   const short = secret.length > BLOCK_BYTES ? hash('sha256', secret, 'buffer') : Buffer.from(secret);
-  const inner = Buffer.alloc(BLOCK_BYTES + BODY_BYTES, 0x36, 'latin1');
-  const outer = Buffer.alloc(BLOCK_BYTES + MAC_BYTES, 0x5c, 'latin1');
-  inner.fill(0x36, 0, BLOCK_BYTES);
-  outer.fill(0x5c, 0, BLOCK_BYTES);
+  const inner = Buffer.alloc(BLOCK_BYTES + BODY_BYTES, 0x36);
+  const outer = Buffer.alloc(BLOCK_BYTES + MAC_BYTES, 0x5c);
   for (let i = 0; i < short.length; i++) {
     inner[i] = inner[i]! ^ short[i]!;
     outer[i] = outer[i]! ^ short[i]!;
