@@ -5,7 +5,9 @@
  * Nearly all templates take the fast path, on this thread; the others go to the worker in one round trip a
  * batch. The caller sees no difference.
  */
-import * as engine from '../../src/content/engine.mjs';
+
+import type * as engine from '../../src/content/engine.mjs';
+import * as liquid from '../../src/content/liquid.mjs';
 import { contentHash } from './content-hash.ts';
 import { renderFast } from './fast.ts';
 import { followUpSubject, oneLine } from './headers.ts';
@@ -16,7 +18,7 @@ import {
   takeValues,
   usedValues,
 } from './prepare.ts';
-import { createRenderPool, type RenderJob, type RenderPool } from './render-pool.ts';
+import { type RenderJob, RenderPool } from './render-pool.ts';
 import type { RenderResult, WorkerLimits } from './render-worker.ts';
 import type { Scalar } from './scalar.ts';
 import type { TemplateVars } from './variables.ts';
@@ -91,7 +93,7 @@ export function createComposer(limits?: WorkerLimits): Composer {
       }
     }
     if (slow.length > 0) {
-      pool ??= createRenderPool(limits);
+      pool ??= new RenderPool(limits);
       const rendered = await pool.composeBatch(slow.map(({ job }) => job));
       for (const [place, { index, job }] of slow.entries()) {
         const template = job.template as PreparedTemplate;
@@ -123,7 +125,7 @@ export function closeComposer(): Promise<void> {
 }
 
 function renderHere(fast: NonNullable<PreparedTemplate['fast']>, values: readonly Scalar[]): RenderResult {
-  let budget = engine.MAX_OUTPUT_CHARS;
+  let budget = liquid.MAX_OUTPUT_CHARS;
   const subject = renderFast(fast.subject, values, budget);
   if (typeof subject !== 'string') return { ok: false, ...subject };
   budget -= subject.length;

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { createRenderPool, type RenderJob } from './render-pool.ts';
+import { type RenderJob, RenderPool } from './render-pool.ts';
 import { DEFAULT_WORKER_LIMITS } from './render-worker.ts';
 
-const pool = createRenderPool();
+const pool = new RenderPool();
 afterAll(() => pool.close());
 
 let keys = 0;
@@ -59,7 +59,7 @@ describe('a batch of templates in the worker', () => {
   });
 
   it('[EXE-10] a message that needs more memory than the thread has skips itself alone', async () => {
-    const small = createRenderPool({ ...DEFAULT_WORKER_LIMITS, stuck_ms: 5_000, heap_mb: 16 });
+    const small = new RenderPool({ ...DEFAULT_WORKER_LIMITS, stuck_ms: 5_000, heap_mb: 16 });
     // One list of the engine's own making, larger than the heap.
     const greedy = '{% for n in (1..3900000) %}{% break %}{% endfor %}x';
     const results = await small.composeBatch([GOOD(), job(greedy), GOOD()]);

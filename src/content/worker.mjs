@@ -5,7 +5,8 @@
  * whoever stops the thread knows under which row it hung.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { errorMessage, parse, renderParts } from './engine.mjs';
+import { parse, renderParts } from './engine.mjs';
+import { errorMessage } from './liquid.mjs';
 
 /** @typedef {{ sources: string[], paths: string[][], parts: object[] | null, slow: number }} Template */
 
