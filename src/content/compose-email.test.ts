@@ -195,6 +195,13 @@ describe('a composed e-mail', () => {
     });
   });
 
+  it('has no line break in any name or address', async () => {
+    const evil = { name: 'Ada\r\nBcc: x@example.com', address: 'ada@example.com\r\n' };
+    const email = await message(job({ text: 'x' }, { from: evil, to: evil, reply_to: evil }));
+    const clean = { name: 'Ada Bcc: x@example.com', address: 'ada@example.com' };
+    expect([email.from, email.to, email.reply_to]).toEqual([clean, clean, clean]);
+  });
+
   it('prints lists that are joined, and sees own properties only', async () => {
     const layout = 'none' as const;
     expect((await message(job({ text: '{{ contact.attributes.tags | join: ", " }}', layout }))).html).toBe(

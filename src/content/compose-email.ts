@@ -149,15 +149,15 @@ function finish(
   const { text, html } = rendered;
   const message: ComposedEmail = {
     kind: 'email',
-    from: job.from,
-    to: job.to,
+    from: oneLineAddress(job.from),
+    to: oneLineAddress(job.to),
     subject,
     text,
     html,
     message_id: job.message_id,
     headers: job.headers,
   };
-  if (job.reply_to !== undefined) message.reply_to = job.reply_to;
+  if (job.reply_to !== undefined) message.reply_to = oneLineAddress(job.reply_to);
   if (job.thread !== undefined && job.thread.message_ids.length > 0) {
     const ids = job.thread.message_ids;
     message.in_reply_to = ids[ids.length - 1]!;
@@ -175,4 +175,10 @@ function finish(
 function subjectOf(job: EmailJob, template: PreparedTemplate, rendered: string): string {
   if (!template.has_subject && job.thread !== undefined) return followUpSubject(job.thread.subject);
   return oneLine(rendered);
+}
+
+/** A contact's name comes from outside and goes into a header. */
+function oneLineAddress({ name, address }: EmailAddress): EmailAddress {
+  const clean = { address: oneLine(address) };
+  return name === undefined ? clean : { name: oneLine(name), ...clean };
 }
