@@ -120,10 +120,6 @@ export function composeEmail(batch: readonly EmailJob[]): Promise<EmailResult[]>
   return shared.composeEmail(batch);
 }
 
-export function closeComposer(): Promise<void> {
-  return shared.close();
-}
-
 function renderHere(fast: NonNullable<PreparedTemplate['fast']>, values: readonly Scalar[]): RenderResult {
   let budget = liquid.MAX_OUTPUT_CHARS;
   const subject = renderFast(fast.subject, values, budget);
