@@ -8,6 +8,8 @@
  */
 import { convert } from 'html-to-text';
 import * as engine from '../../src/content/engine.mjs';
+import * as liquid from '../../src/content/liquid.mjs';
+import * as tree from '../../src/content/tree.mjs';
 import { htmlFooter, textFooter, wrapHtml } from './layout.ts';
 
 export interface TemplateSource {
@@ -47,7 +49,7 @@ function present(body: string | null | undefined): string | null {
  * some messages it would be missing.
  */
 function mentionsLink(source: string): boolean {
-  return engine.describe(source).some((node) => {
+  return tree.describe(source).some((node) => {
     if (node.type !== 'output') return false;
     const [operand] = node.value.operands;
     return operand?.kind === 'path' && operand.path.join('.') === 'unsubscribe_url';
@@ -59,13 +61,13 @@ const OPEN = '\uE000';
 const CLOSE = '\uE001';
 const MARK = /\uE000(\d+)\uE001/g;
 /** A line that holds nothing but marks, with the line breaks before (looked at) and after (taken). */
-const MARK_LINE = /(?<=^|(\n+))[^\S\n]*((?:\uE000\d+\uE001)+)(\n+)/g;
+const MARK_LINE = /(?<=^|(\n+))[^\S\n]*((?:\uE000\d+\uE001)+)(\n+|$)/g;
 
 /** The text source of an HTML source: markup goes, links stay as `text [address]`, Liquid stays in place. */
 export function textFromHtml(source: string): string {
   const pieces: { source: string; isTag: boolean }[] = [];
   let raw = false;
-  const marked = engine
+  const marked = liquid
     .splitSource(source)
     .map((piece) => {
       if (piece.kind === 'tag' && (piece.name === 'raw' || piece.name === 'endraw'))
@@ -90,7 +92,7 @@ export function textFromHtml(source: string): string {
   return text
     .replace(MARK_LINE, (line, before: string | undefined, marks: string, after: string) => {
       // A tag prints nothing, so a line of its own would leave an empty line in every message.
-      return isTags(marks) ? marks + after.slice(before?.length ?? 0) : line;
+      return isTags(marks) ? marks + after.slice(before?.length ?? after.length) : line;
     })
     .replace(MARK, (_, index: string) => pieces[Number(index)]!.source);
 }
@@ -104,7 +106,7 @@ const LINK_VARIABLE = /^\{\{-?\s*unsubscribe_url\s*-?\}\}$/;
 export function htmlFromText(source: string): string {
   const pieces: string[] = [];
   let raw = false;
-  const marked = engine
+  const marked = liquid
     .splitSource(source.replace(/\r\n?/g, '\n'))
     .map((piece) => {
       if (piece.kind === 'tag' && (piece.name === 'raw' || piece.name === 'endraw'))

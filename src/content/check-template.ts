@@ -2,7 +2,8 @@
  * Checks a template before it is published [SEQ-5]. In: one source and the attribute keys the organization
  * knows. Out: every problem at once, with its line, or the variables it uses.
  */
-import * as engine from '../../src/content/engine.mjs';
+import * as liquid from '../../src/content/liquid.mjs';
+import * as tree from '../../src/content/tree.mjs';
 import { type Inspection, inspect, type VariableUse } from './inspect.ts';
 import { ATTRIBUTE_PREFIX, basePath, RESERVED_ROOTS, VALUE_PROPERTIES, VARIABLES } from './variables.ts';
 
@@ -46,9 +47,9 @@ const OBJECTS: ReadonlySet<string> = new Set([
 export function checkTemplate(source: string, kind: TemplateKind, options: CheckOptions = {}): TemplateCheck {
   const problems = sourceProblems(source, kind);
   if (problems.length > 0) return { ok: false, problems };
-  let nodes: ReturnType<typeof engine.describe>;
+  let nodes: ReturnType<typeof tree.describe>;
   try {
-    nodes = engine.describe(source);
+    nodes = tree.describe(source);
   } catch (error) {
     return { ok: false, problems: [syntaxProblem(error)] };
   }
@@ -62,13 +63,13 @@ export function checkTemplate(source: string, kind: TemplateKind, options: Check
 }
 
 function syntaxProblem(error: unknown): TemplateProblem {
-  return { code: 'syntax', message: engine.errorMessage(error), line: engine.errorLine(error) };
+  return { code: 'syntax', message: liquid.errorMessage(error), line: liquid.errorLine(error) };
 }
 
 /** What can be said before the source is parsed, and what would keep it from being parsed. */
 function sourceProblems(source: string, kind: TemplateKind): TemplateProblem[] {
-  if (source.length > engine.MAX_SOURCE_CHARS) {
-    const message = `The template is longer than ${engine.MAX_SOURCE_CHARS} characters.`;
+  if (source.length > liquid.MAX_SOURCE_CHARS) {
+    const message = `The template is longer than ${liquid.MAX_SOURCE_CHARS} characters.`;
     return [{ code: 'too_large', message, line: 1 }];
   }
   const problems: TemplateProblem[] = [];
@@ -76,14 +77,18 @@ function sourceProblems(source: string, kind: TemplateKind): TemplateProblem[] {
     problems.push({ code: 'line_break', message: 'A subject is one line.', line: 1 });
   }
   try {
-    const { tags, deepest } = engine.scanTags(source);
+    const { tags, deepest, pieces } = liquid.scanTags(source);
     for (const tag of tags) {
       if (tag.known) continue;
-      const message = `There is no tag "${tag.name}". Allowed: ${engine.TAGS.join(', ')}.`;
+      const message = `There is no tag "${tag.name}". Allowed: ${liquid.TAGS.join(', ')}.`;
       problems.push({ code: 'unknown_tag', message, line: tag.line });
     }
-    if (deepest > engine.MAX_DEPTH) {
-      const message = `Blocks are nested deeper than ${engine.MAX_DEPTH}.`;
+    if (pieces > liquid.MAX_PIECES) {
+      const message = `The template has more than ${liquid.MAX_PIECES} pieces of text, outputs and tags.`;
+      problems.push({ code: 'too_large', message, line: 1 });
+    }
+    if (deepest > liquid.MAX_DEPTH) {
+      const message = `Blocks are nested deeper than ${liquid.MAX_DEPTH}.`;
       problems.push({ code: 'too_deep', message, line: 1 });
     }
   } catch (error) {
@@ -96,7 +101,7 @@ function languageProblems(found: Inspection): TemplateProblem[] {
   const problems: TemplateProblem[] = [];
   for (const filter of found.filters) {
     if (!filter.known) {
-      const message = `There is no filter "${filter.name}". Allowed: ${engine.FILTERS.join(', ')}.`;
+      const message = `There is no filter "${filter.name}". Allowed: ${liquid.FILTERS.join(', ')}.`;
       problems.push({ code: 'unknown_filter', message, line: filter.line });
     }
   }

@@ -5,7 +5,9 @@
  * Nearly all templates take the fast path, on this thread; the others go to the worker in one round trip a
  * batch. The caller sees no difference.
  */
-import * as engine from '../../src/content/engine.mjs';
+
+import type * as engine from '../../src/content/engine.mjs';
+import * as liquid from '../../src/content/liquid.mjs';
 import { contentHash } from './content-hash.ts';
 import { renderFast } from './fast.ts';
 import { followUpSubject, oneLine } from './headers.ts';
@@ -16,8 +18,8 @@ import {
   takeValues,
   usedValues,
 } from './prepare.ts';
-import { createRenderPool, type RenderPool } from './render-pool.ts';
-import type { RenderJob, RenderResult, WorkerLimits } from './render-worker.ts';
+import { type RenderJob, RenderPool } from './render-pool.ts';
+import type { RenderResult, WorkerLimits } from './render-worker.ts';
 import type { Scalar } from './scalar.ts';
 import type { TemplateVars } from './variables.ts';
 
@@ -91,7 +93,7 @@ export function createComposer(limits?: WorkerLimits): Composer {
       }
     }
     if (slow.length > 0) {
-      pool ??= createRenderPool(limits);
+      pool ??= new RenderPool(limits);
       const rendered = await pool.composeBatch(slow.map(({ job }) => job));
       for (const [place, { index, job }] of slow.entries()) {
         const template = job.template as PreparedTemplate;
@@ -118,12 +120,8 @@ export function composeEmail(batch: readonly EmailJob[]): Promise<EmailResult[]>
   return shared.composeEmail(batch);
 }
 
-export function closeComposer(): Promise<void> {
-  return shared.close();
-}
-
 function renderHere(fast: NonNullable<PreparedTemplate['fast']>, values: readonly Scalar[]): RenderResult {
-  let budget = engine.MAX_OUTPUT_CHARS;
+  let budget = liquid.MAX_OUTPUT_CHARS;
   const subject = renderFast(fast.subject, values, budget);
   if (typeof subject !== 'string') return { ok: false, ...subject };
   budget -= subject.length;
@@ -147,15 +145,15 @@ function finish(
   const { text, html } = rendered;
   const message: ComposedEmail = {
     kind: 'email',
-    from: job.from,
-    to: job.to,
+    from: oneLineAddress(job.from),
+    to: oneLineAddress(job.to),
     subject,
     text,
     html,
     message_id: job.message_id,
     headers: job.headers,
   };
-  if (job.reply_to !== undefined) message.reply_to = job.reply_to;
+  if (job.reply_to !== undefined) message.reply_to = oneLineAddress(job.reply_to);
   if (job.thread !== undefined && job.thread.message_ids.length > 0) {
     const ids = job.thread.message_ids;
     message.in_reply_to = ids[ids.length - 1]!;
@@ -173,4 +171,10 @@ function finish(
 function subjectOf(job: EmailJob, template: PreparedTemplate, rendered: string): string {
   if (!template.has_subject && job.thread !== undefined) return followUpSubject(job.thread.subject);
   return oneLine(rendered);
+}
+
+/** A contact's name comes from outside and goes into a header. */
+function oneLineAddress({ name, address }: EmailAddress): EmailAddress {
+  const clean = { address: oneLine(address) };
+  return name === undefined ? clean : { name: oneLine(name), ...clean };
 }

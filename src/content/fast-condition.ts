@@ -2,7 +2,7 @@
  * The conditions of the fast path: variables, equality with a literal, `and`, `or`, `not`. Everything is decided
  * as liquidjs decides it, false and absent being the only untrue values.
  */
-import type { Operand } from '../../src/content/engine.mjs';
+import type { Operand } from '../../src/content/tree.mjs';
 import { isNothing, type Scalar } from './scalar.ts';
 
 export type Condition =

@@ -2,7 +2,7 @@
  * The filters of the fast path: those whose work and output are bounded by their input and their literal
  * arguments. Each does exactly what liquidjs does for texts, numbers and truths.
  */
-import type { FilterArgument, FilterUse } from '../../src/content/engine.mjs';
+import type { FilterArgument, FilterUse } from '../../src/content/tree.mjs';
 import { isNothing, type Scalar } from './scalar.ts';
 
 export type FastFilter = (value: Scalar) => Scalar;

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as engine from '../../src/content/engine.mjs';
+import * as liquid from '../../src/content/liquid.mjs';
+import * as tree from '../../src/content/tree.mjs';
 import { compileFast, type FastTemplate, renderFast } from './fast.ts';
 import { inspect } from './inspect.ts';
 import type { Scalar } from './scalar.ts';
@@ -20,7 +22,7 @@ function scopeOf(values: readonly Scalar[]): object {
 }
 
 function compile(source: string, html: boolean): FastTemplate | null {
-  return compileFast(engine.describe(source), html, slotOf);
+  return compileFast(tree.describe(source), html, slotOf);
 }
 
 function byLiquid(source: string, html: boolean, values: readonly Scalar[]): string | engine.Refusal {
@@ -120,7 +122,7 @@ describe('the fast path', () => {
       const fast = compile(template, html);
       if (fast === null) return;
       accepted++;
-      expect(renderFast(fast, given, engine.MAX_OUTPUT_CHARS)).toEqual(byLiquid(template, html, given));
+      expect(renderFast(fast, given, liquid.MAX_OUTPUT_CHARS)).toEqual(byLiquid(template, html, given));
     });
     fc.assert(property, { numRuns: 4_000 });
     // The property would be worth nothing if most templates were left to liquidjs anyway.
@@ -158,14 +160,12 @@ describe('the fast path', () => {
 
   it('stops at the size limit', () => {
     const fast = compile('{{ contact.first_name }}'.repeat(200), true)!;
-    const result = renderFast(fast, ['<'.repeat(10_000), null, null, null, null], engine.MAX_OUTPUT_CHARS);
+    const result = renderFast(fast, ['<'.repeat(10_000), null, null, null, null], liquid.MAX_OUTPUT_CHARS);
     expect(result).toMatchObject({ reason: 'output_too_large' });
   });
 
   it('knows the same variables as the inspection that takes the values', () => {
-    const tree = engine.describe(
-      '{% if contact.company == "x" %}{{ sender.name | default: "y" }}{% endif %}',
-    );
-    expect(inspect(tree).uses.map((use) => slotOf(use.path))).toEqual([1, 3]);
+    const nodes = tree.describe('{% if contact.company == "x" %}{{ sender.name | default: "y" }}{% endif %}');
+    expect(inspect(nodes).uses.map((use) => slotOf(use.path))).toEqual([1, 3]);
   });
 });

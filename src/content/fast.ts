@@ -6,7 +6,10 @@
  * In: the plain tree of a source. Out: steps, or null when the template is anything but trivially safe. A
  * property test holds it equal to liquidjs, character by character and refusal by refusal.
  */
+
 import * as engine from '../../src/content/engine.mjs';
+import * as liquid from '../../src/content/liquid.mjs';
+import type * as tree from '../../src/content/tree.mjs';
 import { type Condition, compileCondition, holds } from './fast-condition.ts';
 import { type FastFilter, fastFilter } from './fast-filter.ts';
 import { isBlankText, isNothing, type Scalar } from './scalar.ts';
@@ -30,7 +33,7 @@ export const MAX_FAST_VALUE_CHARS = 16_384;
 
 /** `slotOf` gives the place of a variable among the message's values, or -1 when it is not a plain one. */
 export function compileFast(
-  nodes: engine.TemplateNode[],
+  nodes: tree.TemplateNode[],
   html: boolean,
   slotOf: (path: string[]) => number,
 ): FastTemplate | null {
@@ -38,7 +41,7 @@ export function compileFast(
   return steps === null ? null : { steps, html };
 }
 
-function compileSteps(nodes: engine.TemplateNode[], slotOf: (path: string[]) => number): Step[] | null {
+function compileSteps(nodes: tree.TemplateNode[], slotOf: (path: string[]) => number): Step[] | null {
   const steps: Step[] = [];
   for (const node of nodes) {
     const step = compileStep(node, slotOf);
@@ -48,7 +51,7 @@ function compileSteps(nodes: engine.TemplateNode[], slotOf: (path: string[]) => 
   return steps;
 }
 
-function compileStep(node: engine.TemplateNode, slotOf: (path: string[]) => number): Step | null {
+function compileStep(node: tree.TemplateNode, slotOf: (path: string[]) => number): Step | null {
   if (node.type === 'text') return { kind: 'text', text: node.text };
   if (node.type === 'output') return compileOutput(node.value, slotOf);
   if (node.type !== 'if') return null;
@@ -64,7 +67,7 @@ function compileStep(node: engine.TemplateNode, slotOf: (path: string[]) => numb
   return otherwise === null ? null : { kind: 'choice', branches, otherwise };
 }
 
-function compileOutput(value: engine.ValueUse, slotOf: (path: string[]) => number): Step | null {
+function compileOutput(value: tree.ValueUse, slotOf: (path: string[]) => number): Step | null {
   const [operand] = value.operands;
   if (value.operands.length !== 1 || operand?.kind !== 'path') return null;
   const slot = slotOf(operand.path);
@@ -140,5 +143,5 @@ function escapeText(text: string): string {
 }
 
 function tooLarge(): engine.Refusal {
-  return { reason: 'output_too_large', detail: `over ${engine.MAX_OUTPUT_CHARS} characters` };
+  return { reason: 'output_too_large', detail: `over ${liquid.MAX_OUTPUT_CHARS} characters` };
 }

@@ -3,7 +3,7 @@
  * stands, so that the check can judge it and the composer can take just these values from the data.
  */
 // The path works from `src/` and from `dist/` alike: the engine is one plain file that is never copied.
-import type { FilterUse, Operand, TemplateNode, ValueUse } from '../../src/content/engine.mjs';
+import type { FilterUse, Operand, TemplateNode, ValueUse } from '../../src/content/tree.mjs';
 
 export interface VariableUse {
   path: string[];

@@ -4,6 +4,8 @@
  */
 import { LRUCache } from 'lru-cache';
 import * as engine from '../../src/content/engine.mjs';
+import * as liquid from '../../src/content/liquid.mjs';
+import * as tree from '../../src/content/tree.mjs';
 import { assemble, type TemplateSource } from './assemble.ts';
 import { compileFast, type FastTemplate, MAX_FAST_VALUE_CHARS } from './fast.ts';
 import { inspect } from './inspect.ts';
@@ -41,18 +43,20 @@ export function prepareTemplate(template: EmailTemplate): Preparation {
 function prepareNow(template: EmailTemplate): Preparation {
   try {
     for (const source of [template.subject, template.text, template.html]) {
-      // Throws for a source that is too long or too deep to be looked at here.
-      if (typeof source === 'string') engine.parse(source, false);
+      if (typeof source !== 'string') continue;
+      if (source.length > liquid.MAX_SOURCE_CHARS) throw new Error('the template is too large');
+      // The strict parse, so that an unknown tag or filter is found here and not in the worker.
+      engine.parse(source, false);
     }
     return { ok: true, template: compile(template.hash, template) };
   } catch (error) {
-    return { ok: false, detail: `line ${engine.errorLine(error)}: ${engine.errorMessage(error)}` };
+    return { ok: false, detail: `line ${liquid.errorLine(error)}: ${liquid.errorMessage(error)}` };
   }
 }
 
 function compile(key: string, template: TemplateSource): PreparedTemplate {
   const { subject, text, html } = assemble(template);
-  const trees = [subject, text, html].map((source) => engine.describe(source));
+  const trees = [subject, text, html].map((source) => tree.describe(source));
   const used = trees.flatMap((tree) => {
     const found = inspect(tree);
     const dynamic = found.dynamic[0];

@@ -15,10 +15,10 @@ export interface RenderTemplate {
   paths: string[][];
 }
 
-export interface RenderJob {
+/** One row: `values` is a JSON array with one value for each path of the template. */
+export interface RenderRow {
   template: RenderTemplate;
-  /** JSON values, one for each path. */
-  values: unknown[];
+  values: string;
 }
 
 export type RenderResult =
@@ -87,9 +87,10 @@ export class RenderWorker {
   }
 
   /** Renders rows in order; one run at a time. */
-  run(jobs: readonly RenderJob[]): Promise<RunOutcome> {
+  run(rows: readonly RenderRow[]): Promise<RunOutcome> {
     const added: unknown[] = [];
-    const rows = jobs.map(({ template, values }) => [this.#numberOf(template, added), ...values]);
+    const numbers = rows.map((row) => this.#numberOf(row.template, added));
+    const values = rows.map((row) => row.values);
     this.#progress[0] = 0;
     this.#worker.ref();
     return new Promise((resolve) => {
@@ -101,7 +102,7 @@ export class RenderWorker {
         resolve(outcome);
       };
       if (!this.#alive) this.#died('template_error', 'the render worker ended');
-      else this.#worker.postMessage({ run: ++this.#runs, added, rows: JSON.stringify(rows) });
+      else this.#worker.postMessage({ run: ++this.#runs, added, numbers, values });
     });
   }
 

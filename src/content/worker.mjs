@@ -1,11 +1,12 @@
 /**
  * The render worker: everything in this thread may be stopped from outside at any instant, and nothing in it is
- * worth keeping. In: a batch of rows, each the number of a template and its values; templates only the first
- * time. Out: four texts a row. Before each row its number is written where the other side can see it, so that
+ * worth keeping. In: a batch of rows, each the number of a template and its values as JSON; templates only
+ * the first time. Out: four texts a row. Before each row its number is written where the other side can see it, so that
  * whoever stops the thread knows under which row it hung.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { errorMessage, parse, renderParts } from './engine.mjs';
+import { parse, renderParts } from './engine.mjs';
+import { errorMessage } from './liquid.mjs';
 
 /** @typedef {{ sources: string[], paths: string[][], parts: object[] | null, slow: number }} Template */
 
@@ -16,52 +17,50 @@ const progress = new Int32Array(workerData.progress);
 /** @type {Map<number, Template>} */
 const templates = new Map();
 
-parentPort.on('message', ({ run, added, rows }) => {
+parentPort.on('message', ({ run, added, numbers, values }) => {
   for (const [number, subject, text, html, paths] of added) {
     templates.set(number, { sources: [subject, text, html], paths, parts: null, slow: 0 });
   }
   for (const template of templates.values()) template.slow = 0;
-  const batch = JSON.parse(rows);
   const out = [];
-  for (let i = 0; i < batch.length; i++) {
+  for (let i = 0; i < numbers.length; i++) {
     Atomics.store(progress, 0, i + 1);
-    renderRow(batch[i], out);
+    renderRow(templates.get(numbers[i]), values[i], out);
   }
   // More than there are rows: finished, whatever the clock of the other side says.
-  Atomics.store(progress, 0, batch.length + 1);
+  Atomics.store(progress, 0, numbers.length + 1);
   parentPort.postMessage({ run, out });
 });
 
 /** Appends `'', subject, text, html` or `reason, detail, '', ''`. */
-function renderRow(row, out) {
-  const template = templates.get(row[0]);
+function renderRow(template, values, out) {
   if (template.slow >= SLOW_LIMIT) {
     out.push('template_timeout', 'the template was too slow for others of its batch', '', '');
     return;
   }
-  const result = render(template, row);
+  const result = render(template, values);
   if (result.reason === 'template_timeout') template.slow++;
   if (Array.isArray(result)) out.push('', ...result);
   else out.push(result.reason, result.detail, '', '');
 }
 
-function render(template, row) {
+function render(template, values) {
   try {
     template.parts ??= template.sources.map((source, index) => parse(source, index === 2));
   } catch (error) {
     return { reason: 'template_error', detail: errorMessage(error) };
   }
-  return renderParts(template.parts, scopeOf(template.paths, row));
+  return renderParts(template.parts, scopeOf(template.paths, JSON.parse(values)));
 }
 
 /** Objects without a prototype, so that no name in a template means more than the values given. */
-function scopeOf(paths, row) {
+function scopeOf(paths, values) {
   const scope = Object.create(null);
   for (let i = 0; i < paths.length; i++) {
     const path = paths[i];
     let at = scope;
     for (let j = 0; j < path.length - 1; j++) at = at[path[j]] ??= Object.create(null);
-    at[path[path.length - 1]] = row[i + 1];
+    at[path[path.length - 1]] = values[i];
   }
   return scope;
 }
