@@ -94,7 +94,6 @@ async function write(
   const settled = await settleRows(tx, ctx, rules, batch.rows, wary);
   const before = await turn;
   if (before === null) throw new Superseded();
-  await report(tx, ctx, rules.import_id, settled);
   const counts = countUp(before, settled);
   const moved =
     await tx.run(sql`UPDATE imports SET next_byte = ${batch.next_byte}, next_row = ${batch.next_row},
@@ -102,6 +101,7 @@ async function write(
     WHERE org_id = ${ctx.org} AND id = ${rules.import_id} AND status = 'running' AND next_byte = ${batch.from_byte}`);
   // Everything above is undone with this transaction.
   if (moved === 0) throw new Superseded();
+  await report(tx, ctx, rules.import_id, settled);
   return counts;
 }
 
