@@ -7,6 +7,8 @@ import { memberRoutes } from './resources/members.ts';
 import { organizationRoutes } from './resources/organization.ts';
 import { sandboxRoutes } from './resources/sandbox.ts';
 import { senderRoutes } from './resources/senders.ts';
+import { sequenceRoutes } from './resources/sequences.ts';
+import { switchRoutes } from './resources/switches.ts';
 import type { Route } from './route.ts';
 
 export function allRoutes(deps: ApiDeps): Route[] {
@@ -15,6 +17,8 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...memberRoutes(deps),
     ...apiKeyRoutes(deps),
     ...senderRoutes(deps),
+    ...sequenceRoutes(deps),
+    ...switchRoutes(deps),
     ...auditRoutes(deps),
     ...sandboxRoutes(deps),
     ...healthRoutes(deps),

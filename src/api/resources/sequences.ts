@@ -1,0 +1,278 @@
+/** `/api/outreach/sequences`: drafts, publishing, switching, previews and numbers. */
+import { z } from 'zod';
+import { TOUCH_STATES } from '../../ledger/states.ts';
+import { archiveSequence, restoreSequence } from '../../plan/sequences/archive.ts';
+import {
+  definitionSchema,
+  reenrollSchema,
+  stepSchema,
+  windowSchema,
+} from '../../plan/sequences/definition.ts';
+import { ENROLLMENT_STATUSES } from '../../plan/sequences/lifecycle.ts';
+import { previewSequence } from '../../plan/sequences/preview.ts';
+import { publishSequence } from '../../plan/sequences/publish.ts';
+import {
+  createSequence,
+  deleteSequence,
+  getSequence,
+  listSequences,
+  SEQUENCE_STATUSES,
+  updateSequence,
+} from '../../plan/sequences/sequences.ts';
+import { sequenceStats } from '../../plan/sequences/stats.ts';
+import { turnSequence } from '../../plan/switches.ts';
+import type { ApiDeps } from '../deps.ts';
+import { receipt, waitQuery } from '../receipt.ts';
+import { created, ok, type Route, route } from '../route.ts';
+import { id, idParams, line, page, pageQuery, time } from '../schemas.ts';
+
+const tag = 'Sequences';
+const path = '/api/outreach/sequences';
+const fields = definitionSchema.shape;
+const count = z.number().int();
+
+const summary = z.object({
+  id,
+  name: z.string(),
+  status: z.enum(SEQUENCE_STATUSES),
+  epoch: count.describe('Rises with each pause and resume'),
+  published_version: count.nullable().describe('null: never published'),
+  published_at: time.nullable(),
+  draft_differs: z.boolean().describe('Whether the draft says something else than what is published'),
+  created_by: z.string(),
+  created_at: time,
+  updated_at: time,
+});
+
+function counts<const K extends readonly string[]>(keys: K) {
+  const shape = Object.fromEntries([...keys, 'total'].map((key) => [key, count]));
+  return z.object(shape as Record<K[number] | 'total', typeof count>);
+}
+
+const sequence = summary
+  .extend({
+    sender_ids: z.array(id),
+    window: windowSchema.nullable(),
+    time_zone: z.string().nullable(),
+    reenroll: reenrollSchema,
+    steps: z.array(stepSchema.required({ id: true })),
+    enrollments: counts(ENROLLMENT_STATUSES),
+  })
+  .meta({ id: 'Sequence', description: 'The draft, and how far it is from what is published' });
+
+const newSequence = definitionSchema.extend({ name: line(200) });
+
+const patch = z.strictObject({
+  name: line(200).optional(),
+  sender_ids: fields.sender_ids.unwrap().optional(),
+  window: windowSchema.nullable().optional(),
+  time_zone: fields.time_zone.unwrap().nullable().optional(),
+  reenroll: reenrollSchema.optional(),
+  steps: fields.steps.unwrap().optional().describe('All steps; one that keeps its id stays the same step'),
+});
+
+const version = z.object({ id, number: count, published_by: z.string(), published_at: time });
+
+const preview = z.object({
+  contact_id: id,
+  refused: z
+    .enum(['no_address', 'suppressed', 'opted_out', 'no_consent'])
+    .nullable()
+    .describe('Why the contact would not be enrolled at all'),
+  to: z.string().nullable(),
+  sender: z
+    .object({ id, name: z.string(), from: z.object({ name: z.string().nullable(), address: z.string() }) })
+    .nullable(),
+  steps: z.array(
+    z.object({
+      step_id: id,
+      step_no: count,
+      channel: z.string(),
+      mode: z.string(),
+      at: time.nullable().describe('When it would go, if every step before it goes at its time'),
+      until: time.nullable().describe('Until when its window stays open; null: nothing limits it'),
+      subject: z.string().nullable(),
+      text: z.string().nullable(),
+      html: z.string().nullable(),
+      problem: z.object({ code: z.string(), detail: z.string() }).nullable(),
+    }),
+  ),
+});
+
+const stats = z.object({
+  sequence_id: id,
+  enrollments: counts(ENROLLMENT_STATUSES),
+  touches: counts(TOUCH_STATES).extend({ waiting: count.describe('planned, sending and unknown together') }),
+  reasons: z.array(z.object({ state: z.enum(TOUCH_STATES), reason: z.string(), count })),
+  steps: z.array(counts(TOUCH_STATES).extend({ step_id: id })),
+});
+
+export function sequenceRoutes(deps: ApiDeps): Route[] {
+  return [...drafts(deps), ...published(deps), ...looks(deps)];
+}
+
+function drafts({ db }: ApiDeps): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path,
+      tag,
+      summary: 'List sequences',
+      scope: 'outreach:read',
+      query: pageQuery.extend({ status: z.enum(SEQUENCE_STATUSES).optional() }),
+      answers: { 200: page(summary.extend({ step_count: count })) },
+      handle: async (caller, { query }) => ok(await listSequences(db, caller, query)),
+    }),
+    route({
+      method: 'POST',
+      path,
+      tag,
+      summary: 'Make a sequence',
+      about: 'It is a draft until it is published, and may be incomplete. Steps without an id get one.',
+      scope: 'outreach:write',
+      body: newSequence,
+      answers: { 201: sequence },
+      handle: async (caller, { body }) => {
+        const made = await createSequence(db, caller, body);
+        return created(made, `${path}/${made.id}`);
+      },
+    }),
+    route({
+      method: 'GET',
+      path: `${path}/:id`,
+      tag,
+      summary: 'Read a sequence',
+      scope: 'outreach:read',
+      params: idParams,
+      answers: { 200: sequence },
+      handle: async (caller, { params }) => ok(await getSequence(db, caller, params.id)),
+    }),
+    route({
+      method: 'PATCH',
+      path: `${path}/:id`,
+      tag,
+      summary: 'Change the draft',
+      about: 'Only the fields given change. What is published stays as it is until it is published again.',
+      scope: 'outreach:write',
+      params: idParams,
+      body: patch,
+      answers: { 200: sequence },
+      problems: ['conflict'],
+      handle: async (caller, { params, body }) => ok(await updateSequence(db, caller, params.id, body)),
+    }),
+    route({
+      method: 'DELETE',
+      path: `${path}/:id`,
+      tag,
+      summary: 'Delete a sequence that nobody was ever enrolled in',
+      scope: 'outreach:write',
+      params: idParams,
+      answers: { 204: null },
+      problems: ['sequence_in_use'],
+      handle: async (caller, { params }) => {
+        await deleteSequence(db, caller, params.id);
+        return { status: 204 };
+      },
+    }),
+  ];
+}
+
+const reason = z.strictObject({ reason: line(500).optional() });
+
+function published({ db }: ApiDeps): Route[] {
+  return [
+    route({
+      method: 'POST',
+      path: `${path}/:id/publish`,
+      tag,
+      summary: 'Publish the draft as a new version',
+      about:
+        'Everything is checked; all problems are listed at once, each with its field. New enrollments get the new version, those under way keep theirs. Publishing an unchanged draft gives the same version again.',
+      scope: 'outreach:write',
+      params: idParams,
+      answers: { 200: z.object({ sequence, version, changed: z.boolean() }) },
+      problems: ['sequence_invalid', 'conflict'],
+      handle: async (caller, { params }) => ok(await publishSequence(db, caller, params.id)),
+    }),
+    ...(['pause', 'resume'] as const).map((verb) =>
+      route({
+        method: 'POST',
+        path: `${path}/:id/${verb}`,
+        tag,
+        summary: verb === 'pause' ? 'Stop a sequence, at once' : 'Let its held messages go on',
+        scope: 'outreach:write',
+        params: idParams,
+        query: waitQuery,
+        body: reason,
+        answers: { 200: z.object({ sequence, receipt }) },
+        problems: ['sequence_not_published', 'conflict'],
+        handle: async (caller, { params, query, body }) => {
+          const options = { reason: body.reason, wait_ms: query.wait };
+          const done = await turnSequence(db, caller, params.id, verb === 'pause', options);
+          return ok({ sequence: await getSequence(db, caller, params.id), receipt: done });
+        },
+      }),
+    ),
+    route({
+      method: 'POST',
+      path: `${path}/:id/archive`,
+      tag,
+      summary: 'Put a sequence away',
+      about:
+        'It stops at once and takes nobody any more. Its enrollments keep their place, held. A draft has no receipt.',
+      scope: 'outreach:write',
+      params: idParams,
+      query: waitQuery,
+      body: reason,
+      answers: { 200: z.object({ sequence, receipt: receipt.nullable() }) },
+      problems: ['conflict'],
+      handle: async (caller, { params, query, body }) =>
+        ok(await archiveSequence(db, caller, params.id, { reason: body.reason, wait_ms: query.wait })),
+    }),
+    route({
+      method: 'POST',
+      path: `${path}/:id/restore`,
+      tag,
+      summary: 'Take an archived sequence out again',
+      about: 'One that was published comes back paused: resume it to let its messages go on.',
+      scope: 'outreach:write',
+      params: idParams,
+      answers: { 200: sequence },
+      problems: ['conflict'],
+      handle: async (caller, { params }) => ok(await restoreSequence(db, caller, params.id)),
+    }),
+  ];
+}
+
+function looks({ db, config }: ApiDeps): Route[] {
+  const site = config.public_url ?? `http://${config.host}:${config.port}`;
+  return [
+    route({
+      method: 'POST',
+      path: `${path}/:id/preview`,
+      tag,
+      summary: 'What the draft would send to a contact, and when',
+      about: 'A dry run: nothing is sent, no quota is used, nothing is written.',
+      scope: 'outreach:read',
+      params: idParams,
+      body: z.strictObject({ contact_id: id }),
+      answers: { 200: preview },
+      handle: async (caller, { params, body }) => {
+        const unsubscribe_url = `${site}/u/preview`;
+        return ok(await previewSequence(db, caller, params.id, { ...body, unsubscribe_url }));
+      },
+    }),
+    route({
+      method: 'GET',
+      path: `${path}/:id/stats`,
+      tag,
+      summary: 'A sequence in numbers',
+      about:
+        'Touches created are sent, failed, skipped, cancelled and waiting; enrolled are active, paused and each end.',
+      scope: 'outreach:read',
+      params: idParams,
+      answers: { 200: stats },
+      handle: async (caller, { params }) => ok(await sequenceStats(db, caller, params.id)),
+    }),
+  ];
+}
