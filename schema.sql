@@ -119,8 +119,7 @@ CREATE TABLE contact_tags (
   tag text NOT NULL,
   contact_id uuid NOT NULL,
   CONSTRAINT contact_tags_pkey PRIMARY KEY (org_id, tag, contact_id),
-  CONSTRAINT contact_tags_tag_check CHECK ((tag <> ''::text)),
-  CONSTRAINT contact_tags_org_id_contact_id_fkey FOREIGN KEY (org_id, contact_id) REFERENCES contacts(org_id, id) ON DELETE CASCADE
+  CONSTRAINT contact_tags_tag_check CHECK ((tag <> ''::text))
 );
 CREATE INDEX contact_tags_contact ON public.contact_tags USING btree (org_id, contact_id);
 -- row-level security: ENABLE, FORCE
@@ -160,17 +159,20 @@ CREATE TABLE contacts (
   time_zone_from text,
   attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
   import_id uuid,
+  search_name text GENERATED ALWAYS AS (lower(((COALESCE(first_name, ''::text) || ' '::text) || COALESCE(last_name, ''::text)))) STORED,
+  search_last_name text GENERATED ALWAYS AS (lower(last_name)) STORED,
+  search_company text GENERATED ALWAYS AS (lower(company)) STORED,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT contacts_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT contacts_time_zone_from_check CHECK ((time_zone_from = ANY (ARRAY['given'::text, 'phone'::text]))),
   CONSTRAINT contacts_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
 ) WITH (fillfactor=85);
-CREATE INDEX contacts_company ON public.contacts USING btree (org_id, lower(company) text_pattern_ops) WHERE (company IS NOT NULL);
+CREATE INDEX contacts_company ON public.contacts USING btree (org_id, search_company text_pattern_ops) WHERE (search_company IS NOT NULL);
 CREATE UNIQUE INDEX contacts_email ON public.contacts USING btree (org_id, email text_pattern_ops) WHERE (email IS NOT NULL);
 CREATE UNIQUE INDEX contacts_external_id ON public.contacts USING btree (org_id, external_id) WHERE (external_id IS NOT NULL);
-CREATE INDEX contacts_last_name ON public.contacts USING btree (org_id, lower(last_name) text_pattern_ops) WHERE (last_name IS NOT NULL);
-CREATE INDEX contacts_name ON public.contacts USING btree (org_id, lower(((COALESCE(first_name, ''::text) || ' '::text) || COALESCE(last_name, ''::text))) text_pattern_ops);
+CREATE INDEX contacts_last_name ON public.contacts USING btree (org_id, search_last_name text_pattern_ops) WHERE (search_last_name IS NOT NULL);
+CREATE INDEX contacts_name ON public.contacts USING btree (org_id, search_name text_pattern_ops);
 CREATE INDEX contacts_phone ON public.contacts USING btree (org_id, phone text_pattern_ops) WHERE (phone IS NOT NULL);
 -- row-level security: ENABLE, FORCE
 CREATE POLICY tenant ON contacts FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
@@ -222,8 +224,11 @@ CREATE TABLE enrollment_jobs (
   error text,
   created_by text NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
+  started_at timestamp with time zone,
   ended_at timestamp with time zone,
   CONSTRAINT enrollment_jobs_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT enrollment_jobs_check CHECK (((tag IS NULL) <> (contact_ids IS NULL))),
+  CONSTRAINT enrollment_jobs_policy_check CHECK ((policy = ANY (ARRAY['never'::text, 'if_ended'::text, 'restart'::text]))),
   CONSTRAINT enrollment_jobs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'completed'::text, 'cancelled'::text, 'failed'::text]))),
   CONSTRAINT enrollment_jobs_org_id_sequence_id_fkey FOREIGN KEY (org_id, sequence_id) REFERENCES sequences(org_id, id) ON DELETE CASCADE
 );
@@ -246,7 +251,7 @@ CREATE TABLE enrollments (
   step_id uuid NOT NULL,
   live_touch uuid NOT NULL,
   sender_id uuid NOT NULL,
-  thread uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+  thread text[] DEFAULT '{}'::text[] NOT NULL,
   thread_subject text,
   job_id uuid,
   enrolled_by text NOT NULL,
@@ -262,6 +267,8 @@ CREATE TABLE enrollments (
 ) WITH (fillfactor=60);
 CREATE INDEX enrollments_contact ON public.enrollments USING btree (org_id, contact_id, sequence_id, id);
 CREATE UNIQUE INDEX enrollments_live ON public.enrollments USING btree (org_id, sequence_id, contact_id) WHERE (status = ANY (ARRAY['active'::text, 'paused'::text]));
+CREATE INDEX enrollments_sequence ON public.enrollments USING btree (org_id, sequence_id, status, id);
+CREATE INDEX enrollments_status ON public.enrollments USING btree (org_id, status, id);
 -- row-level security: ENABLE, FORCE
 CREATE POLICY tenant ON enrollments FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
 GRANT INSERT, SELECT, UPDATE ON enrollments TO cadenza_app;
@@ -671,6 +678,7 @@ CREATE TABLE touches (
 CREATE INDEX touches_due ON public.touches USING btree (org_id, priority, wake_at) WHERE (wake_at IS NOT NULL);
 CREATE INDEX touches_held ON public.touches USING btree (org_id, held_by, id) WHERE (held_by IS NOT NULL);
 CREATE UNIQUE INDEX touches_live ON public.touches USING btree (org_id, contact_id, source_id) WHERE live;
+CREATE INDEX touches_review ON public.touches USING btree (org_id, id) WHERE needs_review;
 -- row-level security: ENABLE, FORCE
 CREATE POLICY picker ON touches FOR SELECT TO cadenza_picker USING true;
 CREATE POLICY tenant ON touches FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
@@ -678,13 +686,19 @@ GRANT INSERT, SELECT, UPDATE ON touches TO cadenza_app;
 GRANT SELECT (org_id, priority, wake_at) ON touches TO cadenza_picker;
 GRANT SELECT ON touches TO cadenza_readonly;
 
+-- FUNCTION audit_write(p_org uuid, p_entry jsonb, p_data jsonb) RETURNS void
+--   sql · VOLATILE · EXECUTE: cadenza_app
+
 -- FUNCTION authenticate_api_key(p_hash bytea) RETURNS TABLE(org_id uuid, id uuid, name text, role text, scopes text[], state text)
 --   plpgsql · VOLATILE · SET search_path=public, pg_temp · EXECUTE: cadenza_app
+
+-- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_at integer, p_next integer, p_after uuid, p_decided jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[]) RETURNS boolean
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION current_org() RETURNS uuid
 --   sql · STABLE · EXECUTE: cadenza_app
 
--- FUNCTION enroll(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_priority integer, p_job uuid, p_actor text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, enrollment_id uuid)
+-- FUNCTION enroll_batch(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_reason text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollment_cancel(p_org uuid, p_id uuid, p_epoch integer, p_reason text, p_receipt uuid, p_status text, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone) RETURNS TABLE(not_started integer, in_flight uuid[])
@@ -694,6 +708,9 @@ GRANT SELECT ON touches TO cadenza_readonly;
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollment_move(p_org uuid, p_id uuid, p_from text, p_touch uuid, p_touch_state text, p_cancel_as text, p_event text, p_reason text, p_actor text, p_generation integer, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_n integer, p_next_channel text, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_ends text, p_now timestamp with time zone) RETURNS text
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes text[], p_frozen text[], p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_resend boolean, p_now timestamp with time zone) RETURNS TABLE(touch_id uuid, verdict text, attempt integer, key_n integer, at timestamp with time zone)
@@ -723,7 +740,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION lane_next(p_now timestamp with time zone) RETURNS timestamp with time zone
 --   sql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
 
--- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, frozen text, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text)
+-- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, frozen text, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)

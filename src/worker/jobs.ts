@@ -7,6 +7,7 @@ import type { App } from '../app.ts';
 import { type ImportTask, importContactsTask } from '../contacts/import/run.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { wake } from '../ledger/wake.ts';
+import { bulkEnrollTask } from '../plan/sequences/bulk-enroll.ts';
 import { type HoldClass, releaseHeld } from '../plan/stop.ts';
 
 /** Tasks at once; each is one statement at a time. */
@@ -17,6 +18,9 @@ export function tasks(app: App): TaskList {
     async release_held(payload) {
       const job = payload as { org: Uuid; class: HoldClass; id: string; epoch: number };
       if ((await releaseHeld(app.db, job)) > 0) await wake(app.db, job.org);
+    },
+    async [bulkEnrollTask.name](payload, helpers) {
+      await bulkEnrollTask.run(app, payload, { worker: app.engine.worker, signal: helpers.abortSignal });
     },
     async import_contacts(payload, helpers) {
       await importContactsTask(app.db, payload as ImportTask, helpers.abortSignal);
