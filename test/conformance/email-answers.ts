@@ -43,6 +43,17 @@ export function answers(world: () => World, { credentials }: Abilities): void {
     expect(proxy.connections.total - before).toBe(1);
   });
 
+  it('many refusals over one connection leave nothing behind', async () => {
+    const { target, connect } = world();
+    const warnings: string[] = [];
+    const note = (warning: Error) => warnings.push(warning.message);
+    process.on('warning', note);
+    const connection = connect({ max_connections: 1 });
+    for (let n = 0; n < 15; n += 1) await connection.send(request(target.recipient('unknown')));
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+  });
+
   if (credentials)
     it('a wrong password is bad_credentials and does not end the message for good', async () => {
       const { target, proxy } = world();

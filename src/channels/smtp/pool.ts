@@ -106,12 +106,14 @@ async function usable(session: Session, deadline: number): Promise<boolean> {
   if (!session.needs_reset) return true;
   const limit = Math.min(RESET_LIMIT_MS, deadline - Date.now());
   const reset = await new Promise<boolean>((resolve) => {
-    const timer = setTimeout(resolve, limit, false);
     const settle = (ok: boolean): void => {
       clearTimeout(timer);
+      session.connection.off('end', lost);
       resolve(ok);
     };
-    session.connection.once('end', () => settle(false));
+    const lost = (): void => settle(false);
+    const timer = setTimeout(lost, limit);
+    session.connection.once('end', lost);
     session.connection.reset((error) => settle(!error));
   });
   session.needs_reset = !reset;
