@@ -223,7 +223,7 @@ describe('a batch', () => {
       job({ text: '{% for t in contact.attributes.tags %}{{ t }}{% endfor %}', layout: 'none' }),
       job({ text: '{{ contact.company }}' }),
       job({ text: '{% broken' }),
-      job({ text: '{% for a in (1..1000) %}{% for b in (1..1000) %}123{% endfor %}{% endfor %}' }),
+      job({ text: `{% for a in (1..1000) %}${'123'.repeat(3_000)}{% endfor %}` }),
       job({ text: 'last', layout: 'none' }),
     ]);
     expect(results.map((result) => (result.ok ? result.message.text : result.reason))).toEqual([
@@ -248,10 +248,13 @@ describe('a batch', () => {
     });
     const batch = Array.from({ length: 500 }, () => job({}, { template: shared }));
     await composer.composeEmail(batch);
-    const before = performance.now();
-    for (let i = 0; i < 20; i++) await composer.composeEmail(batch);
-    const microseconds = ((performance.now() - before) * 1_000) / 10_000;
-    // Six to ten here; the limit leaves room for a slow machine and still shows a road taken by mistake.
-    expect(microseconds).toBeLessThan(100);
+    let best = Infinity;
+    for (let i = 0; i < 30; i++) {
+      const before = performance.now();
+      await composer.composeEmail(batch);
+      best = Math.min(best, ((performance.now() - before) * 1_000) / batch.length);
+    }
+    // Six here, the best of thirty on a busy machine too; liquidjs on this thread would take over sixty.
+    expect(best).toBeLessThan(40);
   });
 });
