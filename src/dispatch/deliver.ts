@@ -40,9 +40,12 @@ export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): 
   const flights = new Flights(engine.limits.touches_in_flight, hooks.settled);
   const ready = new Ready();
   const limit = lane.careful ? 1 : engine.limits.batch;
-  while (!hooks.stop()) {
+  let open = true;
+  while (open && !hooks.stop()) {
     await engine.failpoint?.('before_read');
-    const due = await readDue(engine.db, lane.org, limit, ready.senders());
+    const due = (await readDue(engine.db, lane.org, limit, ready.senders())).filter(
+      (touch) => !flights.has(touch.id),
+    );
     if (due.length === 0 && ready.size === 0) {
       // What is in flight may plan touches that are due at once: look again when it has settled.
       if (flights.size === 0) break;
@@ -52,7 +55,7 @@ export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): 
     await engine.failpoint?.('after_read');
     if (lane.careful && due[0])
       await keepLane(engine.db, lane, engine.limits.lane_lease_ms, { made: false, suspect: due[0].id });
-    await work(engine, lane, due, ready, flights, limit);
+    open = await work(engine, lane, due, ready, flights, limit);
     if (lane.careful) {
       await flights.drain();
       await keepLane(engine.db, lane, engine.limits.lane_lease_ms, { made: true, suspect: null });
@@ -62,7 +65,7 @@ export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): 
   return flights.settled;
 }
 
-/** One batch: reconciled, composed, passed through the gate. */
+/** One batch: reconciled, composed, passed through the gate. False: the organization was switched off, leave its lane. */
 async function work(
   engine: Engine,
   lane: Lane,
@@ -70,11 +73,14 @@ async function work(
   ready: Ready,
   flights: Flights,
   limit: number,
-): Promise<void> {
+): Promise<boolean> {
   const situation = await readSituation(engine, lane.org, due, ready);
   const unknown = due.filter((touch) => touch.state === 'unknown');
   if (unknown.length > 0)
-    flights.start(unknown.length, () => reconcile(engine, lane.org, situation, unknown));
+    flights.start(
+      unknown.map((touch) => touch.id),
+      () => reconcile(engine, lane.org, situation, unknown),
+    );
   const composed = await compose(
     engine,
     lane.org,
@@ -83,13 +89,15 @@ async function work(
   );
   await engine.failpoint?.('after_compose');
   if (composed.refused.length > 0) {
-    flights.start(composed.refused.length, () => settleAll(engine, lane.org, null, composed.refused));
+    const ids = composed.refused.map((settlement) => settlement.touch_id);
+    flights.start(ids, () => settleAll(engine, lane.org, null, composed.refused));
   }
   ready.add(composed.ready);
   const going = ready.take(limit);
-  if (going.length > 0) await pass(engine, lane, situation, going, flights);
-  else if (flights.size > 0) await flights.next();
+  if (going.length > 0) return pass(engine, lane, situation, going, flights);
+  if (flights.size > 0) await flights.next();
   else if (ready.size > 0) await ready.wait();
+  return true;
 }
 
 /** What is read once a batch: settings, senders, versions. */
@@ -105,7 +113,7 @@ async function pass(
   situation: Situations,
   going: Composed[],
   flights: Flights,
-): Promise<void> {
+): Promise<boolean> {
   await flights.room(going.length);
   const token = newId();
   const deadline = performance.now() + engine.limits.budget_ms;
@@ -122,12 +130,15 @@ async function pass(
     else refused.push({ composed, verdict });
   }
   if (refused.length > 0) {
-    flights.start(refused.length, () => settleRefused(engine, lane.org, situation, refused, answer.at));
+    const ids = refused.map(({ verdict }) => verdict.id);
+    flights.start(ids, () => settleRefused(engine, lane.org, situation, refused, answer.at));
   }
   if (passed.length > 0) {
     const moments = { gated: answer.at, answered, deadline };
-    flights.start(passed.length, () => sendAndSettle(engine, lane.org, token, situation, passed, moments));
+    const ids = passed.map(({ verdict }) => verdict.id);
+    flights.start(ids, () => sendAndSettle(engine, lane.org, token, situation, passed, moments));
   }
+  return !refused.some(({ verdict }) => verdict.verdict === 'organization_paused');
 }
 
 /** Asks the gate for one batch. */

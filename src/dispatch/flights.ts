@@ -1,9 +1,12 @@
 /** What is under way beside the reading: bounded by the touches in it; a failure is kept until somebody looks. */
+import type { Uuid } from '../kernel/ids.ts';
+
 export class Flights {
   readonly #limit: number;
   readonly #onSettled: (count: number) => void;
   readonly #under = new Set<Promise<void>>();
-  #touches = 0;
+  /** The touches in them: the next read meets some of these again, still planned until their settle. */
+  readonly #touches = new Set<Uuid>();
   #failure: unknown = null;
   /** Sum of what the tasks settled. */
   settled = 0;
@@ -18,14 +21,18 @@ export class Flights {
     return this.#under.size;
   }
 
+  has(touch: Uuid): boolean {
+    return this.#touches.has(touch);
+  }
+
   /** Until so many touches more may be under way. Ask before the gate: what it lets go must start at once. */
   async room(touches: number): Promise<void> {
-    while (this.#touches > 0 && this.#touches + touches > this.#limit) await this.next();
+    while (this.#touches.size > 0 && this.#touches.size + touches > this.#limit) await this.next();
   }
 
   /** Starts a task now; it answers with how many touches it settled. */
-  start(touches: number, task: () => Promise<number>): void {
-    this.#touches += touches;
+  start(touches: readonly Uuid[], task: () => Promise<number>): void {
+    for (const id of touches) this.#touches.add(id);
     const running: Promise<void> = task()
       .then(
         (settled) => {
@@ -37,7 +44,7 @@ export class Flights {
         },
       )
       .finally(() => {
-        this.#touches -= touches;
+        for (const id of touches) this.#touches.delete(id);
         this.#under.delete(running);
       });
     this.#under.add(running);

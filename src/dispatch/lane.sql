@@ -32,10 +32,11 @@ BEGIN
   END LOOP;
 END $$;
 
--- lane_next: when the next touch of anybody falls due (null: nothing planned), so that a worker sleeps just that long.
-CREATE OR REPLACE FUNCTION lane_next(p_now timestamptz DEFAULT NULL) RETURNS timestamptz
+-- lane_next: milliseconds until the next touch of anybody falls due (null: nothing planned), so that a worker sleeps just
+-- that long. A length, not a time: the worker's clock may be another.
+CREATE OR REPLACE FUNCTION lane_next(p_now timestamptz DEFAULT NULL) RETURNS float8
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-  SELECT min(n.wake_at) FROM lanes l CROSS JOIN generate_series(0, 3) p(priority)
+  SELECT extract(epoch FROM min(n.wake_at) - coalesce(p_now, clock_timestamp()))::float8 * 1000 FROM lanes l CROSS JOIN generate_series(0, 3) p(priority)
     CROSS JOIN LATERAL (SELECT t.wake_at FROM touches t WHERE t.org_id = l.org_id AND t.priority = p.priority
       AND t.wake_at > coalesce(p_now, clock_timestamp()) ORDER BY t.wake_at LIMIT 1) n
 $$;

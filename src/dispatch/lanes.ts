@@ -60,10 +60,10 @@ export async function leaveLane(db: Database, lane: Lane, sleepMs: number): Prom
   );
 }
 
-/** When the next touch of anybody falls due, or null. */
-export async function nextDue(db: Database): Promise<Date | null> {
-  const [row] = await db.call<{ at: Date | null }>(sql`SELECT lane_next() AS at`);
-  return row?.at ?? null;
+/** Milliseconds until the next touch of anybody falls due; null: nothing is planned. */
+export async function untilNextDue(db: Database): Promise<number | null> {
+  const [row] = await db.call<{ ms: number | null }>(sql`SELECT lane_next() AS ms`);
+  return row?.ms ?? null;
 }
 
 /** A due touch with what composing and planning need of its enrollment and contact. */

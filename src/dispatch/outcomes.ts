@@ -16,6 +16,10 @@ const HARD_BOUNCES = new Set(['mailbox_unknown', 'address_rejected']);
 /** Refusals that say something about our account: the touch waits, the sender is held. */
 export const SENDER_FAULTS = new Set(['bad_credentials', 'sender_rejected']);
 
+/** `not_started` because this process was too slow, not because the provider could not be reached. */
+export const BUDGET_PASSED = 'budget_passed';
+const UNREACHABLE_WAIT_MS = 30_000;
+
 export interface Situation {
   touch: DueTouch;
   version: Version;
@@ -52,7 +56,13 @@ export function settlementOf(
         wake: at,
       };
     case 'not_started':
-      return { ...base, outcome: 'not_started', reason: outcome.reason, wake: at };
+      // Handed back unbegun is due at once; a provider that cannot be reached is left alone for a while. Neither is a try.
+      return {
+        ...base,
+        outcome: 'not_started',
+        reason: outcome.reason,
+        wake: outcome.reason === BUDGET_PASSED ? at : at + UNREACHABLE_WAIT_MS,
+      };
     case 'refused':
       return { ...base, ...refused(situation, outcome), detail: outcome.response ?? null };
   }

@@ -5,6 +5,7 @@
 import type { Connection, Message, SendOutcome } from '../channels/channel.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Engine } from './engine.ts';
+import { BUDGET_PASSED } from './outcomes.ts';
 
 export interface Outgoing {
   touch_id: Uuid;
@@ -15,7 +16,7 @@ export interface Outgoing {
 
 /** `deadline` is on the monotonic clock (performance.now), counted from before the gate was asked. */
 export async function send(engine: Engine, outgoing: Outgoing, deadline: number): Promise<SendOutcome> {
-  if (performance.now() > deadline) return { kind: 'not_started', reason: 'budget_passed' };
+  if (performance.now() > deadline) return { kind: 'not_started', reason: BUDGET_PASSED };
   try {
     return await outgoing.connection.send({
       touch_id: outgoing.touch_id,

@@ -6,7 +6,7 @@
 import pg from 'pg';
 import { deliver } from '../dispatch/deliver.ts';
 import type { Engine } from '../dispatch/engine.ts';
-import { expireGates, keepLane, type Lane, leaveLane, nextDue, takeLane } from '../dispatch/lanes.ts';
+import { expireGates, keepLane, type Lane, leaveLane, takeLane, untilNextDue } from '../dispatch/lanes.ts';
 import { dropSuspect } from '../dispatch/poison.ts';
 import { WAKE_CHANNEL } from '../ledger/wake.ts';
 
@@ -100,8 +100,7 @@ export class Worker {
 
   /** Milliseconds until something may be due. */
   async #untilNext(): Promise<number> {
-    const at = await nextDue(this.#engine.db);
-    const wait = at === null ? this.#options.poll_ms : at.getTime() - Date.now();
+    const wait = (await untilNextDue(this.#engine.db)) ?? this.#options.poll_ms;
     return Math.min(this.#options.poll_ms, Math.max(1, wait));
   }
 
