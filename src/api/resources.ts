@@ -1,14 +1,18 @@
 /** All resources, in the order of the API reference. */
 import type { ApiDeps } from './deps.ts';
 import { apiKeyRoutes } from './resources/api-keys.ts';
+import { attributeRoutes } from './resources/attributes.ts';
 import { auditRoutes } from './resources/audit.ts';
+import { contactRoutes } from './resources/contacts.ts';
 import { healthRoutes } from './resources/health.ts';
+import { importRoutes } from './resources/imports.ts';
 import { memberRoutes } from './resources/members.ts';
 import { organizationRoutes } from './resources/organization.ts';
 import { sandboxRoutes } from './resources/sandbox.ts';
 import { senderRoutes } from './resources/senders.ts';
 import { sequenceRoutes } from './resources/sequences.ts';
 import { switchRoutes } from './resources/switches.ts';
+import { suppressionRoutes } from './resources/suppressions.ts';
 import type { Route } from './route.ts';
 
 export function allRoutes(deps: ApiDeps): Route[] {
@@ -16,6 +20,10 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...organizationRoutes(deps),
     ...memberRoutes(deps),
     ...apiKeyRoutes(deps),
+    ...contactRoutes(deps),
+    ...attributeRoutes(deps),
+    ...importRoutes(deps),
+    ...suppressionRoutes(deps),
     ...senderRoutes(deps),
     ...sequenceRoutes(deps),
     ...switchRoutes(deps),

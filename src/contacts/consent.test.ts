@@ -172,7 +172,7 @@ describe('consent', () => {
     }
     await addSuppression(world.db, world.ours, { kind: 'email', address: email });
     const weaker = `address,reason\n${email},manual\n`;
-    await importSuppressions(world.db, world.ours, inPieces(Buffer.from(weaker)));
+    await importSuppressions(world.db, world.ours, Buffer.from(weaker));
     expect(
       await codeOf(removeSuppression(world.db, world.ours, { kind: 'email', address: email, why: 'please' })),
     ).toBe('conflict');

@@ -7,22 +7,10 @@ import { ADDRESS_KINDS, type Address, type AddressKind } from './contact.ts';
 import { normalizeEmail } from './email-address.ts';
 import { normalizeCountry, normalizePhone } from './phone-number.ts';
 import { MAX_TAGS, normalizeTag } from './tag.ts';
+import { TEXT_FIELDS, TEXT_LIMITS, type TextField } from './text-fields.ts';
 import { normalizeTimeZone } from './time-zone.ts';
 
-/** The longest text of a plain field, in characters. */
-const MAX_FIELD = 500;
 const MAX_ADDRESSES = 50;
-
-export const TEXT_FIELDS = [
-  'external_id',
-  'first_name',
-  'last_name',
-  'company',
-  'title',
-  'linkedin',
-  'telegram',
-  'locale',
-] as const;
 
 /** null empties a field; what is left out stays. */
 export interface ContactInput {
@@ -46,7 +34,7 @@ export interface ContactInput {
   default_country?: string | undefined;
 }
 
-type Scalar = (typeof TEXT_FIELDS)[number] | 'email' | 'phone' | 'whatsapp' | 'time_zone';
+type Scalar = TextField | 'email' | 'phone' | 'whatsapp' | 'time_zone';
 
 export interface ContactValues {
   scalars: Partial<Record<Scalar, string | null>>;
@@ -101,7 +89,7 @@ function readCountry(text: string | undefined, wrong: Wrong): CountryCode | null
 
 function setText(
   scalars: ContactValues['scalars'],
-  field: (typeof TEXT_FIELDS)[number],
+  field: TextField,
   text: string | null | undefined,
   wrong: Wrong,
 ): void {
@@ -128,7 +116,8 @@ export function readAddress(
     return normalizePhone(text, country) ?? wrong(field, 'invalid_phone', PHONE_ADVICE);
   }
   const clean = cleanText(text);
-  if (clean === '' || clean.length > MAX_FIELD) return wrong(field, 'invalid_address', 'Empty or too long.');
+  if (clean === '' || clean.length > TEXT_LIMITS[kind])
+    return wrong(field, 'invalid_address', 'Empty or too long.');
   return clean;
 }
 

@@ -9,11 +9,15 @@ import { typesOfAttributes } from './attribute-definition.ts';
 import type { AttributeValue } from './attribute-value.ts';
 import { replaceTags } from './change-tags.ts';
 import { type Address, type Contact, type ContactDetail, findContactDetail } from './contact.ts';
-import { type ContactInput, type ContactValues, readContactInput, TEXT_FIELDS } from './contact-values.ts';
+import { type ContactInput, type ContactValues, readContactInput } from './contact-values.ts';
+import { TEXT_FIELDS, type TextField } from './text-fields.ts';
 import { zoneOfPhone } from './time-zone.ts';
 
 const SCALARS = [...TEXT_FIELDS, 'email', 'phone', 'whatsapp', 'time_zone', 'time_zone_from'] as const;
-type Row = Pick<Contact, (typeof SCALARS)[number] | 'attributes'>;
+type Row = Pick<
+  Contact,
+  TextField | 'email' | 'phone' | 'whatsapp' | 'time_zone' | 'time_zone_from' | 'attributes'
+>;
 
 const EMPTY: Row = {
   external_id: null,

@@ -54,7 +54,7 @@ export interface SuppressionImport {
   refused_rows: number;
 }
 
-export const MAX_SUPPRESSION_BYTES = 64 * 1024 * 1024;
+const MAX_SUPPRESSION_BYTES = 64 * 1024 * 1024;
 const MAX_REPORTED = 1_000;
 const BATCH = 5_000;
 
@@ -62,15 +62,15 @@ const BATCH = 5_000;
  * Adds every address of a CSV file: columns `address` (or `email`, `phone`), and `kind`, `reason`, `source` if there
  * are such. An import only ever adds: nothing in a file lifts a suppression (CON-3). All or nothing a batch of 5,000;
  * importing the same file again changes nothing.
- * @throws import_unreadable, payload_too_large
+ * @throws import_unreadable
  */
 export async function importSuppressions(
   db: Database,
   ctx: Context,
-  source: AsyncIterable<Uint8Array>,
-  settings: { reason?: SuppressionReason; default_country?: string } = {},
+  file: Buffer,
+  settings: { reason?: SuppressionReason | undefined; default_country?: string | undefined } = {},
 ): Promise<SuppressionImport> {
-  const { reader, columns } = openFile(await gather(source));
+  const { reader, columns } = openFile(file);
   const country = settings.default_country === undefined ? null : normalizeCountry(settings.default_country);
   const result: SuppressionImport = { rows: 0, added: 0, already: 0, refused: [], refused_rows: 0 };
   for (let { rows } = reader.take(BATCH); rows.length > 0; { rows } = reader.take(BATCH)) {
@@ -106,7 +106,8 @@ export async function importSuppressions(
   return result;
 }
 
-async function gather(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+/** A file small enough to be held. @throws payload_too_large */
+export async function readSuppressionFile(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const part of source) {

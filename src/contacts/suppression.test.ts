@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ContactsWorld, contactsWorld, inPieces } from '../../test/support/contacts.ts';
+import { type ContactsWorld, contactsWorld } from '../../test/support/contacts.ts';
 import type { Problem } from '../kernel/problem.ts';
 import {
   addSuppression,
@@ -100,10 +100,10 @@ describe('[CON-6] the suppression list', () => {
         `telegram,'@someone,manual,"a, ""b""",time\r\n`,
     );
     const other = await world.newOrg();
-    const done = await importSuppressions(world.db, other, inPieces(Buffer.from(csv), 7));
+    const done = await importSuppressions(world.db, other, Buffer.from(csv));
     expect(done).toMatchObject({ rows: 3, added: 3, already: 0, refused_rows: 0 });
     expect(withoutTimes(await exported(other))).toBe(withoutTimes(csv));
-    expect(await importSuppressions(world.db, other, inPieces(Buffer.from(csv)))).toMatchObject({
+    expect(await importSuppressions(world.db, other, Buffer.from(csv))).toMatchObject({
       added: 0,
       already: 3,
     });
@@ -112,7 +112,7 @@ describe('[CON-6] the suppression list', () => {
   it("[CON-6] takes other tools' files, and says which rows it cannot read", async () => {
     const ctx = await world.newOrg();
     const file = Buffer.from('Email;Reason\nA@example.com;Complaint\nnobody;x\n\nb@example.com;\n');
-    const done = await importSuppressions(world.db, ctx, inPieces(file), { reason: 'unsubscribe' });
+    const done = await importSuppressions(world.db, ctx, file, { reason: 'unsubscribe' });
     expect(done).toMatchObject({
       rows: 3,
       added: 2,
@@ -124,11 +124,7 @@ describe('[CON-6] the suppression list', () => {
       ['a@example.com', 'complaint'],
       ['b@example.com', 'unsubscribe'],
     ]);
-    const headless = importSuppressions(
-      world.db,
-      ctx,
-      inPieces(Buffer.from('a@example.com\nb@example.com\n')),
-    );
+    const headless = importSuppressions(world.db, ctx, Buffer.from('a@example.com\nb@example.com\n'));
     await expect(headless).rejects.toMatchObject({ code: 'import_unreadable' });
   });
 });

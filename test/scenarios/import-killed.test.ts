@@ -49,7 +49,10 @@ function file(rows: number, next: () => number): Buffer {
 }
 
 async function prepare(ctx: Context, bytes: Buffer): Promise<string> {
-  const { id } = await uploadImport(world.db, ctx, { filename: 'people.csv', source: inPieces(bytes, 100_003) });
+  const { id } = await uploadImport(world.db, ctx, {
+    filename: 'people.csv',
+    source: inPieces(bytes, 100_003),
+  });
   await startImport(world.db, ctx, { import_id: id, queue: false, tags: ['imported'] });
   return id;
 }

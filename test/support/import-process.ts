@@ -1,6 +1,7 @@
 /** A process of its own that carries an import out, and says after each batch how far it is. */
-import { Database } from '../../src/db/database.ts';
+
 import { runImport } from '../../src/contacts/import/run.ts';
+import { Database } from '../../src/db/database.ts';
 import { invariant } from '../../src/kernel/invariant.ts';
 
 const [url, org, id, batchRows] = process.argv.slice(2);

@@ -11,6 +11,7 @@ import { unguardCell } from '../csv/write.ts';
 import { normalizeEmail } from '../email-address.ts';
 import { normalizePhone } from '../phone-number.ts';
 import { MAX_TAGS, normalizeTag } from '../tag.ts';
+import { TEXT_LIMITS, type TextField } from '../text-fields.ts';
 import { normalizeTimeZone, zoneOfPhone } from '../time-zone.ts';
 import { attributeKey, type ColumnMapping, type ImportTarget } from './fields.ts';
 
@@ -58,9 +59,6 @@ export interface RowRules {
   /** Types of the attributes in the mapping. */
   types: ReadonlyMap<string, AttributeType>;
 }
-
-/** The longest text a plain field keeps, in characters; longer is a column mapped to the wrong field. */
-export const MAX_FIELD = 500;
 
 const NO_WARNINGS: readonly RowProblem[] = [];
 
@@ -152,7 +150,7 @@ function cellReader(field: ImportTarget, rules: RowRules): CellReader {
     case 'full_name':
       return readFullName;
     default:
-      return textReader(field as 'first_name');
+      return textReader(field as TextField);
   }
 }
 
@@ -188,10 +186,10 @@ function furtherReader(kind: 'email' | 'phone', normalize: (value: string) => st
   };
 }
 
-function textReader(field: 'first_name' | 'last_name' | 'company' | 'title' | 'external_id'): CellReader {
+function textReader(field: TextField): CellReader {
+  const limit = TEXT_LIMITS[field];
   return (draft, value) => {
-    if (value.length > MAX_FIELD)
-      return { code: 'too_long', field, message: `Longer than ${MAX_FIELD} characters.` };
+    if (value.length > limit) return { code: 'too_long', field, message: `Longer than ${limit} characters.` };
     draft[field] = value;
     return null;
   };
@@ -222,9 +220,9 @@ const readTags: CellReader = (draft, value) => {
 };
 
 const readFullName: CellReader = (draft, value) => {
-  if (value.length > MAX_FIELD)
-    return { code: 'too_long', field: 'full_name', message: 'Too long for a name.' };
   const cut = value.indexOf(' ');
+  if (value.length > TEXT_LIMITS.first_name)
+    return { code: 'too_long', field: 'full_name', message: 'Too long for a name.' };
   draft.first_name ??= cut === -1 ? value : value.slice(0, cut);
   if (cut !== -1) draft.last_name ??= value.slice(cut + 1).trim();
   return null;

@@ -14,14 +14,14 @@ import type { Identity } from './row.ts';
 
 export interface ImportSettings {
   /** Column to field or field to column; the guess when left out. */
-  mapping?: Record<string, string | null>;
+  mapping?: Record<string, string | null> | undefined;
   /** What makes two rows the same contact. Default: email. */
-  identity?: Identity;
+  identity?: Identity | undefined;
   /** Default: skip. */
-  existing?: ExistingPolicy;
-  tags?: string[];
+  existing?: ExistingPolicy | undefined;
+  tags?: string[] | undefined;
   /** ISO 3166 code of the country that phone numbers without `+` belong to. */
-  default_country?: string | null;
+  default_country?: string | null | undefined;
 }
 
 export interface ConfirmedSettings {

@@ -36,11 +36,18 @@ export async function uploadImport(db: Database, ctx: Context, upload: Upload): 
     const stored = await store(db, ctx, id, upload.source);
     return await makeReady(db, ctx, id, stored);
   } catch (error) {
-    await db
-      .inOrg(ctx.org, (tx) => tx.run(sql`DELETE FROM imports WHERE org_id = ${ctx.org} AND id = ${id}`))
-      .catch(() => undefined);
+    await discardImport(db, ctx, id).catch(() => undefined);
     throw error;
   }
+}
+
+/** Removes an import that was never started, with its bytes. */
+export async function discardImport(db: Database, ctx: Context, id: Uuid): Promise<void> {
+  await db.inOrg(ctx.org, (tx) =>
+    tx.run(
+      sql`DELETE FROM imports WHERE org_id = ${ctx.org} AND id = ${id} AND status IN ('uploading', 'ready')`,
+    ),
+  );
 }
 
 interface Stored extends Detected {
