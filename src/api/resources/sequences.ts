@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { TOUCH_STATES } from '../../ledger/states.ts';
 import { archiveSequence, restoreSequence } from '../../plan/sequences/archive.ts';
+import { REFUSED_REASONS } from '../../plan/sequences/candidates.ts';
 import {
   definitionSchema,
   reenrollSchema,
@@ -75,10 +76,7 @@ const version = z.object({ id, number: count, published_by: z.string(), publishe
 
 const preview = z.object({
   contact_id: id,
-  refused: z
-    .enum(['no_address', 'suppressed', 'opted_out', 'no_consent'])
-    .nullable()
-    .describe('Why the contact would not be enrolled at all'),
+  refused: z.enum(REFUSED_REASONS).nullable().describe('Why the contact would not be enrolled at all'),
   to: z.string().nullable(),
   sender: z
     .object({ id, name: z.string(), from: z.object({ name: z.string().nullable(), address: z.string() }) })

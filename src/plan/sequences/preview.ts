@@ -9,6 +9,7 @@ import { touchId, type Uuid } from '../../kernel/ids.ts';
 import { notFound } from '../../kernel/problem.ts';
 import type { Context } from '../../tenancy/context.ts';
 import { type Planning, readPlanning, senderFor } from './calendar.ts';
+import { type Refused, unreachable } from './candidates.ts';
 import type { Definition } from './definition.ts';
 import { type EmailJobInput, emailJob } from './email-job.ts';
 import { type Opening, opening } from './next.ts';
@@ -32,7 +33,7 @@ export interface PreviewStep {
 export interface Preview {
   contact_id: Uuid;
   /** Why the contact would not be enrolled at all. */
-  refused: 'no_address' | 'suppressed' | 'opted_out' | 'no_consent' | null;
+  refused: Refused | null;
   to: string | null;
   sender: { id: Uuid; name: string; from: { name: string | null; address: string } } | null;
   steps: PreviewStep[];
@@ -92,7 +93,10 @@ export async function previewSequence(
   }
   return {
     contact_id: contact.id,
-    refused: refusalOf(contact, planning),
+    refused: unreachable(
+      { ...contact, has_address: contact.email !== null },
+      planning.organization.consent_required.includes('email'),
+    ),
     to: contact.email,
     sender: sender
       ? { id: sender.id, name: sender.name, from: { name: sender.from_name, address: sender.from_address } }
@@ -173,15 +177,6 @@ async function render(
   if (!result!.ok) return without(result!.reason, result!.detail);
   const { subject, text, html = null } = result!.message;
   return { subject, text, html, problem: null };
-}
-
-/** As enrolling would decide (SEQ-5). */
-function refusalOf(contact: Contact, planning: Planning): Preview['refused'] {
-  if (contact.email === null) return 'no_address';
-  if (contact.suppressed) return 'suppressed';
-  if (contact.consent === 'revoked') return 'opted_out';
-  const required = planning.organization.consent_required.includes('email');
-  return required && contact.consent === null ? 'no_consent' : null;
 }
 
 function dateOf(ms: number | null): Date | null {
