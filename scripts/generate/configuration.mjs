@@ -35,6 +35,6 @@ ${rows.join('\n')}
 1. Set \`CADENZA_SECRET=<new>,<old>\` (or put the new one first in the list of \`secrets.json\`) and restart all processes:
    old values open, new ones use the new secret.
 2. Wrap the old values anew with \`cadenza secrets rewrap\`; it says how many there were.
-3. Drop the old one and restart.
+3. A day later (answers kept under an Idempotency-Key live that long) drop the old one and restart.
 `,
 );

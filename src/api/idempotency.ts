@@ -62,13 +62,25 @@ export const idempotencyHeaders = z.looseObject({
     .describe('The same request under the same key within 24 hours runs once and gets the same answer again'),
 });
 
+function opened(deps: ApiDeps, body: Buffer, place: Place): string {
+  try {
+    return deps.secrets.open(body, place);
+  } catch (cause) {
+    // The master secret was rotated away within the day; the request is not done again behind the caller's back.
+    throw new Problem('idempotency_key_reused', 'It was answered, but that answer can no longer be read', {
+      cause,
+    });
+  }
+}
+
 function replay(deps: ApiDeps, caller: Caller, key: string, begun: Begun, reply: FastifyReply): FastifyReply {
   invariant(begun.status !== null && begun.body !== null, 'a kept answer has a status and a body');
+  const answer = opened(deps, begun.body, placeOf(caller, key));
   return reply
     .code(begun.status)
     .headers({ ...begun.headers, 'idempotent-replayed': 'true' })
     .serializer((text: unknown) => String(text))
-    .send(deps.secrets.open(begun.body, placeOf(caller, key)));
+    .send(answer);
 }
 
 /** Before the handler of a write: claims the key, or answers from it. */

@@ -4,6 +4,7 @@ import { doctor } from './commands/doctor.ts';
 import { keysCreate, keysList, keysRevoke } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { orgsCreate, orgsList } from './commands/orgs.ts';
+import { secretsRewrap } from './commands/secrets.ts';
 import { serve, worker } from './commands/serve.ts';
 import { up } from './commands/up.ts';
 
@@ -18,4 +19,5 @@ export const COMMANDS = {
   'keys revoke': keysRevoke,
   'orgs create': orgsCreate,
   'orgs list': orgsList,
+  'secrets rewrap': secretsRewrap,
 } as Record<string, Command>;

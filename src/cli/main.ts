@@ -20,7 +20,7 @@ const STANDARD: Streams = {
 /** `env` and `streams` are for tests. */
 export async function main(
   words: readonly string[],
-  env: NodeJS.ProcessEnv = process.env,
+  env?: NodeJS.ProcessEnv,
   streams: Streams = STANDARD,
 ): Promise<number> {
   // Whoever reads us may stop (`| head`); that is no error.
@@ -38,7 +38,11 @@ export async function main(
   }
 }
 
-async function run(words: readonly string[], env: NodeJS.ProcessEnv, streams: Streams): Promise<number> {
+async function run(
+  words: readonly string[],
+  env: NodeJS.ProcessEnv | undefined,
+  streams: Streams,
+): Promise<number> {
   const { name, command, options, args, help, json } = parse(COMMANDS, words);
   if (help) {
     streams.out(helpFor(name, command));

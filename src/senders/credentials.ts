@@ -16,7 +16,7 @@ export interface SealedConfig {
   secret: Buffer | null;
 }
 
-function placeOf(org: Uuid, sender: Uuid): Place {
+export function placeOf(org: Uuid, sender: Uuid): Place {
   return { org, table: 'senders', id: sender, field: 'secret' };
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig, masterSecrets, readRun, removeRun, writeRun } from './config.ts';
+import { ConfigError, loadConfig, masterSecrets, readRun, removeRun, writeRun } from '../../src/config.ts';
 
 let dir: string;
 beforeEach(() => {

@@ -1,0 +1,90 @@
+/**
+ * `npm run fuzz -- --requests N [--seed S] [--json]`: fuzzes the API from its own description, on a throw-away
+ * embedded server. Exit code 1 when an answer was a 5xx, or a status its operation does not describe.
+ */
+import './generate/load-typescript.mjs';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+
+const { values } = parseArgs({
+  options: {
+    requests: { type: 'string', default: '2000' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+const { startEmbedded } = await import('../src/db/embedded/launcher.ts');
+const { removeEmbedded } = await import('../src/db/embedded/remove.ts');
+const { migrate } = await import('../src/db/migrate.ts');
+const { Database } = await import('../src/db/database.ts');
+const { ensureAppLogin } = await import('../src/tenancy/app-login.ts');
+const { createApiKey } = await import('../src/tenancy/api-keys.ts');
+const { createOrganization } = await import('../src/tenancy/organizations.ts');
+const { SCOPES } = await import('../src/tenancy/roles.ts');
+const { createSecrets } = await import('../src/tenancy/secrets.ts');
+const { buildServer } = await import('../src/api/server.ts');
+const { describe } = await import('../src/api/reference.ts');
+const { loadConfig } = await import('../src/config.ts');
+const { fuzz } = await import('../test/api/fuzz/run.ts');
+const { quietSmtp } = await import('../test/api/fuzz/world.ts');
+
+async function organization(db, name) {
+  const actor = { type: 'system', id: 'fuzz', name: 'fuzz' };
+  const { id } = await createOrganization(db, actor, { name });
+  const caller = { org: id, actor, role: 'owner', scopes: SCOPES };
+  return { id, key: async (role) => (await createApiKey(db, caller, { name: role, role })).key };
+}
+
+async function run(ownerUrl) {
+  await migrate({ url: ownerUrl });
+  const master = randomBytes(32).toString('base64url');
+  const db = new Database({ url: await ensureAppLogin(ownerUrl, master), max: 8 });
+  const app = await buildServer({
+    db,
+    config: loadConfig({ RATE_LIMIT_PER_MINUTE: '1000000' }),
+    logger: pino({ level: 'error' }, pino.destination(2)),
+    secrets: createSecrets([master]),
+    adapters: new Map([[quietSmtp.provider, quietSmtp]]),
+    checks: [],
+  });
+  try {
+    const url = await app.listen({ host: '127.0.0.1', port: 0 });
+    const [ours, theirs] = [await organization(db, 'Ours'), await organization(db, 'Theirs')];
+    return await fuzz({
+      url,
+      document: describe(app),
+      requests: Number(values.requests),
+      seed: Number(values.seed),
+      keys: { owner: await ours.key('owner'), others: [await ours.key('viewer'), await theirs.key('owner')] },
+      foreignIds: [theirs.id],
+      newOwnerKey: () => ours.key('owner'),
+    });
+  } finally {
+    await app.close();
+    await db.close();
+  }
+}
+
+const dataDir = mkdtempSync(join(tmpdir(), 'cadenza-test-'));
+const server = await startEmbedded({ dataDir, durable: false });
+try {
+  const report = await run(server.url);
+  if (values.json) console.log(JSON.stringify(report));
+  else {
+    console.log(`${report.requests} requests to ${report.operations} operations, seed ${report.seed}`);
+    console.log(`statuses: ${JSON.stringify(report.statuses)}`);
+    if (report.never_succeeded.length > 0)
+      console.log(`never succeeded: ${report.never_succeeded.join(', ')}`);
+    for (const one of report.violations.slice(0, 20)) console.log(JSON.stringify(one, null, 1));
+    console.log(`violations: ${report.violations.length}`);
+  }
+  if (report.violations.length > 0) process.exitCode = 1;
+} finally {
+  await server.stop();
+  await removeEmbedded(dataDir);
+}
