@@ -5,10 +5,9 @@
 import { hkdfSync } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type Logger, pino } from 'pino';
-import type { ApiDeps } from './api/deps.ts';
 import type { Adapter } from './channels/channel.ts';
 import { sandbox } from './channels/sandbox/adapter.ts';
-import type { Sink } from './channels/sandbox/sink.ts';
+import { runSandbox, type Sandbox } from './channels/sandbox/run.ts';
 import { sandboxHttp } from './channels/sandbox-http/adapter.ts';
 import { smtp } from './channels/smtp/adapter.ts';
 import { type Config, masterSecrets } from './config.ts';
@@ -35,7 +34,6 @@ export interface App {
   adapters: ReadonlyMap<string, Adapter>;
   /** What the dispatcher of this process is given. */
   engine: Engine;
-  apiDeps(sink: Sink | null): ApiDeps;
   close(): Promise<void>;
 }
 
@@ -106,7 +104,6 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     connections,
     adapters,
     engine,
-    apiDeps: (sink) => ({ db, config, logger, secrets, adapters, versions, tokens, sink, checks: [] }),
     async close() {
       await connections.close();
       await db.close();
@@ -122,4 +119,14 @@ export function unsubscribeTokens(masters: readonly string[]): UnsubscribeTokens
       secret: new Uint8Array(hkdfSync('sha256', master, '', 'cadenza unsubscribe links', 32)),
     })),
   );
+}
+
+export type { Sandbox };
+
+/** The built-in inbox and its look-up, for `cadenza up`. */
+export function openSandbox(
+  config: Pick<Config, 'cadenza_data'>,
+  note: (line: string) => void,
+): Promise<Sandbox> {
+  return runSandbox(config.cadenza_data, note);
 }

@@ -1,7 +1,7 @@
 /** What the HTTP layer is given by the composition root. */
 import type { Logger } from 'pino';
+import type { Sandbox } from '../app.ts';
 import type { Adapter } from '../channels/channel.ts';
-import type { Sink } from '../channels/sandbox/sink.ts';
 import type { Config } from '../config.ts';
 import type { UnsubscribeTokens } from '../content/unsubscribe-token.ts';
 import type { Database } from '../db/database.ts';
@@ -19,7 +19,7 @@ export interface ApiDeps {
   versions: VersionCache;
   tokens: UnsubscribeTokens;
   /** The sink of `cadenza up`; null in a process that has none. */
-  sink: Sink | null;
+  sink: Sandbox['sink'] | null;
   /** What `/api/health` runs; each module registers its own. */
   checks: HealthCheck[];
 }

@@ -20,7 +20,7 @@ const STANDARD: Streams = {
 /** `env` and `streams` are for tests. */
 export async function main(
   words: readonly string[],
-  env?: NodeJS.ProcessEnv,
+  env?: Record<string, string | undefined>,
   streams: Streams = STANDARD,
 ): Promise<number> {
   // Whoever reads us may stop (`| head`); that is no error.

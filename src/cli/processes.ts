@@ -1,8 +1,8 @@
 /** The two halves of Cadenza as running things: the HTTP server and the workers. `serve`, `worker` and `up` use them. */
 import type { AddressInfo } from 'node:net';
+import type { ApiDeps } from '../api/deps.ts';
 import { buildServer } from '../api/server.ts';
 import type { App } from '../app.ts';
-import type { Sink } from '../channels/sandbox/sink.ts';
 import { startJobs } from '../worker/jobs.ts';
 import { Worker } from '../worker/worker.ts';
 
@@ -10,8 +10,8 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-export async function startApi(app: App, sink: Sink | null): Promise<Running & { port: number }> {
-  const server = await buildServer(app.apiDeps(sink));
+export async function startApi(app: App, sink: ApiDeps['sink']): Promise<Running & { port: number }> {
+  const server = await buildServer({ ...app, sink, checks: [] });
   await server.listen({ port: app.config.port, host: app.config.host });
   return { port: (server.server.address() as AddressInfo).port, stop: () => server.close() };
 }

@@ -9,10 +9,10 @@ import type { Settlement } from '../ledger/settle.ts';
 import { emailJob, messageId } from '../plan/sequences/email-job.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { SenderSettings } from '../senders/senders.ts';
-import type { Situations } from './deliver.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
 import { settlementOfRefusal } from './outcomes.ts';
+import type { Situation } from './situation.ts';
 
 /** A composed touch, ready to ask the gate. */
 export interface Composed {
@@ -44,7 +44,7 @@ interface Prepared {
 export async function compose(
   engine: Engine,
   org: Uuid,
-  situation: Situations,
+  situation: Situation,
   touches: readonly DueTouch[],
 ): Promise<ComposeResult> {
   const refused: Settlement[] = [];
@@ -78,7 +78,7 @@ export async function compose(
 function prepare(
   engine: Engine,
   org: Uuid,
-  situation: Situations,
+  situation: Situation,
   touch: DueTouch,
 ): Prepared | { refusal: 'source_ended' | 'no_sender' | 'no_address' } {
   if (touch.enrollment_status !== 'active' || !touch.is_live) return { refusal: 'source_ended' };
@@ -100,7 +100,7 @@ function prepare(
 function jobOf(
   engine: Engine,
   org: Uuid,
-  situation: Situations,
+  situation: Situation,
   item: { touch: DueTouch; version: Version; sender: SenderSettings },
 ): EmailJob {
   const { touch, version, sender } = item;

@@ -8,13 +8,10 @@
 import { performance } from 'node:perf_hooks';
 import type { SendOutcome } from '../channels/channel.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
-import { type GateVerdict, gate } from '../ledger/gate.ts';
+import type { GateVerdict } from '../ledger/gate.ts';
 import { REFUSALS } from '../ledger/reasons.ts';
 import type { Settlement } from '../ledger/settle.ts';
-import type { Planning } from '../plan/sequences/calendar.ts';
-import type { Version } from '../plan/sequences/versions.ts';
-import { periodOf } from '../schedule/period.ts';
-import { quotaPeriod } from '../senders/periods.ts';
+import { askGate } from './ask-gate.ts';
 import { type Composed, compose } from './compose.ts';
 import type { Engine } from './engine.ts';
 import { Flights } from './flights.ts';
@@ -26,7 +23,7 @@ import { Ready } from './ready.ts';
 import { reconcile } from './reconcile.ts';
 import { send } from './send.ts';
 import { settleAll } from './settle.ts';
-import { readSituation } from './situation.ts';
+import { readSituation, type Situation } from './situation.ts';
 
 export interface DeliverHooks {
   /** True: take nothing up any more. */
@@ -74,7 +71,7 @@ async function work(
   flights: Flights,
   limit: number,
 ): Promise<boolean> {
-  const situation = await readSituation(engine, lane.org, due, ready);
+  const situation = await readSituation(engine, lane.org, due, ready.senders());
   const unknown = due.filter((touch) => touch.state === 'unknown');
   if (unknown.length > 0)
     flights.start(
@@ -100,17 +97,11 @@ async function work(
   return true;
 }
 
-/** What is read once a batch: settings, senders, versions. */
-export interface Situations {
-  planning: Planning;
-  versions: Map<Uuid, Version>;
-}
-
 /** Through the gate; what may go is sent and settled beside the next read. */
 async function pass(
   engine: Engine,
   lane: Lane,
-  situation: Situations,
+  situation: Situation,
   going: Composed[],
   flights: Flights,
 ): Promise<boolean> {
@@ -141,44 +132,6 @@ async function pass(
   return !refused.some(({ verdict }) => verdict.verdict === 'organization_paused');
 }
 
-/** Asks the gate for one batch. */
-export async function askGate(
-  engine: Engine,
-  org: Uuid,
-  token: Uuid,
-  situation: Situations,
-  going: readonly Composed[],
-  resend = false,
-) {
-  const { planning } = situation;
-  const senders = [...new Set(going.map((composed) => composed.touch.sender_id))];
-  const { limits } = engine;
-  return gate(engine.db, {
-    org,
-    worker: engine.worker,
-    token,
-    lease_ms: limits.budget_ms + limits.call_timeout_ms + limits.lease_margin_ms,
-    budget_ms: limits.budget_ms,
-    policy_version: planning.organization.policy_version,
-    touches: going.map(({ touch, sender_version, hash, frozen }) => ({
-      id: touch.id,
-      sequence_id: touch.sequence_id,
-      sender_id: touch.sender_id,
-      contact_version: touch.contact_version,
-      sender_version,
-      hash,
-      frozen,
-    })),
-    periods: senders.map(
-      (id) => quotaPeriod(planning.senders.get(id)!, planning.organization.time_zone, planning.now)!,
-    ),
-    contact_day: planning.organization.capped
-      ? periodOf(planning.now, planning.organization.time_zone)!.day
-      : null,
-    resend,
-  });
-}
-
 interface Moments {
   /** The database's time of the gate, Unix milliseconds. */
   gated: number;
@@ -192,7 +145,7 @@ async function sendAndSettle(
   engine: Engine,
   org: Uuid,
   token: Uuid,
-  situation: Situations,
+  situation: Situation,
   passed: readonly { composed: Composed; verdict: GateVerdict }[],
   moments: Moments,
 ): Promise<number> {
@@ -239,7 +192,7 @@ function sendOne(
 function settlement(
   engine: Engine,
   org: Uuid,
-  situation: Situations,
+  situation: Situation,
   composed: Composed,
   verdict: GateVerdict,
   outcome: SendOutcome,
@@ -258,7 +211,7 @@ function settlement(
 async function settleRefused(
   engine: Engine,
   org: Uuid,
-  situation: Situations,
+  situation: Situation,
   refused: readonly { composed: Composed; verdict: GateVerdict }[],
   at: number,
 ): Promise<number> {

@@ -20,7 +20,7 @@ export const SENDER_FAULTS = new Set(['bad_credentials', 'sender_rejected']);
 export const BUDGET_PASSED = 'budget_passed';
 const UNREACHABLE_WAIT_MS = 30_000;
 
-export interface Situation {
+export interface Happening {
   touch: DueTouch;
   version: Version;
   planning: Planning;
@@ -31,17 +31,17 @@ export interface Situation {
 }
 
 export function settlementOf(
-  situation: Situation,
+  happening: Happening,
   outcome: SendOutcome,
   firstSubject: string | null,
 ): Settlement {
-  const { touch, at } = situation;
+  const { touch, at } = happening;
   const base = { touch_id: touch.id, source_id: touch.source_id, at };
   switch (outcome.kind) {
     case 'accepted':
       return {
         ...base,
-        ...movedOn(situation),
+        ...movedOn(happening),
         outcome: 'sent',
         provider_id: outcome.provider_id ?? null,
         detail: outcome.response ?? null,
@@ -64,13 +64,13 @@ export function settlementOf(
         wake: outcome.reason === BUDGET_PASSED ? at : at + UNREACHABLE_WAIT_MS,
       };
     case 'refused':
-      return { ...base, ...refused(situation, outcome), detail: outcome.response ?? null };
+      return { ...base, ...refused(happening, outcome), detail: outcome.response ?? null };
   }
 }
 
 type Decision = Pick<Settlement, 'outcome' | 'reason'> & Partial<Settlement>;
 
-function refused(situation: Situation, outcome: Extract<SendOutcome, { kind: 'refused' }>): Decision {
+function refused(happening: Happening, outcome: Extract<SendOutcome, { kind: 'refused' }>): Decision {
   if (outcome.permanence === 'permanent' && !SENDER_FAULTS.has(outcome.reason)) {
     return {
       outcome: 'failed',
@@ -80,17 +80,17 @@ function refused(situation: Situation, outcome: Extract<SendOutcome, { kind: 're
   }
   const wait = SENDER_FAULTS.has(outcome.reason)
     ? 0
-    : retryWait(situation.attempt, undefined, outcome.retry_after_ms);
+    : retryWait(happening.attempt, undefined, outcome.retry_after_ms);
   if (wait === null) return { outcome: 'failed', reason: 'tries_used_up', ends: 'failed' };
-  const calendar = situation.planning.senders.get(situation.touch.sender_id)?.calendar;
-  const open = calendar && reopening(situation.version.definition, situation.at + wait, calendar);
+  const calendar = happening.planning.senders.get(happening.touch.sender_id)?.calendar;
+  const open = calendar && reopening(happening.version.definition, happening.at + wait, calendar);
   if (!open?.ok) return { outcome: 'failed', reason: 'bad_schedule', ends: 'failed' };
   return { outcome: 'retry', reason: outcome.reason, wake: open.not_before, not_after: open.not_after };
 }
 
 /** The step after this one, or the end of the sequence. Counted from when this touch was sent (EXE-12). */
-export function movedOn(situation: Situation): Pick<Settlement, 'next' | 'ends' | 'reason'> {
-  const { touch, version, planning, at } = situation;
+export function movedOn(happening: Happening): Pick<Settlement, 'next' | 'ends' | 'reason'> {
+  const { touch, version, planning, at } = happening;
   const stepNo = touch.step_no + 1;
   if (stepNo >= version.definition.steps.length) return { next: null, ends: 'completed', reason: null };
   const calendar = planning.senders.get(touch.sender_id)?.calendar;

@@ -9,13 +9,14 @@ import { sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import { messageId } from '../plan/sequences/email-job.ts';
+import { askGate } from './ask-gate.ts';
 import { type Composed, compose } from './compose.ts';
-import { askGate, type Situations } from './deliver.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
 import { movedOn, settlementOf } from './outcomes.ts';
 import { send } from './send.ts';
 import { settleAll } from './settle.ts';
+import type { Situation } from './situation.ts';
 
 /** Looks that must find nothing before `not found` is believed. */
 const LOOKS_NEEDED = 2;
@@ -35,7 +36,7 @@ interface Note {
 export async function reconcile(
   engine: Engine,
   org: Uuid,
-  situation: Situations,
+  situation: Situation,
   touches: readonly DueTouch[],
 ): Promise<number> {
   const byToken = new Map<Uuid, DueTouch[]>();
@@ -53,7 +54,7 @@ export async function reconcile(
 async function reconcileGate(
   engine: Engine,
   org: Uuid,
-  situation: Situations,
+  situation: Situation,
   token: Uuid,
   group: readonly DueTouch[],
 ): Promise<number> {
@@ -83,7 +84,7 @@ async function reconcileGate(
 /** Class L, and K once its key was refused: ask. */
 async function look(
   engine: Engine,
-  situation: Situations,
+  situation: Situation,
   touch: DueTouch,
   connection: Connection,
 ): Promise<Settlement | Note> {
@@ -129,7 +130,7 @@ async function look(
 }
 
 /** Class N: a person decides; by policy, after long enough, it counts as sent without sending again. */
-function assume(engine: Engine, situation: Situations, touch: DueTouch): Settlement | Note {
+function assume(engine: Engine, situation: Situation, touch: DueTouch): Settlement | Note {
   const { now, organization } = situation.planning;
   if (organization.unknown_policy === 'review') {
     return { touch, wake: null, looks: touch.looks, review: true, reason: 'no_proof_possible' };
@@ -145,7 +146,7 @@ function assume(engine: Engine, situation: Situations, touch: DueTouch): Settlem
 }
 
 function asSent(
-  situation: Situations,
+  situation: Situation,
   touch: DueTouch,
   at: number,
   providerId: string | null,
@@ -168,7 +169,7 @@ function asSent(
 async function sendAgain(
   engine: Engine,
   org: Uuid,
-  situation: Situations,
+  situation: Situation,
   touches: readonly DueTouch[],
 ): Promise<Note[]> {
   const { now } = situation.planning;

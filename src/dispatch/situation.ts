@@ -1,18 +1,23 @@
 /** Settings, senders and versions of the touches at hand: read once a batch. */
 import type { Uuid } from '../kernel/ids.ts';
-import { readPlanning } from '../plan/sequences/calendar.ts';
-import type { Situations } from './deliver.ts';
+import { type Planning, readPlanning } from '../plan/sequences/calendar.ts';
+import type { Version } from '../plan/sequences/versions.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
-import type { Ready } from './ready.ts';
 
+export interface Situation {
+  planning: Planning;
+  versions: Map<Uuid, Version>;
+}
+
+/** `moreSenders`: those whose touches are kept ready from an earlier read. */
 export async function readSituation(
   engine: Engine,
   org: Uuid,
   due: readonly DueTouch[],
-  ready: Pick<Ready, 'senders'> | null = null,
-): Promise<Situations> {
-  const senders = [...new Set([...due.map((touch) => touch.sender_id), ...(ready?.senders() ?? [])])];
+  moreSenders: readonly Uuid[] = [],
+): Promise<Situation> {
+  const senders = [...new Set([...due.map((touch) => touch.sender_id), ...moreSenders])];
   const planning = await engine.db.inOrg(org, (tx) => readPlanning(tx, org, senders));
   const versions = await engine.versions.get(
     org,

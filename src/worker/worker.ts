@@ -3,7 +3,7 @@
  * notification comes. Stateless; any number may run. In: an `Engine`. Out: `stop()`, which lets the lanes go and
  * settles what is in flight.
  */
-import pg from 'pg';
+import { type Listener, listen } from '../db/listen.ts';
 import { deliver } from '../dispatch/deliver.ts';
 import type { Engine } from '../dispatch/engine.ts';
 import { expireGates, keepLane, type Lane, leaveLane, takeLane, untilNextDue } from '../dispatch/lanes.ts';
@@ -17,7 +17,6 @@ export interface WorkerOptions {
   poll_ms: number;
 }
 
-const LISTEN_RETRY_MS = 1_000;
 /** A lane whose due touches are all in other hands is left alone this long. */
 const NOTHING_TO_DO_MS = 250;
 const ERROR_WAIT_MS = 500;
@@ -28,8 +27,7 @@ export class Worker {
   #stopping = false;
   #loops: Promise<void>[] = [];
   #sleepers = new Set<() => void>();
-  #listener: pg.Client | null = null;
-  #listenTimer: NodeJS.Timeout | null = null;
+  #listener: Listener | null = null;
   /** Touches settled since the start. */
   settled = 0;
 
@@ -39,7 +37,7 @@ export class Worker {
   }
 
   start(): void {
-    void this.#listen();
+    this.#listener = listen(this.#engine.db.url, WAKE_CHANNEL, () => this.#wakeAll());
     this.#loops = Array.from({ length: this.#options.lanes }, () => this.#loop());
   }
 
@@ -48,8 +46,7 @@ export class Worker {
     this.#stopping = true;
     this.#wakeAll();
     await Promise.all(this.#loops);
-    if (this.#listenTimer) clearTimeout(this.#listenTimer);
-    await this.#listener?.end().catch(() => undefined);
+    await this.#listener?.stop();
   }
 
   async #loop(): Promise<void> {
@@ -119,31 +116,5 @@ export class Worker {
 
   #wakeAll(): void {
     for (const wake of [...this.#sleepers]) wake();
-  }
-
-  /** Notifications only shorten a sleep; a lost connection is made again, polling bridges it. */
-  async #listen(): Promise<void> {
-    if (this.#stopping) return;
-    const client = new pg.Client({
-      connectionString: this.#engine.db.url,
-      application_name: 'cadenza listen',
-    });
-    this.#listener = client;
-    const again = () => {
-      if (this.#stopping || this.#listener !== client) return;
-      this.#listener = null;
-      void client.end().catch(() => undefined);
-      this.#listenTimer = setTimeout(() => void this.#listen(), LISTEN_RETRY_MS);
-    };
-    client.on('error', again);
-    client.on('end', again);
-    client.on('notification', () => this.#wakeAll());
-    try {
-      await client.connect();
-      await client.query(`LISTEN ${WAKE_CHANNEL}`);
-      if (this.#stopping) await client.end();
-    } catch {
-      again();
-    }
   }
 }

@@ -163,7 +163,7 @@ describe('senders', () => {
   test('[TEN-8] credentials lie encrypted, bound to their row', async () => {
     const [one, two] = [await make(), await make()];
     const { sender, config } = await whole(one.id);
-    expect(config['password']).toBe(PASSWORD);
+    expect(config.password).toBe(PASSWORD);
     expect(sender.config).not.toHaveProperty('password');
     expect(sender.secret!.includes(PASSWORD)).toBe(false);
     const moved = { ...sender, id: two.id };
@@ -177,7 +177,7 @@ describe('senders', () => {
     relay.onLogin = async () => {
       const [row] = await world.db.call(sql`
         SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()`);
-      open = row!['n'];
+      open = row!.n;
     };
     const verified = await call('POST', `/api/senders/${made.id}/verify`);
     relay.onLogin = async () => undefined;
@@ -290,7 +290,7 @@ describe('senders', () => {
     const events = await world.call('GET', '/api/security-events', { key });
     if (events.status === 200) expect(events.text).toContain(made.id);
     expect(
-      world.logs.some((entry) => entry['security'] === true && JSON.stringify(entry).includes(made.id)),
+      world.logs.some((entry) => entry.security === true && JSON.stringify(entry).includes(made.id)),
     ).toBe(true);
   });
 

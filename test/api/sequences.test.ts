@@ -551,7 +551,7 @@ describe('looking', () => {
     });
     expect(preview.status).toBe(404);
     expect(
-      world.logs.some((entry) => entry['security'] === true && JSON.stringify(entry).includes(made.id)),
+      world.logs.some((entry) => entry.security === true && JSON.stringify(entry).includes(made.id)),
     ).toBe(true);
   });
 

@@ -3,7 +3,6 @@
  * and to no other.
  */
 import { z } from 'zod';
-import type { Sink } from '../../channels/sandbox/sink.ts';
 import { sql } from '../../db/sql.ts';
 import { isUuid } from '../../kernel/ids.ts';
 import { Problem } from '../../kernel/problem.ts';
@@ -27,7 +26,7 @@ const entry = z
   .meta({ id: 'SandboxMessage' });
 
 export function sandboxRoutes(deps: ApiDeps): Route[] {
-  const sink = (): Sink => {
+  const sink = (): NonNullable<ApiDeps['sink']> => {
     if (deps.sink) return deps.sink;
     throw new Problem('not_found', 'This process has no sandbox inbox; `cadenza up` has one');
   };

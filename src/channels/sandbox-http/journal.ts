@@ -4,7 +4,6 @@
  */
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hrtime } from 'node:process';
 
 export interface Moment {
   /** Monotonic over all processes of one machine, nanoseconds as text: it passes 2^53. */
@@ -14,7 +13,7 @@ export interface Moment {
 }
 
 export function moment(): Moment {
-  return { mono: hrtime.bigint().toString(), wall: new Date().toISOString() };
+  return { mono: process.hrtime.bigint().toString(), wall: new Date().toISOString() };
 }
 
 export type JournalEvent = 'begun' | 'accepted' | 'duplicate' | 'answered' | 'looked_up' | 'broken';

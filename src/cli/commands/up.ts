@@ -1,7 +1,7 @@
 /** `up`: everything in one process, what `npm start` runs. */
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { type App, openApp } from '../../app.ts';
+import { type App, openApp, openSandbox, type Sandbox } from '../../app.ts';
 import { type Config, masterSecrets, removeRun, writeRun } from '../../config.ts';
 import { Database } from '../../db/database.ts';
 import type { Uuid } from '../../kernel/ids.ts';
@@ -12,7 +12,6 @@ import { type Demo, loadDemo } from '../demo.ts';
 import { callerFor, cliActor } from '../installation.ts';
 import { startApi, startWorkers, untilSignal } from '../processes.ts';
 import { openDatabase } from '../up/database.ts';
-import { openSandbox, type Sandbox } from '../up/sandbox.ts';
 import { startScreen } from '../up/screen.ts';
 
 interface First {

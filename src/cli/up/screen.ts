@@ -2,8 +2,7 @@
  * What `cadenza up` shows: on a terminal one screen, drawn anew each second; elsewhere a line for each of the first
  * messages, then a line of counts when they change. Reads; decides nothing.
  */
-import type { App } from '../../app.ts';
-import type { Sink } from '../../channels/sandbox/sink.ts';
+import type { App, Sandbox } from '../../app.ts';
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import { TOUCH_STATES } from '../../ledger/states.ts';
@@ -11,7 +10,7 @@ import { ENROLLMENT_STATUSES } from '../../plan/sequences/lifecycle.ts';
 
 export interface ScreenInput {
   app: App;
-  sink: Sink;
+  sink: Sandbox['sink'];
   org: Uuid | null;
   url: string;
   /** Above the figures: how to go on. */

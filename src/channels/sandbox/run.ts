@@ -1,11 +1,10 @@
-/** The sandbox of `cadenza up`: the SMTP sink with its look-up, on the ports it had before, so that senders keep working. */
+/** The sandbox as `cadenza up` runs it: the SMTP sink with its look-up, on the ports it had before, so that senders keep working. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type SinkHttp, startSinkHttp } from '../../channels/sandbox/http.ts';
-import { type Sink, startSink } from '../../channels/sandbox/sink.ts';
-import type { Config } from '../../config.ts';
+import { type SinkHttp, startSinkHttp } from './http.ts';
+import { type Sink, startSink } from './sink.ts';
 
 const noteSchema = z.object({ smtp_port: z.number(), lookup_port: z.number(), token: z.string() });
 
@@ -16,11 +15,11 @@ export interface Sandbox {
   stop(): Promise<void>;
 }
 
-export async function openSandbox(config: Config, note: (line: string) => void): Promise<Sandbox> {
-  const path = join(config.cadenza_data, 'sandbox.json');
+export async function runSandbox(dataDir: string, note: (line: string) => void): Promise<Sandbox> {
+  const path = join(dataDir, 'sandbox.json');
   const before = existsSync(path) ? noteSchema.parse(JSON.parse(readFileSync(path, 'utf8'))) : null;
   const token = before?.token ?? randomBytes(24).toString('base64url');
-  const dir = join(config.cadenza_data, 'sandbox');
+  const dir = join(dataDir, 'sandbox');
   const sink = await orElsewhere(before?.smtp_port, (port) => startSink({ dir, port }));
   const http: SinkHttp = await orElsewhere(before?.lookup_port, (port) =>
     startSinkHttp(sink, { token, port }),

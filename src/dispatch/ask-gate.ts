@@ -1,0 +1,46 @@
+/** Asks the gate for one batch of composed touches: their versions and hashes, their senders' quota periods now. */
+import type { Uuid } from '../kernel/ids.ts';
+import { gate } from '../ledger/gate.ts';
+import { periodOf } from '../schedule/period.ts';
+import { quotaPeriod } from '../senders/periods.ts';
+import type { Composed } from './compose.ts';
+import type { Engine } from './engine.ts';
+import type { Situation } from './situation.ts';
+
+/** `resend`: the touches are `unknown`, all of one earlier gate, and go again under the same key (class K). */
+export async function askGate(
+  engine: Engine,
+  org: Uuid,
+  token: Uuid,
+  situation: Situation,
+  going: readonly Composed[],
+  resend = false,
+) {
+  const { planning } = situation;
+  const senders = [...new Set(going.map((composed) => composed.touch.sender_id))];
+  const { limits } = engine;
+  return gate(engine.db, {
+    org,
+    worker: engine.worker,
+    token,
+    lease_ms: limits.budget_ms + limits.call_timeout_ms + limits.lease_margin_ms,
+    budget_ms: limits.budget_ms,
+    policy_version: planning.organization.policy_version,
+    touches: going.map(({ touch, sender_version, hash, frozen }) => ({
+      id: touch.id,
+      sequence_id: touch.sequence_id,
+      sender_id: touch.sender_id,
+      contact_version: touch.contact_version,
+      sender_version,
+      hash,
+      frozen,
+    })),
+    periods: senders.map(
+      (id) => quotaPeriod(planning.senders.get(id)!, planning.organization.time_zone, planning.now)!,
+    ),
+    contact_day: planning.organization.capped
+      ? periodOf(planning.now, planning.organization.time_zone)!.day
+      : null,
+    resend,
+  });
+}
