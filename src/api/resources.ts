@@ -11,8 +11,8 @@ import { organizationRoutes } from './resources/organization.ts';
 import { sandboxRoutes } from './resources/sandbox.ts';
 import { senderRoutes } from './resources/senders.ts';
 import { sequenceRoutes } from './resources/sequences.ts';
-import { switchRoutes } from './resources/switches.ts';
 import { suppressionRoutes } from './resources/suppressions.ts';
+import { switchRoutes } from './resources/switches.ts';
 import type { Route } from './route.ts';
 
 export function allRoutes(deps: ApiDeps): Route[] {

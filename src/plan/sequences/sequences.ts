@@ -211,6 +211,8 @@ export async function deleteSequence(db: Database, ctx: Context, id: Uuid): Prom
     });
   } catch (cause) {
     if (pgCode(cause) !== FOREIGN_KEY_VIOLATION) throw cause;
-    throw new Problem('sequence_in_use', 'Contacts were enrolled in it, and their history names it', { cause });
+    throw new Problem('sequence_in_use', 'Contacts were enrolled in it, and their history names it', {
+      cause,
+    });
   }
 }
