@@ -6,6 +6,14 @@ import { keysCreate, keysList, keysRevoke } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { orgsCreate, orgsList } from './commands/orgs.ts';
 import { secretsRewrap } from './commands/secrets.ts';
+import { sendersCreate, sendersList, sendersVerify } from './commands/senders.ts';
+import {
+  sequencesCreate,
+  sequencesList,
+  sequencesPause,
+  sequencesPublish,
+  sequencesResume,
+} from './commands/sequences.ts';
 import { serve, worker } from './commands/serve.ts';
 import { up } from './commands/up.ts';
 
@@ -21,5 +29,13 @@ export const COMMANDS = {
   'keys revoke': keysRevoke,
   'orgs create': orgsCreate,
   'orgs list': orgsList,
+  'senders create': sendersCreate,
+  'senders list': sendersList,
+  'senders verify': sendersVerify,
+  'sequences create': sequencesCreate,
+  'sequences list': sequencesList,
+  'sequences publish': sequencesPublish,
+  'sequences pause': sequencesPause,
+  'sequences resume': sequencesResume,
   'secrets rewrap': secretsRewrap,
 } as Record<string, Command>;

@@ -76,7 +76,7 @@ export const PROBLEMS = {
   },
   sequence_in_use: {
     status: 409,
-    title: 'The sequence has live enrollments',
+    title: 'The sequence has enrollments',
     advice: 'Archive it instead of deleting it.',
   },
   duplicate_contact: {

@@ -419,7 +419,11 @@ describe('looking', () => {
   test('[TEN-4] a preview shows exactly what is then sent, and writes nothing', async () => {
     const made = await published({
       steps: [
-        { ...first, body_text: 'Dear {{ contact.last_name | default: "friend" }},\nfrom {{ sender.name }}' },
+        {
+          ...first,
+          body_text:
+            'Dear {{ contact.last_name | default: "friend" }},\nfrom {{ sender.name }} in {{ sequence.name }}',
+        },
         { ...second, delay: { amount: 0, unit: 'minutes' }, body_html: '<p>{{ contact.email }}</p>' },
         { ...second, delay: { amount: 3, unit: 'days' }, body_text: 'On {{ sequence.name }}' },
       ],

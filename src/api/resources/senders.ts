@@ -71,7 +71,7 @@ const limits = {
   window: windowSchema.nullable().optional().describe('When it may send'),
 };
 
-const newSender = z.strictObject({
+export const newSender = z.strictObject({
   channel: z.literal('email'),
   provider: line(50).describe('`smtp`, or another that this installation knows'),
   name: line(200),

@@ -61,7 +61,7 @@ const sequence = summary
   })
   .meta({ id: 'Sequence', description: 'The draft, and how far it is from what is published' });
 
-const newSequence = definitionSchema.extend({ name: line(200) });
+export const newSequence = definitionSchema.extend({ name: line(200) });
 
 const patch = z.strictObject({
   name: line(200).optional(),

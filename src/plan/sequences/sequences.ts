@@ -14,6 +14,8 @@ import type { Definition, SendingWindow, SequenceDraft } from './definition.ts';
 import { ENROLLMENT_STATUSES, type EnrollmentStatus } from './lifecycle.ts';
 import { refuseForeignSteps, withIds } from './step-ids.ts';
 
+const FOREIGN_KEY_VIOLATION = '23503';
+
 export const SEQUENCE_STATUSES = ['draft', 'active', 'paused', 'archived'] as const;
 export type SequenceStatus = (typeof SEQUENCE_STATUSES)[number];
 
@@ -191,17 +193,14 @@ export async function lockSequence(
   return row;
 }
 
-/** @throws Problem not_found, sequence_in_use when somebody was ever enrolled */
+/**
+ * The foreign key of enrollments decides, also about one that comes in this very moment.
+ * @throws Problem not_found, sequence_in_use when somebody was ever enrolled
+ */
 export async function deleteSequence(db: Database, ctx: Context, id: Uuid): Promise<void> {
-  const inUse = (cause?: unknown) =>
-    new Problem('sequence_in_use', 'Contacts were enrolled in it, and their history names it', { cause });
   try {
     await db.inOrg(ctx.org, async (tx) => {
       const { name } = await lockSequence(tx, ctx.org, id);
-      const used = await tx.maybe(
-        sql`SELECT 1 FROM enrollments WHERE org_id = ${ctx.org} AND sequence_id = ${id} LIMIT 1`,
-      );
-      if (used) throw inUse();
       await tx.run(sql`DELETE FROM sequences WHERE org_id = ${ctx.org} AND id = ${id}`);
       await audit(tx, ctx, {
         action: 'sequence.delete',
@@ -210,9 +209,10 @@ export async function deleteSequence(db: Database, ctx: Context, id: Uuid): Prom
         data: { name },
       });
     });
-  } catch (error) {
-    // Somebody was enrolled in this very moment: the foreign key knows.
-    if (pgCode(error) === '23503') throw inUse(error);
-    throw error;
+  } catch (cause) {
+    if (pgCode(cause) !== FOREIGN_KEY_VIOLATION) throw cause;
+    throw new Problem('sequence_in_use', 'Contacts were enrolled in it, and their history names it', {
+      cause,
+    });
   }
 }
