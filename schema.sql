@@ -737,7 +737,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION lane_leave(p_org uuid, p_shard integer, p_token uuid, p_sleep_ms integer, p_now timestamp with time zone) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION lane_next(p_now timestamp with time zone) RETURNS timestamp with time zone
+-- FUNCTION lane_next(p_now timestamp with time zone) RETURNS double precision
 --   sql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
 
 -- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, frozen text, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text)

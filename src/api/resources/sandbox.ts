@@ -53,6 +53,7 @@ export function sandboxRoutes(deps: ApiDeps): Route[] {
         after: z.coerce.number().int().min(0).optional(),
       }),
       answers: { 200: z.object({ items: z.array(entry), next_after: z.number().int().nullable() }) },
+      problems: ['not_found'],
       async handle(caller, { query }) {
         const found = await sink().list({
           ...(query.to ? { to: query.to } : {}),
