@@ -53,7 +53,16 @@ describe('[CON-1] phone numbers', () => {
   });
 
   it('[CON-1] that are none are refused', () => {
-    for (const text of ['call me', '12', '', '+', '+1', '+999 123456789', 'ring 030 901820 twice', '030 901820'])
+    for (const text of [
+      'call me',
+      '12',
+      '',
+      '+',
+      '+1',
+      '+999 123456789',
+      'ring 030 901820 twice',
+      '030 901820',
+    ])
       expect(normalizePhone(text), text).toBeNull();
     expect(normalizePhone('+1 202-555-0103 ext. 12')).toBeNull();
     expect(normalizePhone('12', 'US')).toBeNull();

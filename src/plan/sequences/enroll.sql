@@ -70,9 +70,9 @@ DECLARE
   v_ids uuid[];
 BEGIN
   WITH enrolled AS (
-    INSERT INTO enrollments AS e (org_id, id, sequence_id, version_id, contact_id, status, step_no, step_id, live_touch, sender_id,
-        job_id, enrolled_by, created_at, updated_at)
-    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 0, p_step, i.touch, p_senders[i.sender], p_job, p_actor, p_now, p_now
+    INSERT INTO enrollments AS e (org_id, id, sequence_id, version_id, contact_id, status, status_reason, step_no, step_id, live_touch,
+        sender_id, job_id, enrolled_by, created_at, updated_at)
+    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 'enrolled', 0, p_step, i.touch, p_senders[i.sender], p_job, p_actor, p_now, p_now
       FROM unnest(p_contacts, p_enrollments, p_touches, p_sender_nos) i(contact, enrollment, touch, sender)
     ON CONFLICT (org_id, sequence_id, contact_id) WHERE status IN ('active', 'paused') DO NOTHING
     RETURNING e.id, e.contact_id, e.live_touch, e.sender_id
