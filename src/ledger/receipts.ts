@@ -5,7 +5,7 @@
 import type { Database, Row } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
-import { Problem } from '../kernel/problem.ts';
+import { notFound } from '../kernel/problem.ts';
 
 /** In-flight touches shown with a receipt; the rest by page. */
 export const RECEIPT_PAGE = 200;
@@ -14,7 +14,8 @@ export interface FlyingTouch {
   touch: Uuid;
   state: string;
   since: Date;
-  provider: string;
+  /** null: its sender was deleted. */
+  provider: string | null;
   /** By when its outcome is known or it is `unknown`. */
   outcome_by: Date;
   reason: string | null;
@@ -38,7 +39,7 @@ export interface Receipt {
 export async function getReceipt(db: Database, org: Uuid, id: Uuid, offset = 0): Promise<Receipt> {
   return db.inOrg(org, async (tx) => {
     const row = await tx.maybe(sql`SELECT * FROM receipts WHERE org_id = ${org} AND id = ${id}`);
-    if (!row) throw new Problem('not_found', `There is no receipt ${id}.`);
+    if (!row) throw notFound('receipt', id);
     const all = row.in_flight as Uuid[];
     const flying = await tx.rows(sql`
       SELECT t.id AS touch, t.state, t.gated_at AS since, s.provider, coalesce(g.lease_until, t.gated_at) AS outcome_by, t.reason

@@ -1,6 +1,7 @@
--- An End, first transaction: the flag. Zero rows: the enrollment is not there, or not in a status it may leave.
+-- An End, first transaction: the flag, its event and its audit record. Zero rows: the enrollment is not there, or not
+-- in a status it may leave.
 CREATE OR REPLACE FUNCTION enrollment_flag(
-  p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_now timestamptz DEFAULT NULL
+  p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_audit jsonb, p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (contact_id uuid, epoch int, effective_at timestamptz, was text)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -19,6 +20,7 @@ BEGIN
   RETURNING * INTO v_row;
   INSERT INTO events (org_id, at, type, reason, source_id, contact_id, sequence_id, step_id, sender_id, actor)
     VALUES (p_org, v_now, p_event, p_reason, p_id, v_row.contact_id, v_row.sequence_id, v_row.step_id, v_row.sender_id, p_actor);
+  PERFORM audit_write(p_org, p_audit, jsonb_build_object('was', v_old));
   RETURN QUERY SELECT v_row.contact_id, v_row.epoch, v_now, v_old;
 END $$;
 
@@ -77,7 +79,7 @@ END $$;
 -- A Hold or its end: one row, under the exclusive lock of its class, which waits for the gates in progress. Answers
 -- with the new epoch and, from a LATER statement, what is in flight. Zero rows: it already was so, or is not there.
 CREATE OR REPLACE FUNCTION hold_flag(
-  p_org uuid, p_class text, p_id text, p_paused boolean, p_reason text, p_now timestamptz DEFAULT NULL
+  p_org uuid, p_class text, p_id text, p_paused boolean, p_reason text, p_audit jsonb, p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (epoch int, effective_at timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -104,6 +106,7 @@ BEGIN
      WHERE o.org_id = p_org AND o.sending_paused <> p_paused RETURNING o.epoch INTO v_epoch;
   END IF;
   IF v_epoch IS NULL THEN RETURN; END IF;
+  PERFORM audit_write(p_org, p_audit, jsonb_build_object('epoch', v_epoch));
   -- In this transaction, so that a resume that is acknowledged always releases what it held.
   IF NOT p_paused AND p_class <> 'organization' THEN
     PERFORM graphile_worker.add_job('release_held', json_build_object('org', p_org, 'class', p_class, 'id', p_id, 'epoch', v_epoch));
@@ -165,10 +168,11 @@ BEGIN
   RETURN cardinality(v_ids);
 END $$;
 
--- Opting out, first transaction: everything (CON-4). The rows of the enrollments are held before their touches.
+-- Opting out, first transaction: everything (CON-4). The rows of the enrollments are held before their touches. Who
+-- had opted out before is told so again, and nothing is written: a link may be pressed for ever.
 CREATE OR REPLACE FUNCTION unsubscribe_flag(
   p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid,
-  p_actor_type text, p_actor_id text, p_now timestamptz DEFAULT NULL
+  p_actor_type text, p_actor_id text, p_audit jsonb, p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (sources uuid[], cancelled int, effective_at timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -177,6 +181,7 @@ DECLARE
   v_actor text := p_actor_type || ':' || p_actor_id;
   v_sources uuid[];
   v_cancelled int := 0;
+  v_again boolean;
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   PERFORM FROM contacts c WHERE c.org_id = p_org AND c.id = p_contact;
@@ -187,6 +192,15 @@ BEGIN
        AND EXISTS (SELECT FROM jsonb_array_elements(v.definition -> 'steps') WITH ORDINALITY s(step, n)
                     WHERE s.n > e.step_no AND s.step ->> 'channel' = p_channel)
      ORDER BY e.id FOR UPDATE OF e);
+  SELECT cardinality(v_sources) = 0
+         AND (c.email IS NULL OR EXISTS (SELECT FROM suppressions x WHERE x.org_id = p_org AND x.kind = 'email' AND x.address = c.email))
+         AND coalesce((SELECT k.status = 'revoked' FROM consents k
+           WHERE k.org_id = p_org AND k.contact_id = p_contact AND k.channel = p_channel ORDER BY k.id DESC LIMIT 1), false)
+    INTO v_again FROM contacts c WHERE c.org_id = p_org AND c.id = p_contact;
+  IF v_again THEN
+    RETURN QUERY SELECT v_sources, 0, v_now;
+    RETURN;
+  END IF;
   UPDATE enrollments e SET status = 'unsubscribed', status_reason = 'unsubscribe_' || p_source, epoch = e.epoch + 1,
          updated_at = v_now, ended_at = v_now, ended_by = v_actor
    WHERE e.org_id = p_org AND e.id = ANY (v_sources);
@@ -204,6 +218,7 @@ BEGIN
   INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
     SELECT p_org, v_now, 'unsubscribed', p_source, e.id, CASE WHEN EXISTS (SELECT FROM unnest(e.thread) x WHERE split_part(x, '.', 1) = p_touch::text) THEN p_touch END, p_contact, e.sequence_id, e.step_id, e.sender_id, v_actor
       FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (v_sources);
+  PERFORM audit_write(p_org, p_audit, jsonb_build_object('enrollments', v_sources));
   RETURN QUERY SELECT v_sources, v_cancelled, v_now;
 END $$;
 

@@ -7,9 +7,9 @@
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
-import { Problem } from '../kernel/problem.ts';
+import { notFound, Problem } from '../kernel/problem.ts';
 import { drainedReceipt, getReceipt, type Receipt } from '../ledger/receipts.ts';
-import { audit } from '../tenancy/audit.ts';
+import { auditEntry } from '../tenancy/audit.ts';
 import { actorText, type Context } from '../tenancy/context.ts';
 import { type EnrollmentEvent, type EnrollmentStatus, leavable, TRANSITIONS } from './sequences/lifecycle.ts';
 
@@ -33,15 +33,15 @@ export async function endEnrollment(
   const to = TRANSITIONS.active[event]!;
   const reason = options.reason ?? event;
   const actor = actorText(ctx.actor);
+  const receipt = newId();
   const [flag] = await db.call<{ epoch: number; effective_at: Date }>(sql`
-    SELECT * FROM enrollment_flag(${ctx.org}::uuid, ${id}::uuid, ${leavable(event)}::text[], ${to}, ${event}, ${reason}, ${actor})`);
+    SELECT * FROM enrollment_flag(${ctx.org}::uuid, ${id}::uuid, ${leavable(event)}::text[], ${to}, ${event}, ${reason}, ${actor},
+      ${entry(ctx, `enrollment.${event}`, 'enrollment', id, { reason, receipt })}::jsonb)`);
   if (!flag) throw await refusal(db, ctx.org, id, event);
   await options.failpoint?.('after_flag');
-  const receipt = newId();
   await db.call(sql`
     SELECT * FROM enrollment_cancel(${ctx.org}::uuid, ${id}::uuid, ${flag.epoch}::int, ${reason}, ${receipt}::uuid, ${to}, ${actor}, ${flag.effective_at}::timestamptz)`);
   await options.failpoint?.('after_cancel');
-  await record(db, ctx, `enrollment.${event}`, 'enrollment', id, { reason, receipt });
   return read(db, ctx.org, receipt, options.wait_ms);
 }
 
@@ -52,7 +52,7 @@ export async function refusal(db: Database, org: Uuid, id: Uuid, event: Enrollme
       sql`SELECT status FROM enrollments WHERE org_id = ${org} AND id = ${id}`,
     ),
   );
-  if (!row) return new Problem('not_found', `There is no enrollment ${id}.`);
+  if (!row) return notFound('enrollment', id);
   return new Problem(
     'illegal_transition',
     `An enrollment that is ${row.status} cannot take ${event}; nothing was changed.`,
@@ -71,21 +71,18 @@ export async function hold(
   target: { class: HoldClass; id: string; paused: boolean },
   options: StopOptions = {},
 ): Promise<Receipt> {
-  const [flag] = await db.call<{ epoch: number; effective_at: Date }>(sql`
-    SELECT * FROM hold_flag(${ctx.org}::uuid, ${target.class}, ${target.id}, ${target.paused}, ${options.reason ?? null})`);
-  const now = flag ?? (await held(db, ctx.org, target));
-  if (!now) throw new Problem('not_found', `There is no ${target.class} ${target.id}.`);
-  await options.failpoint?.('after_flag');
   const receipt = newId();
+  const action = `${target.class}.${target.paused ? 'pause' : 'resume'}`;
+  const [flag] = await db.call<{ epoch: number; effective_at: Date }>(sql`
+    SELECT * FROM hold_flag(${ctx.org}::uuid, ${target.class}, ${target.id}, ${target.paused}, ${options.reason ?? null},
+      ${entry(ctx, action, target.class, target.id, { reason: options.reason ?? null, receipt })}::jsonb)`);
+  const now = flag ?? (await held(db, ctx.org, target));
+  if (!now) throw notFound(target.class, target.id);
+  await options.failpoint?.('after_flag');
   await db.call(sql`
     SELECT * FROM hold_receipt(${ctx.org}::uuid, ${target.class}, ${target.id}, ${receipt}::uuid, ${target.paused ? 'paused' : 'active'},
       ${now.epoch}::int, ${now.effective_at}::timestamptz, ${actorText(ctx.actor)})`);
-  if (flag) {
-    await record(db, ctx, `${target.class}.${target.paused ? 'pause' : 'resume'}`, target.class, target.id, {
-      reason: options.reason ?? null,
-      receipt,
-    });
-  }
+  await options.failpoint?.('after_cancel');
   return read(db, ctx.org, receipt, options.wait_ms);
 }
 
@@ -155,32 +152,30 @@ export async function unsubscribe(
   input: Unsubscribe,
   options: StopOptions = {},
 ): Promise<Receipt> {
+  const receipt = newId();
+  const facts = { channel: input.channel, source: input.source, receipt };
   const [flag] = await db.call<{ sources: Uuid[]; cancelled: number; effective_at: Date }>(sql`
     SELECT * FROM unsubscribe_flag(${ctx.org}::uuid, ${input.contact_id}::uuid, ${input.channel}, ${input.source}, ${input.evidence ?? null},
-      ${input.touch_id ?? null}::uuid, ${newId()}::uuid, ${ctx.actor.type}, ${ctx.actor.id})`);
-  if (!flag) throw new Problem('not_found', `There is no contact ${input.contact_id}.`);
+      ${input.touch_id ?? null}::uuid, ${newId()}::uuid, ${ctx.actor.type}, ${ctx.actor.id},
+      ${entry(ctx, 'contact.unsubscribe', 'contact', input.contact_id, facts)}::jsonb)`);
+  if (!flag) throw notFound('contact', input.contact_id);
   await options.failpoint?.('after_flag');
-  const receipt = newId();
   await db.call(sql`
     SELECT * FROM unsubscribe_cancel(${ctx.org}::uuid, ${input.contact_id}::uuid, ${input.channel}, ${receipt}::uuid, ${flag.cancelled}::int,
       ${actorText(ctx.actor)}, ${flag.effective_at}::timestamptz)`);
-  await record(db, ctx, 'contact.unsubscribe', 'contact', input.contact_id, {
-    channel: input.channel,
-    source: input.source,
-    receipt,
-  });
+  await options.failpoint?.('after_cancel');
   return read(db, ctx.org, receipt, options.wait_ms);
 }
 
-async function record(
-  db: Database,
+/** The audit record, written by the flag's own transaction. */
+function entry(
   ctx: Context,
   action: string,
   type: string,
   id: string,
   data: Record<string, unknown>,
-): Promise<void> {
-  await db.inOrg(ctx.org, (tx) => audit(tx, ctx, { action, subject_type: type, subject_id: id, data }));
+): string {
+  return auditEntry(ctx, { action, subject_type: type, subject_id: id, data });
 }
 
 function read(db: Database, org: Uuid, receipt: Uuid, wait: number | undefined): Promise<Receipt> {

@@ -71,15 +71,13 @@ CREATE UNIQUE INDEX enrollments_live ON enrollments (org_id, sequence_id, contac
 
 CREATE INDEX enrollments_contact ON enrollments (org_id, contact_id, sequence_id, id);
 
--- Lists and counts: of a sequence (status by status, merged), and by status over all of them.
+-- Lists and counts of a sequence; over several statuses or sequences their lists are merged.
 CREATE INDEX enrollments_sequence ON enrollments (org_id, sequence_id, status, id);
-
-CREATE INDEX enrollments_status ON enrollments (org_id, status, id);
 
 SELECT tenant_table('enrollments', 'SELECT, INSERT, UPDATE');
 
--- enrollment_jobs: a bulk enrolment, with its progress. A chunk's enrollments, its results, the counts and the
--- position are written in one transaction, so a job killed anywhere goes on without doubling or losing.
+-- enrollment_jobs: a bulk enrolment. Its contacts are fixed when it is made (a tag's: those that have it then), each
+-- once, and worked in chunks of `chunk`.
 CREATE TABLE enrollment_jobs (
   org_id uuid NOT NULL,
   id uuid NOT NULL,
@@ -87,35 +85,40 @@ CREATE TABLE enrollment_jobs (
   policy text CHECK (policy IN ('never', 'if_ended', 'restart')),
   status text NOT NULL CHECK (status IN ('queued', 'running', 'completed', 'cancelled', 'failed')),
   tag text,
-  contact_ids uuid[],
-  -- where the next chunk starts: how many were looked at, which is an index into contact_ids; of a tag, after this contact
-  next_index int NOT NULL DEFAULT 0,
-  after_contact uuid,
-  total int,
-  enrolled int NOT NULL DEFAULT 0,
-  skipped int NOT NULL DEFAULT 0,
-  refused int NOT NULL DEFAULT 0,
+  contact_ids uuid[] NOT NULL,
+  chunk int NOT NULL CHECK (chunk > 0),
+  -- those named more than once included
+  total int NOT NULL,
   error text,
   created_by text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
   started_at timestamptz,
   ended_at timestamptz,
   PRIMARY KEY (org_id, id),
-  CHECK ((tag IS NULL) <> (contact_ids IS NULL)),
   FOREIGN KEY (org_id, sequence_id) REFERENCES sequences (org_id, id) ON DELETE CASCADE
 );
 
+-- Ids do not compress, and reading a slice of them should not unpack the rest.
+ALTER TABLE enrollment_jobs ALTER COLUMN contact_ids SET STORAGE EXTERNAL;
+
 SELECT tenant_table('enrollment_jobs', 'SELECT, INSERT, UPDATE');
 
+-- enrollment_job_results: a row a chunk, written in one transaction with the chunk's enrollments: who is there was
+-- worked, so a job killed anywhere goes on without doubling or losing. Chunk -1 holds those named more than once.
 CREATE TABLE enrollment_job_results (
   org_id uuid NOT NULL,
   job_id uuid NOT NULL,
-  -- next_index before the chunk
   n int NOT NULL,
-  -- [[contact_id, result, reason, enrollment_id], …]
-  results jsonb NOT NULL,
+  enrolled int NOT NULL DEFAULT 0,
+  skipped int NOT NULL DEFAULT 0,
+  refused int NOT NULL DEFAULT 0,
+  -- the new enrollments: a contact and its enrollment at the same place
+  contacts uuid[] NOT NULL DEFAULT '{}',
+  enrollments uuid[] NOT NULL DEFAULT '{}',
+  -- the others: [[contact_id, result, reason, enrollment_id], …]
+  others jsonb NOT NULL DEFAULT '[]',
   PRIMARY KEY (org_id, job_id, n),
   FOREIGN KEY (org_id, job_id) REFERENCES enrollment_jobs (org_id, id) ON DELETE CASCADE
 );
 
-SELECT tenant_table('enrollment_job_results', 'SELECT, INSERT');
+SELECT tenant_table('enrollment_job_results', 'SELECT, INSERT, UPDATE');

@@ -56,7 +56,11 @@ export type Decision =
 
 const ENROLL: Decision = { kind: 'enroll' };
 
-/** Keyed by contact; absent: nothing against it. `ids` must be distinct. */
+/**
+ * Keyed by contact; absent: nothing against it. `ids` must be distinct. The sequence is compared in a way no index
+ * serves: with statistics of an emptier table the planner otherwise takes the sequence's index, and reads all of a
+ * sequence's enrollments for each contact (measured: 2,000 contacts in 1,528 ms instead of 20).
+ */
 export async function readCandidates(
   tx: Tx,
   org: Uuid,
@@ -73,7 +77,7 @@ export async function readCandidates(
       LEFT JOIN LATERAL (SELECT x.status FROM consents x
         WHERE x.org_id = ${org} AND x.contact_id = i.id AND x.channel = 'email' ORDER BY x.id DESC LIMIT 1) k ON true
       LEFT JOIN LATERAL (SELECT x.id, x.status, x.generation, x.ended_at FROM enrollments x
-        WHERE x.org_id = ${org} AND x.contact_id = i.id AND x.sequence_id = ${sequence}
+        WHERE x.org_id = ${org} AND x.contact_id = i.id AND x.sequence_id IS NOT DISTINCT FROM ${sequence}
         ORDER BY x.ended_at IS NULL DESC, x.id DESC LIMIT 1) e ON true
      WHERE c.email IS NULL OR s.address IS NOT NULL OR k.status = 'revoked' OR (${consentRequired} AND k.status IS NULL)
         OR e.id IS NOT NULL`);

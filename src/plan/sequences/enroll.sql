@@ -44,10 +44,35 @@ BEGIN
       p_job, p_actor, p_senders, p_from, p_until, p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, p_reason, v_now) r;
   END IF;
 
+  v_ids := enroll_insert(p_org, p_sequence, p_version, p_step, p_channel, p_job, p_actor, p_senders, p_from, p_until,
+    p_contacts, p_enrollments, p_touches, p_sender_nos, v_now);
+
+  RETURN QUERY
+  SELECT i.contact, CASE WHEN i.done THEN 'enrolled' ELSE 'skipped' END, CASE WHEN NOT i.done THEN 'already_enrolled' END,
+         CASE WHEN i.done THEN i.enrollment ELSE live_enrollment(p_org, p_sequence, i.contact) END
+    FROM (SELECT u.contact, u.enrollment, u.enrollment = ANY (v_ids) AS done FROM unnest(p_contacts, p_enrollments) u(contact, enrollment)) i;
+
+  IF p_audit IS NOT NULL AND (cardinality(v_ids) > 0 OR cardinality(p_old) > 0) THEN
+    PERFORM audit_write(p_org, p_audit, jsonb_build_object('enrolled', cardinality(v_ids), 'enrollments', (v_ids || p_old)[1:100]));
+  END IF;
+END $$;
+
+-- enroll_insert: the new ones of a batch. Returns the ids of those that were written, in order; the rest had been
+-- enrolled by somebody else meanwhile. The caller has set the tenant.
+CREATE OR REPLACE FUNCTION enroll_insert(
+  p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text,
+  p_senders uuid[], p_from timestamptz[], p_until timestamptz[],
+  p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos int[], p_now timestamptz
+) RETURNS uuid[]
+LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+  v_ids uuid[];
+BEGIN
   WITH enrolled AS (
-    INSERT INTO enrollments AS e (org_id, id, sequence_id, version_id, contact_id, status, step_no, step_id, live_touch, sender_id,
-        job_id, enrolled_by, created_at, updated_at)
-    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 0, p_step, i.touch, p_senders[i.sender], p_job, p_actor, v_now, v_now
+    INSERT INTO enrollments AS e (org_id, id, sequence_id, version_id, contact_id, status, status_reason, step_no, step_id, live_touch,
+        sender_id, job_id, enrolled_by, created_at, updated_at)
+    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 'enrolled', 0, p_step, i.touch, p_senders[i.sender], p_job, p_actor, p_now, p_now
       FROM unnest(p_contacts, p_enrollments, p_touches, p_sender_nos) i(contact, enrollment, touch, sender)
     ON CONFLICT (org_id, sequence_id, contact_id) WHERE status IN ('active', 'paused') DO NOTHING
     RETURNING e.id, e.contact_id, e.live_touch, e.sender_id
@@ -55,24 +80,22 @@ BEGIN
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
         channel, priority, wake_at, not_before, not_after, planned_by, created_at)
     SELECT p_org, e.live_touch, e.id, p_sequence, p_version, p_step, 0, 1, 1, e.contact_id, e.sender_id,
-        p_channel, 2, s.not_before, s.not_before, s.not_after, p_actor, v_now
+        p_channel, 2, s.not_before, s.not_before, s.not_after, p_actor, p_now
       FROM enrolled e JOIN unnest(p_senders, p_from, p_until) s(id, not_before, not_after) ON s.id = e.sender_id
   ), told AS (
     INSERT INTO events (org_id, at, type, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
-    SELECT p_org, v_now, 'enrolled', e.id, e.live_touch, e.contact_id, p_sequence, p_step, e.sender_id, p_actor FROM enrolled e
+    SELECT p_org, p_now, 'enrolled', e.id, e.live_touch, e.contact_id, p_sequence, p_step, e.sender_id, p_actor FROM enrolled e
   )
-  SELECT array_agg(e.id) INTO v_ids FROM enrolled e;
-
-  RETURN QUERY
-  SELECT i.contact, CASE WHEN d.id IS NOT NULL THEN 'enrolled' ELSE 'skipped' END, CASE WHEN d.id IS NULL THEN 'already_enrolled' END,
-         coalesce(d.id, (SELECT x.id FROM enrollments x
-           WHERE x.org_id = p_org AND x.sequence_id = p_sequence AND x.contact_id = i.contact AND x.status IN ('active', 'paused')))
-    FROM unnest(p_contacts, p_enrollments) i(contact, enrollment) LEFT JOIN unnest(v_ids) d(id) ON d.id = i.enrollment;
-
-  IF p_audit IS NOT NULL AND (cardinality(v_ids) > 0 OR cardinality(p_old) > 0) THEN
-    PERFORM audit_write(p_org, p_audit, jsonb_build_object('enrolled', coalesce(cardinality(v_ids), 0), 'enrollments', (v_ids || p_old)[1:100]));
-  END IF;
+  SELECT coalesce(array_agg(e.id), '{}') INTO v_ids FROM enrolled e;
+  RETURN v_ids;
 END $$;
+
+-- The sequence is compared in a way no index serves, see candidates.ts.
+CREATE OR REPLACE FUNCTION live_enrollment(p_org uuid, p_sequence uuid, p_contact uuid) RETURNS uuid
+LANGUAGE sql STABLE AS $$
+  SELECT x.id FROM enrollments x
+   WHERE x.org_id = p_org AND x.contact_id = p_contact AND x.sequence_id IS NOT DISTINCT FROM p_sequence AND x.status IN ('active', 'paused')
+$$;
 
 -- enrollments_restart: step one again, under a new generation, for enrollments live or ended. What is still planned
 -- is cancelled; one whose touch is in flight is left as it is and said so. The caller has set the tenant.

@@ -10,7 +10,7 @@ import { notFound, Problem } from '../../kernel/problem.ts';
 import { wake } from '../../ledger/wake.ts';
 import { auditEntry } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
-import { readPlanning, senderFor } from './calendar.ts';
+import { type Planning, readPlanning, senderFor } from './calendar.ts';
 import {
   type Decision,
   decideCandidate,
@@ -52,7 +52,7 @@ export interface EnrollPlan {
   /** A sender each, with the times of its touches. */
   senders: { id: Uuid; from: number; until: number | null }[];
   fresh: { contact: Uuid; enrollment: Uuid; touch: Uuid; sender: number }[];
-  old: { contact: Uuid; enrollment: Uuid; generation: number; touch: Uuid; sender: number }[];
+  old: { enrollment: Uuid; generation: number; touch: Uuid; sender: number }[];
 }
 
 export async function enrollContacts(
@@ -62,9 +62,16 @@ export async function enrollContacts(
   input: EnrollInput,
 ): Promise<EnrollResult[]> {
   const distinct = [...new Set(input.contact_ids)];
+  const entry = auditEntry(ctx, {
+    action: 'enrollment.enroll',
+    subject_type: 'sequence',
+    subject_id: input.sequence_id,
+    data: { policy: input.policy ?? null },
+  });
+  const how = { reason: input.reason ?? 'restart', entry, now: input.now ?? null };
   const results = await readAgain(async () => {
     const plan = await planEnrollment(db, versions, ctx.org, { ...input, contact_ids: distinct });
-    return [...plan.decided, ...(await write(db, ctx, plan, input))];
+    return [...plan.decided, ...(await writeBatch(db, ctx, plan, how))];
   });
   if (results.some((result) => result.result === 'enrolled')) await wake(db, ctx.org);
   return answer(input.contact_ids, new Map(results.map((result) => [result.contact_id, result])));
@@ -113,61 +120,67 @@ export async function planEnrollment(
     consentRequired: planning.organization.consent_required.includes('email'),
     now: planning.now,
   };
-  const plan: EnrollPlan = { version, decided: [], senders: [], fresh: [], old: [] };
-  const numbers = new Map<Uuid, number | 'no_sender' | 'bad_schedule'>();
-  /** All touches of a sender open at the same time, so it is computed once; arrays of PostgreSQL count from 1. */
-  const senderNumber = (contact: Uuid) => {
-    const sender = senderFor(version.definition.sender_ids, contact);
-    let number = numbers.get(sender);
-    if (number === undefined) {
-      const calendar = planning.senders.get(sender)?.calendar;
-      const open = calendar && opening(version.definition, 0, planning.now, calendar);
-      number = open === undefined ? 'no_sender' : 'bad_schedule';
-      if (open?.ok) number = plan.senders.push({ id: sender, from: open.not_before, until: open.not_after });
-      numbers.set(sender, number);
-    }
-    return number;
-  };
+  const planner = new EnrollPlanner(version, planning);
   for (const contact of input.contact_ids)
-    place(plan, contact, decideCandidate(candidates.get(contact), rule), senderNumber);
+    planner.place(contact, decideCandidate(candidates.get(contact), rule));
   // Bulk inserts are sorted by contact: two of them over the same people never wait in a circle.
-  plan.fresh.sort((a, b) => (a.contact < b.contact ? -1 : 1));
-  return plan;
+  planner.plan.fresh.sort((a, b) => (a.contact < b.contact ? -1 : 1));
+  return planner.plan;
 }
 
-function place(
-  plan: EnrollPlan,
-  contact: Uuid,
-  decision: Decision,
-  senderNumber: (contact: Uuid) => number | 'no_sender' | 'bad_schedule',
-): void {
-  const contact_id = contact;
-  if (decision.kind === 'refused') {
-    plan.decided.push({ contact_id, result: 'refused', reason: decision.reason, enrollment_id: null });
-    return;
+/** Puts decisions about contacts together to a plan. */
+export class EnrollPlanner {
+  readonly plan: EnrollPlan;
+  readonly #planning: Planning;
+  readonly #numbers = new Map<Uuid, number | 'no_sender' | 'bad_schedule'>();
+
+  constructor(version: Version, planning: Planning) {
+    this.plan = { version, decided: [], senders: [], fresh: [], old: [] };
+    this.#planning = planning;
   }
-  if (decision.kind === 'skipped') {
-    plan.decided.push({
-      contact_id,
-      result: 'skipped',
-      reason: decision.reason,
-      enrollment_id: decision.enrollment_id,
-    });
-    return;
+
+  place(contact_id: Uuid, decision: Decision): void {
+    const { decided, version, old, fresh } = this.plan;
+    if (decision.kind === 'refused' || decision.kind === 'skipped') {
+      decided.push(
+        decision.kind === 'refused'
+          ? { contact_id, result: 'refused', reason: decision.reason, enrollment_id: null }
+          : {
+              contact_id,
+              result: 'skipped',
+              reason: decision.reason,
+              enrollment_id: decision.enrollment_id,
+            },
+      );
+      return;
+    }
+    const sender = this.#senderNumber(contact_id);
+    if (typeof sender === 'string') {
+      decided.push({ contact_id, result: 'refused', reason: sender, enrollment_id: null });
+      return;
+    }
+    const seen = decision.kind === 'restart' ? decision : null;
+    const enrollment = seen?.enrollment_id ?? newId();
+    const key = { enrollment_id: enrollment, generation: (seen?.generation ?? 0) + 1, step_no: 0, n: 1 };
+    const touch = plannedTouch(version.definition, key, { not_before: 0, not_after: null }).id;
+    if (seen) old.push({ enrollment, generation: seen.generation, touch, sender });
+    else fresh.push({ contact: contact_id, enrollment, touch, sender });
   }
-  const sender = senderNumber(contact);
-  if (typeof sender === 'string') {
-    plan.decided.push({ contact_id, result: 'refused', reason: sender, enrollment_id: null });
-    return;
+
+  /** All touches of a sender open at the same time, so it is computed once; arrays of PostgreSQL count from 1. */
+  #senderNumber(contact: Uuid): number | 'no_sender' | 'bad_schedule' {
+    const { version, senders } = this.plan;
+    const sender = senderFor(version.definition.sender_ids, contact);
+    let number = this.#numbers.get(sender);
+    if (number === undefined) {
+      const calendar = this.#planning.senders.get(sender)?.calendar;
+      const open = calendar && opening(version.definition, 0, this.#planning.now, calendar);
+      number = open === undefined ? 'no_sender' : 'bad_schedule';
+      if (open?.ok) number = senders.push({ id: sender, from: open.not_before, until: open.not_after });
+      this.#numbers.set(sender, number);
+    }
+    return number;
   }
-  const enrollment = decision.kind === 'restart' ? decision.enrollment_id : newId();
-  const generation = decision.kind === 'restart' ? decision.generation + 1 : 1;
-  const { definition } = plan.version;
-  const key = { enrollment_id: enrollment, generation, step_no: 0, n: 1 };
-  const touch = plannedTouch(definition, key, { not_before: 0, not_after: null }).id;
-  if (decision.kind === 'restart')
-    plan.old.push({ contact, enrollment, generation: decision.generation, touch, sender });
-  else plan.fresh.push({ contact, enrollment, touch, sender });
 }
 
 /** The version new enrollments get; refuses a sequence that is unknown, unpublished or archived. */
@@ -218,26 +231,21 @@ export function batchArguments(plan: EnrollPlan) {
   };
 }
 
-async function write(
+/** `entry`: the audit record. */
+export async function writeBatch(
   db: Database,
   ctx: Context,
   plan: EnrollPlan,
-  input: EnrollInput,
+  how: { reason: string; entry: string; now?: Date | null },
 ): Promise<EnrollResult[]> {
   if (plan.fresh.length === 0 && plan.old.length === 0) return [];
   const { version } = plan;
   const step = version.definition.steps[0]!;
   const a = batchArguments(plan);
-  const entry = auditEntry(ctx, {
-    action: 'enrollment.enroll',
-    subject_type: 'sequence',
-    subject_id: version.sequence_id,
-    data: { policy: input.policy ?? null },
-  });
   return db.call<EnrollResult>(sql`
     SELECT * FROM enroll_batch(${ctx.org}::uuid, ${version.sequence_id}::uuid, ${version.id}::uuid, ${step.id}::uuid, ${step.channel},
       NULL::uuid, ${actorText(ctx.actor)}, ${a.senders}::uuid[], ${a.from}::timestamptz[], ${a.until}::timestamptz[],
       ${a.contacts}::uuid[], ${a.enrollments}::uuid[], ${a.touches}::uuid[], ${a.sender_nos}::int[],
       ${a.old}::uuid[], ${a.old_generations}::int[], ${a.old_touches}::uuid[], ${a.old_sender_nos}::int[], ${a.restartable}::text[],
-      ${input.reason ?? 'restart'}, ${entry}::jsonb, ${input.now ?? null}::timestamptz)`);
+      ${how.reason}, ${how.entry}::jsonb, ${how.now ?? null}::timestamptz)`);
 }

@@ -9,7 +9,7 @@ import { type Page, type PageRequest, pageOf, positionOf } from '../../kernel/pa
 import { notFound, Problem } from '../../kernel/problem.ts';
 import { audit } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
-import { BULK_ENROLL, jobKey } from './bulk-enroll.ts';
+import { BULK_ENROLL, CHUNK, jobKey } from './bulk-enroll.ts';
 import type { EnrollPolicy } from './candidates.ts';
 import { type EnrollResult, enrollableVersion } from './enroll.ts';
 import type { VersionCache } from './versions.ts';
@@ -23,8 +23,7 @@ export interface EnrollmentJob {
   status: JobStatus;
   policy: EnrollPolicy | null;
   tag: string | null;
-  /** Null until a tag has been counted. */
-  total: number | null;
+  total: number;
   processed: number;
   enrolled: number;
   skipped: number;
@@ -36,38 +35,75 @@ export interface EnrollmentJob {
   ended_at: Date | null;
 }
 
-const columns = sql`id AS job_id, sequence_id, status, policy, tag, total, next_index AS processed, enrolled, skipped,
-  refused, error, created_by, created_at, started_at, ended_at`;
+const columns = sql`j.id AS job_id, j.sequence_id, j.status, j.policy, j.tag, j.total, r.enrolled + r.skipped + r.refused AS processed,
+  r.enrolled, r.skipped, r.refused, j.error, j.created_by, j.created_at, j.started_at, j.ended_at`;
+
+/** A chunk's results are one row, so the sums of a job of a million are those of 500 rows. */
+const counted = sql`CROSS JOIN LATERAL (
+  SELECT coalesce(sum(x.enrolled), 0)::int AS enrolled, coalesce(sum(x.skipped), 0)::int AS skipped, coalesce(sum(x.refused), 0)::int AS refused
+    FROM enrollment_job_results x WHERE x.org_id = j.org_id AND x.job_id = j.id) r`;
+
+/** Contacts of one job. */
+export const MAX_JOB_CONTACTS = 2_000_000;
 
 export type JobTarget = { contact_ids: readonly Uuid[] } | { tag: string };
 
-/** @throws not_found, sequence_not_published */
+/** @throws not_found, sequence_not_published, invalid_request (too many) */
 export async function createEnrollmentJob(
   db: Database,
   versions: VersionCache,
   ctx: Context,
-  input: { sequence_id: Uuid; policy?: EnrollPolicy | undefined } & JobTarget,
+  input: { sequence_id: Uuid; policy?: EnrollPolicy | undefined; chunk?: number } & JobTarget,
 ): Promise<EnrollmentJob> {
   await enrollableVersion(db, versions, ctx.org, input.sequence_id);
   const id = newId();
-  const ids = 'contact_ids' in input ? input.contact_ids : null;
-  const tag = 'tag' in input ? input.tag : null;
   return db.inOrg(ctx.org, async (tx) => {
-    const job = await tx.one<EnrollmentJob>(sql`
-      INSERT INTO enrollment_jobs (org_id, id, sequence_id, policy, status, tag, contact_ids, total, created_by)
+    const { ids, repeated } =
+      'tag' in input
+        ? { ids: await taggedContacts(tx, ctx.org, input.tag), repeated: [] }
+        : apart(input.contact_ids);
+    if (ids.length > MAX_JOB_CONTACTS)
+      throw new Problem('invalid_request', `A job takes at most ${MAX_JOB_CONTACTS} contacts.`);
+    const tag = 'tag' in input ? input.tag : null;
+    const total = ids.length + repeated.length;
+    await tx.run(sql`
+      INSERT INTO enrollment_jobs (org_id, id, sequence_id, policy, status, tag, contact_ids, chunk, total, created_by)
       VALUES (${ctx.org}, ${id}, ${input.sequence_id}, ${input.policy ?? null}, 'queued', ${tag},
-        ${ids === null ? null : `{${ids.join(',')}}`}::uuid[], ${ids?.length ?? null}, ${actorText(ctx.actor)})
-      RETURNING ${columns}`);
+        ${`{${ids.join(',')}}`}::uuid[], ${input.chunk ?? CHUNK}, ${total}, ${actorText(ctx.actor)})`);
+    if (repeated.length > 0) {
+      const others = repeated.map((contact) => [contact, 'skipped', 'duplicate', null]);
+      await tx.run(sql`
+        INSERT INTO enrollment_job_results (org_id, job_id, n, skipped, others)
+        VALUES (${ctx.org}, ${id}, -1, ${repeated.length}, ${JSON.stringify(others)})`);
+    }
     await tx.run(sql`
       SELECT graphile_worker.add_job(${BULK_ENROLL}, ${JSON.stringify({ org: ctx.org, job: id })}::json, job_key => ${jobKey(id)})`);
     await audit(tx, ctx, {
       action: 'enrollment_job.create',
       subject_type: 'enrollment_job',
       subject_id: id,
-      data: { sequence_id: input.sequence_id, policy: input.policy ?? null, tag, total: ids?.length ?? null },
+      data: { sequence_id: input.sequence_id, policy: input.policy ?? null, tag, total },
     });
-    return job;
+    return find(tx, ctx.org, id);
   });
+}
+
+async function taggedContacts(tx: Tx, org: Uuid, tag: string): Promise<Uuid[]> {
+  const row = await tx.one<{ ids: string }>(sql`
+    SELECT array_to_string(ARRAY(SELECT contact_id FROM contact_tags WHERE org_id = ${org} AND tag = ${tag}
+      ORDER BY contact_id LIMIT ${MAX_JOB_CONTACTS + 1}), ',') AS ids`);
+  return row.ids === '' ? [] : row.ids.split(',');
+}
+
+/** Each once, in the order of their index; and those named again. */
+function apart(ids: readonly Uuid[]): { ids: Uuid[]; repeated: Uuid[] } {
+  const once = new Set<Uuid>();
+  const repeated: Uuid[] = [];
+  for (const id of ids) {
+    if (once.has(id)) repeated.push(id);
+    else once.add(id);
+  }
+  return { ids: [...once].sort(), repeated };
 }
 
 export async function getEnrollmentJob(db: Database, org: Uuid, id: Uuid): Promise<EnrollmentJob> {
@@ -76,7 +112,7 @@ export async function getEnrollmentJob(db: Database, org: Uuid, id: Uuid): Promi
 
 async function find(tx: Tx, org: Uuid, id: Uuid): Promise<EnrollmentJob> {
   const job = await tx.maybe<EnrollmentJob>(
-    sql`SELECT ${columns} FROM enrollment_jobs WHERE org_id = ${org} AND id = ${id}`,
+    sql`SELECT ${columns} FROM enrollment_jobs j ${counted} WHERE j.org_id = ${org} AND j.id = ${id}`,
   );
   if (!job) throw notFound('enrollment job', id);
   return job;
@@ -91,16 +127,10 @@ export async function listEnrollmentJobs(
   const after = positionOf(page, ['uuid'])?.[0] ?? null;
   const rows = await db.inOrg(org, (tx) =>
     tx.rows<EnrollmentJob>(sql`
-      SELECT ${columns} FROM enrollment_jobs WHERE org_id = ${org} AND (${after}::uuid IS NULL OR id < ${after})
-       ORDER BY id DESC LIMIT ${page.limit + 1}`),
+      SELECT ${columns} FROM enrollment_jobs j ${counted} WHERE j.org_id = ${org} AND (${after}::uuid IS NULL OR j.id < ${after})
+       ORDER BY j.id DESC LIMIT ${page.limit + 1}`),
   );
   return pageOf(rows, page, (row) => [row.job_id]);
-}
-
-interface ResultRow {
-  n: number;
-  ord: number;
-  result: [Uuid, EnrollResult['result'], string | null, Uuid | null];
 }
 
 export interface JobResult {
@@ -110,32 +140,31 @@ export interface JobResult {
   enrollment_id: Uuid | null;
 }
 
-/** What became of each contact so far, in the order it was worked; `result` narrows. */
+type ResultRow = JobResult & { n: number; ord: number };
+
+/** What became of each contact so far; `result` narrows. */
 export async function jobResults(
   db: Database,
   org: Uuid,
   id: Uuid,
   page: PageRequest & { result?: EnrollResult['result'] | undefined },
 ): Promise<Page<JobResult>> {
-  const [n, ord] = positionOf(page, ['int', 'int']) ?? [-1, 0];
+  const [n, ord] = positionOf(page, ['int', 'int']) ?? [-2, 0];
   const rows = await db.inOrg(org, async (tx) => {
     await find(tx, org, id);
     return tx.rows<ResultRow>(sql`
-      SELECT r.n, x.ord::int, x.result FROM enrollment_job_results r CROSS JOIN jsonb_array_elements(r.results) WITH ORDINALITY x(result, ord)
+      SELECT r.n, x.ord::int, x.contact_id, x.result, x.reason, x.enrollment_id
+        FROM enrollment_job_results r CROSS JOIN LATERAL (
+          SELECT u.ord, u.contact AS contact_id, 'enrolled' AS result, NULL AS reason, u.enrollment AS enrollment_id
+            FROM unnest(r.contacts, r.enrollments) WITH ORDINALITY u(contact, enrollment, ord)
+          UNION ALL
+          SELECT cardinality(r.contacts) + u.ord, (u.one ->> 0)::uuid, u.one ->> 1, u.one ->> 2, (u.one ->> 3)::uuid
+            FROM jsonb_array_elements(r.others) WITH ORDINALITY u(one, ord)) x
        WHERE r.org_id = ${org} AND r.job_id = ${id} AND r.n >= ${n}::int AND (r.n > ${n}::int OR x.ord > ${ord}::int)
-         AND (${page.result ?? null}::text IS NULL OR x.result ->> 1 = ${page.result ?? null})
+         AND (${page.result ?? null}::text IS NULL OR x.result = ${page.result ?? null})
        ORDER BY r.n, x.ord LIMIT ${page.limit + 1}`);
   });
-  const { items, next_cursor } = pageOf(rows, page, (row) => [row.n, row.ord]);
-  return {
-    items: items.map(({ result: [contact_id, result, reason, enrollment_id] }) => ({
-      contact_id,
-      result,
-      reason,
-      enrollment_id,
-    })),
-    next_cursor,
-  };
+  return pageOf(rows, page, (row) => [row.n, row.ord]);
 }
 
 /** Nothing is enrolled after this has answered. Cancelling again is no error. @throws not_found, conflict */

@@ -1,0 +1,150 @@
+/**
+ * Resume and advance: what an enrollment waits for is replaced. What is there is read and decided on here, and written
+ * by move.sql only if it is still so; otherwise read again.
+ */
+import type { Database, Row } from '../../db/database.ts';
+import { sql } from '../../db/sql.ts';
+import { newId, type Uuid } from '../../kernel/ids.ts';
+import { Problem } from '../../kernel/problem.ts';
+import { getReceipt, type Receipt } from '../../ledger/receipts.ts';
+import type { NextTouch } from '../../ledger/settle.ts';
+import { wake } from '../../ledger/wake.ts';
+import { auditEntry } from '../../tenancy/audit.ts';
+import { actorText, type Context } from '../../tenancy/context.ts';
+import { refusal, type StopOptions } from '../stop.ts';
+import { type Planning, readPlanning } from './calendar.ts';
+import { unreachable } from './candidates.ts';
+import { inFlightProblem } from './in-flight.ts';
+import { type EnrollmentStatus, TRANSITIONS } from './lifecycle.ts';
+import { opening, plannedTouch } from './next.ts';
+import type { Version, VersionCache } from './versions.ts';
+
+/** How often a move is decided again because something else came between; then it says conflict. */
+const MAX_MOVES = 8;
+
+type Move = 'resume' | 'advance';
+
+export async function moveEnrollment(
+  db: Database,
+  versions: VersionCache,
+  ctx: Context,
+  id: Uuid,
+  action: Move,
+  options: StopOptions,
+): Promise<Receipt> {
+  for (let round = 0; round < MAX_MOVES; round++) {
+    const seen = await see(db, versions, ctx.org, id);
+    if (!seen || TRANSITIONS[seen.row.status as EnrollmentStatus][action] === null)
+      throw await refusal(db, ctx.org, id, action);
+    if (action === 'advance') await refuseInFlight(db, ctx, seen);
+    else refuseUnreachable(seen);
+    const plan = decide(action, seen);
+    const receipt = await write(db, ctx, id, action, seen, plan, options.reason);
+    if (receipt === null) continue;
+    if (plan.next) await wake(db, ctx.org);
+    return getReceipt(db, ctx.org, receipt);
+  }
+  throw new Problem('conflict', 'The enrollment kept changing; read it and decide again.');
+}
+
+interface Seen {
+  row: Row;
+  version: Version;
+  planning: Planning;
+}
+
+async function see(db: Database, versions: VersionCache, org: Uuid, id: Uuid): Promise<Seen | null> {
+  const found = await db.inOrg(org, async (tx) => {
+    const row = await tx.maybe(sql`
+      SELECT e.id, e.status, e.version_id, e.step_no, e.generation, e.live_touch, e.sender_id, e.epoch, t.state, t.n,
+             c.email IS NOT NULL AS has_address,
+             EXISTS (SELECT FROM suppressions s WHERE s.org_id = e.org_id AND s.kind = 'email' AND s.address = c.email) AS suppressed,
+             (SELECT k.status FROM consents k
+               WHERE k.org_id = e.org_id AND k.contact_id = e.contact_id AND k.channel = 'email' ORDER BY k.id DESC LIMIT 1) AS consent
+        FROM enrollments e JOIN touches t ON t.org_id = e.org_id AND t.id = e.live_touch
+        JOIN contacts c ON c.org_id = e.org_id AND c.id = e.contact_id
+       WHERE e.org_id = ${org} AND e.id = ${id}`);
+    return row ? { row, planning: await readPlanning(tx, org, [row.sender_id]) } : null;
+  });
+  if (!found) return null;
+  const version = await versions.one(org, found.row.version_id);
+  return version ? { ...found, version } : null;
+}
+
+/** Advance waits for what is in flight; resume takes it back as the live one. */
+async function refuseInFlight(db: Database, ctx: Context, seen: Seen): Promise<void> {
+  const { state, live_touch, id, status, epoch } = seen.row;
+  if (state !== 'sending' && state !== 'unknown') return;
+  throw await inFlightProblem(db, ctx, { id, status, epoch, touch: live_touch, state }, 'advance');
+}
+
+function refuseUnreachable(seen: Seen): void {
+  const { has_address, suppressed, consent } = seen.row;
+  const required = seen.planning.organization.consent_required.includes('email');
+  const reason = unreachable({ has_address, suppressed, consent }, required);
+  if (reason)
+    throw new Problem('enrollment_refused', `The contact cannot be reached: ${reason}.`, {
+      extra: { reason },
+    });
+}
+
+interface Plan {
+  next: NextTouch | null;
+  n: number;
+  ends: string | null;
+}
+
+/** What the enrollment waits for from now on (DESIGN, Resume; SEQ-8, SEQ-9). */
+function decide(action: Move, seen: Seen): Plan {
+  const { row } = seen;
+  if (action === 'resume') {
+    if (row.state === 'sending' || row.state === 'unknown') return { next: null, n: 0, ends: null };
+    if (row.state !== 'sent' && row.state !== 'skipped') return fresh(seen, row.step_no, row.n + 1);
+  }
+  if (row.step_no + 1 >= seen.version.definition.steps.length) return { next: null, n: 0, ends: 'completed' };
+  return fresh(seen, row.step_no + 1, 1);
+}
+
+/** A fresh touch: due now plus the step's delay, then the window; time spent paused does not count. */
+function fresh(seen: Seen, stepNo: number, n: number): Plan {
+  const { planning, version, row } = seen;
+  const calendar = planning.senders.get(row.sender_id)?.calendar;
+  if (!calendar)
+    throw new Problem('enrollment_refused', 'Its sender no longer exists.', {
+      extra: { reason: 'no_sender' },
+    });
+  const open = opening(version.definition, stepNo, planning.now, calendar);
+  if (!open.ok) throw new Problem('enrollment_refused', open.detail, { extra: { reason: 'bad_schedule' } });
+  const key = { enrollment_id: row.id, generation: row.generation, step_no: stepNo, n };
+  return { next: plannedTouch(version.definition, key, open), n, ends: null };
+}
+
+/** The receipt; null: something came between, look again. */
+async function write(
+  db: Database,
+  ctx: Context,
+  id: Uuid,
+  action: Move,
+  seen: Seen,
+  plan: Plan,
+  reason: string | undefined,
+): Promise<Uuid | null> {
+  const { row } = seen;
+  const { next } = plan;
+  const receipt = newId();
+  const iso = (ms: number | null | undefined) =>
+    ms === null || ms === undefined ? null : new Date(ms).toISOString();
+  const entry = auditEntry(ctx, {
+    action: `enrollment.${action}`,
+    subject_type: 'enrollment',
+    subject_id: id,
+    data: { reason: reason ?? null, receipt },
+  });
+  const [done] = await db.call<{ result: string }>(sql`
+    SELECT enrollment_move(${ctx.org}::uuid, ${id}::uuid, ${row.status}, ${row.live_touch}::uuid, ${row.state},
+      ${action === 'advance' ? 'skipped' : 'cancelled'}, ${action}, ${reason ?? action}, ${actorText(ctx.actor)},
+      ${next?.id ?? null}::uuid, ${next?.step_id ?? null}::uuid, ${next?.step_no ?? null}::int, ${plan.n}::int,
+      ${next?.channel ?? null}, ${iso(next?.not_before)}::timestamptz, ${iso(next?.not_after)}::timestamptz, ${plan.ends},
+      ${receipt}::uuid, ${entry}::jsonb) AS result`);
+  return done?.result === 'moved' ? receipt : null;
+}

@@ -1,0 +1,104 @@
+/**
+ * Restart of one enrollment, live or ended: step one again, under a new generation and the version published now. The
+ * same function of enroll.sql that restarts a batch; here for one that is named.
+ */
+import type { Database, Row } from '../../db/database.ts';
+import { sql } from '../../db/sql.ts';
+import { newId, type Uuid } from '../../kernel/ids.ts';
+import { Problem } from '../../kernel/problem.ts';
+import { getReceipt, type Receipt } from '../../ledger/receipts.ts';
+import { wake } from '../../ledger/wake.ts';
+import { auditEntry } from '../../tenancy/audit.ts';
+import { actorText, type Context } from '../../tenancy/context.ts';
+import { refusal, type StopOptions } from '../stop.ts';
+import { readPlanning } from './calendar.ts';
+import { unreachable } from './candidates.ts';
+import { EnrollPlanner, enrollableVersion, readAgain, writeBatch } from './enroll.ts';
+import { inFlightProblem } from './in-flight.ts';
+import { type EnrollmentStatus, TRANSITIONS } from './lifecycle.ts';
+import type { VersionCache } from './versions.ts';
+
+export async function restartEnrollment(
+  db: Database,
+  versions: VersionCache,
+  ctx: Context,
+  id: Uuid,
+  options: StopOptions,
+): Promise<Receipt> {
+  const reason = options.reason ?? 'restart';
+  const receipt = newId();
+  const entry = auditEntry(ctx, {
+    action: 'enrollment.restart',
+    subject_type: 'enrollment',
+    subject_id: id,
+    data: { reason, receipt },
+  });
+  const before = await readAgain(async () => {
+    const row = await see(db, ctx.org, id);
+    if (!row || TRANSITIONS[row.status as EnrollmentStatus].restart === null)
+      throw await refusal(db, ctx.org, id, 'restart');
+    if (row.other !== null) throw alreadyEnrolled(row.other);
+    const plan = await planOne(db, versions, ctx, row);
+    const [result] = await writeBatch(db, ctx, plan, { reason, entry });
+    if (result?.reason === 'touch_in_flight') throw await inFlight(db, ctx, id);
+    return row;
+  });
+  await wake(db, ctx.org);
+  await db.inOrg(ctx.org, (tx) =>
+    tx.run(sql`
+      INSERT INTO receipts (org_id, id, subject_type, subject_id, status, epoch, effective_at, not_started, in_flight, actor)
+      SELECT ${ctx.org}, ${receipt}, 'enrollment', ${id}, e.status, e.epoch, e.updated_at, ${before.state === 'planned' ? 1 : 0}, '{}',
+             ${actorText(ctx.actor)}
+        FROM enrollments e WHERE e.org_id = ${ctx.org} AND e.id = ${id}`),
+  );
+  return getReceipt(db, ctx.org, receipt);
+}
+
+/** `other`: another live enrollment of the same contact in the same sequence. */
+async function see(db: Database, org: Uuid, id: Uuid): Promise<Row | null> {
+  return db.inOrg(org, (tx) =>
+    tx.maybe(sql`
+      SELECT e.sequence_id, e.contact_id, e.status, e.generation, e.epoch, e.live_touch, t.state, e.id,
+             nullif(live_enrollment(e.org_id, e.sequence_id, e.contact_id), e.id) AS other,
+             c.email IS NOT NULL AS has_address,
+             EXISTS (SELECT FROM suppressions s WHERE s.org_id = e.org_id AND s.kind = 'email' AND s.address = c.email) AS suppressed,
+             (SELECT k.status FROM consents k
+               WHERE k.org_id = e.org_id AND k.contact_id = e.contact_id AND k.channel = 'email' ORDER BY k.id DESC LIMIT 1) AS consent
+        FROM enrollments e JOIN touches t ON t.org_id = e.org_id AND t.id = e.live_touch
+        JOIN contacts c ON c.org_id = e.org_id AND c.id = e.contact_id
+       WHERE e.org_id = ${org} AND e.id = ${id}`),
+  );
+}
+
+async function planOne(db: Database, versions: VersionCache, ctx: Context, row: Row) {
+  const version = await enrollableVersion(db, versions, ctx.org, row.sequence_id);
+  const planning = await db.inOrg(ctx.org, (tx) => readPlanning(tx, ctx.org, version.definition.sender_ids));
+  const required = planning.organization.consent_required.includes('email');
+  const { has_address, suppressed, consent } = row;
+  const reason = unreachable({ has_address, suppressed, consent }, required);
+  const planner = new EnrollPlanner(version, planning);
+  if (!reason)
+    planner.place(row.contact_id, {
+      kind: 'restart',
+      enrollment_id: row.id,
+      generation: row.generation,
+    });
+  const refused = reason ?? planner.plan.decided[0]?.reason;
+  if (refused)
+    throw new Problem('enrollment_refused', `The contact cannot be reached: ${refused}.`, {
+      extra: { reason: refused },
+    });
+  return planner.plan;
+}
+
+async function inFlight(db: Database, ctx: Context, id: Uuid): Promise<Problem> {
+  const row = (await see(db, ctx.org, id))!;
+  const { status, epoch, live_touch: touch, state } = row;
+  return inFlightProblem(db, ctx, { id, status, epoch, touch, state }, 'restart');
+}
+
+export function alreadyEnrolled(enrollment: Uuid | null, reason = 'already_enrolled'): Problem {
+  return new Problem('already_enrolled', 'The contact has an enrollment in this sequence.', {
+    extra: { reason, enrollment_id: enrollment },
+  });
+}
