@@ -62,12 +62,14 @@ function count(counts: Map<string, number>, key: string): void {
 }
 
 export class Client {
-  readonly #url: string;
+  readonly #urls: readonly string[];
   readonly #keys: ReadonlyMap<string, string>;
   readonly #recorder: Recorder;
+  /** Requests go to the API processes in turn, repetitions too. */
+  #turn = 0;
 
-  constructor(url: string, keys: ReadonlyMap<string, string>, recorder: Recorder) {
-    this.#url = url;
+  constructor(urls: readonly string[], keys: ReadonlyMap<string, string>, recorder: Recorder) {
+    this.#urls = urls;
     this.#keys = keys;
     this.#recorder = recorder;
   }
@@ -118,7 +120,8 @@ export class Client {
     const text = wanted.form ?? (wanted.body === undefined ? undefined : JSON.stringify(wanted.body));
     const type = wanted.form === undefined ? 'application/json' : 'application/x-www-form-urlencoded';
     try {
-      const response = await fetch(wanted.path.startsWith('http') ? wanted.path : this.#url + wanted.path, {
+      const url = this.#urls[this.#turn++ % this.#urls.length]!;
+      const response = await fetch(wanted.path.startsWith('http') ? wanted.path : url + wanted.path, {
         method: wanted.method,
         headers: {
           ...(wanted.open ? {} : { authorization: `Bearer ${this.#keys.get(wanted.org)}` }),

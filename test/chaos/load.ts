@@ -129,20 +129,28 @@ async function enroll({ client, book, draw }: Turn, contacts: string[]): Promise
 }
 
 /** A stop that waits tells the true outcome; most do not wait. */
-function patch(turn: Turn, action: 'pause' | 'resume' | 'unenroll' | 'advance' | 'restart') {
-  const [enrollment] = newest(turn.book, turn.draw);
-  if (!enrollment) return Promise.resolve();
+async function patch(
+  turn: Turn,
+  action: 'pause' | 'resume' | 'unenroll' | 'advance' | 'restart',
+): Promise<void> {
+  const { book, draw } = turn;
+  // What was paused is mostly what gets resumed.
+  const paused =
+    action === 'resume' && draw.next() < 0.8 ? book.paused.splice(draw.below(book.paused.length), 1) : [];
+  const [enrollment] = paused.length > 0 ? paused : newest(book, draw);
+  if (!enrollment) return;
   const stop = action === 'pause' || action === 'unenroll';
-  const wait = stop && turn.draw.next() < 0.1 ? WAIT : '';
-  return turn.client.act({
-    org: turn.book.organization.label,
+  const wait = stop && draw.next() < 0.1 ? WAIT : '';
+  const { status } = await turn.client.act({
+    org: book.organization.label,
     act: action,
     target: { class: 'enrollment', id: enrollment.id },
     method: 'PATCH',
     path: `${routes.enrollments}/${enrollment.id}${wait}`,
     body: { action, reason: 'chaos' },
-    persist: turn.draw.next() < 0.7,
+    persist: draw.next() < 0.7,
   });
+  if (action === 'pause' && status === 200) book.paused.push(enrollment);
 }
 
 function optOut({ client, book, draw }: Turn): Promise<Answer | undefined> {

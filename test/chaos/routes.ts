@@ -29,8 +29,8 @@ export function switchRoute(kind: TargetClass, id: string, paused: boolean): Rou
     case 'sender':
       return { method: 'POST', path: `/api/senders/${id}/${verb}` };
     case 'channel':
-      return { method: 'PUT', path: `/api/switches/channel/${id}`, body: { paused } };
+      return { method: 'POST', path: '/api/switches', body: { class: 'channel', id, paused } };
     default:
-      return { method: 'PUT', path: '/api/switches/organization', body: { paused } };
+      return { method: 'POST', path: '/api/switches', body: { class: 'organization', paused } };
   }
 }

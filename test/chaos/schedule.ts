@@ -18,7 +18,7 @@ export type FaultKind = Fault['kind'];
 const MEANS: Record<FaultKind, number> = {
   kill: 2.5,
   freeze: 2,
-  crash_database: 12,
+  crash_database: 15,
   terminate_backends: 6,
   cut: 2.5,
   stall: 5,
@@ -28,13 +28,14 @@ const MEANS: Record<FaultKind, number> = {
 /** So the first work is under way. */
 const QUIET_START_MS = 500;
 /** Of the processes, how often the API is chosen. */
-const API_SHARE = 0.25;
+const API_SHARE = 0.2;
+const APIS = ['api-0', 'api-1'];
 
 export function schedule(seed: number, seconds: number, workers: number): Fault[] {
   const faults: Fault[] = [{ at_ms: 0, ...providerFaults(random(seed, 99), seed) }];
   Object.entries(MEANS).forEach(([kind, mean], stream) => {
     const draw = random(seed, stream);
-    const target = () => (draw.next() < API_SHARE ? 'api' : `worker-${draw.below(workers)}`);
+    const target = () => (draw.next() < API_SHARE ? draw.pick(APIS) : `worker-${draw.below(workers)}`);
     let at = QUIET_START_MS + draw.exponential(mean * 1_000);
     while (at < seconds * 1_000) {
       faults.push({ at_ms: Math.round(at), ...faultOf(kind as FaultKind, draw, target, seed) });

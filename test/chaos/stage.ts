@@ -18,6 +18,8 @@ import {
 import { keepRunning, type Managed, runForJson, startTelling } from './processes.ts';
 import { type Book, LABELS, makeBook } from './world.ts';
 
+/** Two, so that one may be frozen in the middle of a stop while the other goes on. */
+export const APIS = 2;
 const UP_MS = 30_000;
 const LOOK_MS = 50;
 
@@ -60,35 +62,43 @@ export async function startStage(
       if (status !== 200) throw new Error(`the provider answered ${status} to ${path}`);
     };
 
-    const port = await freePort();
+    const ports = await Promise.all(Array.from({ length: APIS }, freePort));
     const secret = randomBytes(32).toString('base64url');
-    const common = environment(dir, secret, port);
+    const common = environment(dir, secret, ports[0]!);
     const owner = { ...common, DATABASE_URL: cluster.url() };
     await run(of, ['migrate'], owner);
-    const orgs = new Map<string, { id: string; key: string }>();
-    for (const label of LABELS) orgs.set(label, await organization(of, owner, label));
+    const orgs = new Map(
+      await Promise.all(LABELS.map(async (label) => [label, await organization(of, owner, label)] as const)),
+    );
 
     const processes = new Map<string, Managed>();
     const proxies = new Map<string, DatabaseProxy>();
-    const names = ['api', ...Array.from({ length: workers }, (_, n) => `worker-${n}`)];
-    for (const name of names) {
+    const all = [
+      ...ports.map((port, n) => ({ name: `api-${n}`, command: 'serve', env: { PORT: String(port) } })),
+      ...Array.from({ length: workers }, (_, n) => ({ name: `worker-${n}`, command: 'worker', env: {} })),
+    ];
+    for (const { name, command, env } of all) {
       const proxy = await startDatabaseProxy(() => cluster.port());
       proxies.set(name, proxy);
       ends.push(() => proxy.stop());
       const url = new URL(cluster.url());
       url.port = String(proxy.port);
-      const args = [of.cli, name === 'api' ? 'serve' : 'worker'];
-      const managed = keepRunning(dir, { name, args, env: { ...common, DATABASE_URL: url.href } });
+      const managed = keepRunning(dir, {
+        name,
+        args: [of.cli, command],
+        env: { ...common, ...env, DATABASE_URL: url.href },
+      });
       processes.set(name, managed);
       ends.push(() => managed.stop());
     }
-    const api = `http://127.0.0.1:${port}`;
-    await ready(api);
+    const apis = ports.map((port) => `http://127.0.0.1:${port}`);
+    await Promise.all(apis.map(ready));
     const recorder = new Recorder(join(dir, 'acks.jsonl'));
-    const client = new Client(api, new Map([...orgs].map(([label, { key }]) => [label, key])), recorder);
-    const books: Book[] = [];
-    for (const [label, { id }] of orgs)
-      books.push(await makeBook(client, label, id, `http://127.0.0.1:${provider.told.port}`, seed));
+    const client = new Client(apis, new Map([...orgs].map(([label, { key }]) => [label, key])), recorder);
+    const providerUrl = `http://127.0.0.1:${provider.told.port}`;
+    const books = await Promise.all(
+      [...orgs].map(([label, { id }]) => makeBook(client, label, id, providerUrl, seed)),
+    );
     return {
       cluster,
       processes,
@@ -102,7 +112,7 @@ export async function startStage(
         for (const managed of processes.values()) managed.thaw();
         await cluster.up();
         await tellProvider('/faults', {});
-        await ready(api);
+        await Promise.all(apis.map(ready));
       },
       end,
     };
