@@ -1,6 +1,7 @@
 /** Every command, by its words, in the order of the help. */
 import type { Command } from './command.ts';
 import { doctor } from './commands/doctor.ts';
+import { importContacts } from './commands/import-contacts.ts';
 import { keysCreate, keysList, keysRevoke } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { orgsCreate, orgsList } from './commands/orgs.ts';
@@ -13,6 +14,7 @@ export const COMMANDS = {
   serve: serve,
   worker: worker,
   migrate: migrateCommand,
+  'import contacts': importContacts,
   doctor: doctor,
   'keys create': keysCreate,
   'keys list': keysList,

@@ -49,12 +49,13 @@ async function appUrl(config: Config, master: string): Promise<string> {
 export async function withInstallation<T>(
   config: Config,
   work: (installation: Installation) => Promise<T>,
+  { connections = 2 } = {},
 ): Promise<T> {
   if (!config.app_database_url) requireOwnerUrl(config);
   const masters = masterSecrets(config);
   const db = new Database({
     url: await appUrl(config, masters[0]!),
-    max: 2,
+    max: connections,
     application_name: 'cadenza cli',
   });
   try {

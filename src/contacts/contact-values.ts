@@ -95,8 +95,8 @@ function setText(
 ): void {
   if (text === undefined) return;
   const value = text === null ? null : cleanText(text);
-  if (value !== null && value.length > MAX_FIELD)
-    wrong(field, 'too_long', `At most ${MAX_FIELD} characters.`);
+  const limit = TEXT_LIMITS[field];
+  if (value !== null && value.length > limit) wrong(field, 'too_long', `At most ${limit} characters.`);
   // A blank text is no value.
   scalars[field] = value === '' ? null : value;
 }

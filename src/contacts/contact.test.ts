@@ -160,11 +160,11 @@ describe('[CON-1] contacts', () => {
   it('[TEN-3] of another organization are not there', async () => {
     const { id } = await createContact(world.db, world.theirs, { email: 'hidden@example.com' });
     for (const work of [
-      getContact(world.db, world.ours, id),
-      updateContact(world.db, world.ours, id, { company: 'x' }),
-      changeTags(world.db, world.ours, { contact_ids: [id], add: ['x'] }),
+      () => getContact(world.db, world.ours, id),
+      () => updateContact(world.db, world.ours, id, { company: 'x' }),
+      () => changeTags(world.db, world.ours, { contact_ids: [id], add: ['x'] }),
     ]) {
-      const problem = await problemOf(work);
+      const problem = await problemOf(work());
       expect(problem.code).toBe('not_found');
       expect(problem.unknown).toEqual([{ type: 'contact', id }]);
     }

@@ -25,7 +25,7 @@ export type ImportField = (typeof IMPORT_FIELDS)[number];
 export type ImportTarget = ImportField | `attributes.${string}`;
 
 /** These may take several columns; of every other field a contact has one. */
-const REPEATABLE = new Set<string>(['tags', 'other_email', 'other_phone']);
+export const REPEATABLE = new Set<string>(['tags', 'other_email', 'other_phone']);
 
 export const ATTRIBUTE_KEY = /^[a-z][a-z0-9_]{0,62}$/;
 

@@ -3,7 +3,13 @@
  * and from the first values. The caller sees every guess with its confidence and may say otherwise.
  */
 import { normalizeEmail } from '../email-address.ts';
-import { ATTRIBUTE_KEY, type ColumnMapping, type Confidence, type ImportTarget } from './fields.ts';
+import {
+  ATTRIBUTE_KEY,
+  type ColumnMapping,
+  type Confidence,
+  type ImportTarget,
+  REPEATABLE,
+} from './fields.ts';
 
 /** Column names without case, blanks and punctuation. The first column that fits a field gets it. */
 const NAMES: Partial<Record<string, readonly string[]>> = {
@@ -121,7 +127,7 @@ function guessColumn(column: string, values: string[], taken: Set<string>): Colu
   if (LEFT_OUT.test(name)) return { column, field: null, confidence: 'high' };
   const named = FIELD_OF_NAME.get(name);
   if (named !== undefined) {
-    const field = taken.has(named) ? FURTHER[named] : named;
+    const field = taken.has(named) && !REPEATABLE.has(named) ? FURTHER[named] : named;
     if (field !== undefined) {
       taken.add(field);
       return { column, field, confidence: confidenceOf(field, values) };

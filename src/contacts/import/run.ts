@@ -6,17 +6,16 @@
 import { hostname } from 'node:os';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { CountryCode } from 'libphonenumber-js';
-import type { Database } from '../../db/database.ts';
+import { type Database, pgCode } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
-import { Problem } from '../../kernel/problem.ts';
 import type { Context } from '../../tenancy/context.ts';
 import { typesOfAttributes } from '../attribute-definition.ts';
 import { newlineOf } from '../csv/dialect.ts';
 import type { CsvDialect } from '../csv/tokenizer.ts';
 import { type PreparedBatch, type PreparedRow, writeBatch } from './batch.ts';
 import { readChunk, readFrom } from './chunks.ts';
-import { findImport, getImport, type ImportCounts, type ImportRecord } from './import.ts';
+import { getImport, type ImportCounts, type ImportRecord } from './import.ts';
 import { INSPECTED_BYTES } from './inspect.ts';
 import { prepareRow } from './prepare.ts';
 import { rowReader } from './row.ts';
@@ -27,8 +26,8 @@ import { Writers } from './writers.ts';
 const BATCH_ROWS = 2_000;
 /** Rows prepared in one go before other work of the process gets its turn: some 5 ms. */
 const SLICE_ROWS = 250;
-/** Rows that are no CSV at all; more of them and the file is not what it says. */
-const MAX_BROKEN = 1_000;
+/** Data that PostgreSQL will not take however often it is tried: out of range, a broken constraint, a limit. */
+const HOPELESS = /^(22|23|54)/;
 
 export interface RunOptions {
   /** Told after each committed batch. */
@@ -52,8 +51,9 @@ export async function runImport(
   try {
     if (await writeAll(db, ctx, record, options)) await complete(db, ctx, id);
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    await fail(db, ctx, id, error.message);
+    // Anything else, such as a lost connection, is worth another try, which goes on from the last batch.
+    if (!HOPELESS.test(pgCode(error) ?? '')) throw error;
+    await fail(db, ctx, id, (error as Error).message);
   }
   return getImport(db, ctx, id);
 }
@@ -88,11 +88,8 @@ async function writeAll(
   );
   try {
     for await (const batch of batches(slices, prepare, record.next_byte, options.batchRows ?? BATCH_ROWS)) {
-      const counts = await writers.add(batch);
-      if (counts === null) return false;
+      if ((await writers.add(batch)) === null) return false;
       if (options.signal?.aborted) break;
-      if ((counts.refused.unclosed_quote ?? 0) > MAX_BROKEN)
-        throw new Problem('import_unreadable', 'Too many rows with a quote that never closes.');
     }
     return (await writers.end()) !== null && options.signal?.aborted !== true;
   } finally {
@@ -154,7 +151,6 @@ async function complete(db: Database, ctx: Context, id: Uuid): Promise<void> {
 
 async function fail(db: Database, ctx: Context, id: Uuid, why: string): Promise<void> {
   await db.inOrg(ctx.org, async (tx) => {
-    await findImport(tx, ctx, id);
     await tx.run(sql`UPDATE imports SET status = 'failed', ended_at = now(), error = ${why}
       WHERE org_id = ${ctx.org} AND id = ${id} AND status = 'running'`);
   });
