@@ -20,9 +20,9 @@ import type { Situation } from './situation.ts';
 
 /** Looks that must find nothing before `not found` is believed. */
 const LOOKS_NEEDED = 2;
-/** A provider that gives no clear answer is asked again after this, doubling, and a person is asked after MAX_UNCLEAR. */
-const UNCLEAR_WAIT_MS = 60_000;
-const MAX_UNCLEAR = 8;
+/** Between two sends under one key, doubling with each, up to the gap between two looks. */
+const FIRST_RESEND_WAIT_MS = 250;
+const MAX_DOUBLINGS = 16;
 
 /** What a look that settles nothing leaves behind. */
 interface Note {
@@ -118,11 +118,10 @@ async function look(
     }
     return { touch, wake: now + engine.limits.lookup_gap_ms, looks, review: false, reason: 'not_found_once' };
   }
-  // Proves nothing: the count of clear looks stays, the wait grows with the tries so far.
-  const tries = touch.attempt + touch.looks;
+  // Proves nothing: the count of clear looks stays, a person is told, and it is asked again.
   return {
     touch,
-    wake: now + UNCLEAR_WAIT_MS * 2 ** Math.min(tries, MAX_UNCLEAR),
+    wake: now + engine.limits.lookup_gap_ms,
     looks: touch.looks,
     review: true,
     reason: `look_up_unclear: ${answer.reason}`.slice(0, 200),
@@ -209,18 +208,23 @@ async function sendAgain(
       const outcome = await send(engine, outgoing(composed, verdict.key_n), deadline);
       const at = answer.at + (performance.now() - answered);
       const { touch, version } = composed;
-      settlements.push(
-        settlementOf(
-          { touch, version, planning: situation.planning, attempt: verdict.attempt, at },
-          // It was unknown before this call; a call that never began proves nothing about the first one.
-          outcome.kind === 'not_started' ? { kind: 'ambiguous', reason: 'resend_not_started' } : outcome,
-          composed.subject,
-        ),
+      const settlement = settlementOf(
+        { touch, version, planning: situation.planning, attempt: verdict.attempt, at },
+        // It was unknown before this call; a call that never began proves nothing about the first one.
+        outcome.kind === 'not_started' ? { kind: 'ambiguous', reason: 'resend_not_started' } : outcome,
+        composed.subject,
       );
+      // Without a wait, a provider that is down would be called as fast as it fails.
+      if (settlement.outcome === 'unknown') settlement.wake = at + resendWait(engine, verdict.attempt);
+      settlements.push(settlement);
     }),
   );
   if (settlements.length > 0) await settleAll(engine, org, token, settlements);
   return notes;
+}
+
+function resendWait(engine: Engine, attempt: number): number {
+  return Math.min(engine.limits.lookup_gap_ms, FIRST_RESEND_WAIT_MS * 2 ** Math.min(attempt, MAX_DOUBLINGS));
 }
 
 function outgoing(composed: Composed, keyN: number) {

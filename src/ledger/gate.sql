@@ -153,11 +153,12 @@ BEGIN
     UPDATE gates g SET open = g.open - n.n
       FROM (SELECT t.token, count(*)::int AS n FROM touches t WHERE t.org_id = p_org AND t.id = ANY (v_go) GROUP BY 1) n
      WHERE g.org_id = p_org AND g.token = n.token;
-    UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, gated_at = v_now
+    UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, gated_at = v_now, looks = 0
      WHERE t.org_id = p_org AND t.id = ANY (v_go);
   ELSIF v_go IS NOT NULL THEN
     WITH going AS (
-      UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, gated_at = v_now, frozen = i.frozen::json,
+      -- The looks at an earlier call prove nothing about this one.
+      UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, gated_at = v_now, looks = 0, frozen = i.frozen::json,
              hash = i.hash, key_n = CASE WHEN t.hash <> i.hash THEN t.key_n + 1 ELSE t.key_n END
         FROM unnest(p_touches, p_hashes, p_frozen, v_verdicts) i(id, hash, frozen, verdict)
        WHERE t.org_id = p_org AND t.id = i.id AND i.verdict = 'go'

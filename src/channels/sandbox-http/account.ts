@@ -11,6 +11,8 @@ export interface Submission {
   message_id: string | null;
   recipient: string | null;
   sender: string | null;
+  /** The first address of List-Unsubscribe, as its recipient would use it. */
+  unsubscribe: string | null;
   body_hash: string;
 }
 
@@ -91,13 +93,19 @@ export function submissionOf(
     message_id: text(message.message_id),
     recipient: text(message.to?.address),
     sender: text(message.from?.address),
+    unsubscribe: /<(https?:[^>]+)>/.exec(text(message.headers?.['List-Unsubscribe']) ?? '')?.[1] ?? null,
     body_hash: createHash('sha256').update(body).digest('base64url'),
   };
 }
 
 interface Body {
   touch_id?: unknown;
-  message: { message_id?: unknown; to?: { address?: unknown }; from?: { address?: unknown } };
+  message: {
+    message_id?: unknown;
+    to?: { address?: unknown };
+    from?: { address?: unknown };
+    headers?: Record<string, unknown>;
+  };
 }
 
 function parsed(body: string): Body {

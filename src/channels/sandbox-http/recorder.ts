@@ -236,6 +236,7 @@ const NOTHING: Submission = {
   message_id: null,
   recipient: null,
   sender: null,
+  unsubscribe: null,
   body_hash: '',
 };
 

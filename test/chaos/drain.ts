@@ -1,0 +1,50 @@
+/** The end of a run: everything switched on again, then waited for until nothing moves by itself any more. */
+import type { Client } from './client.ts';
+import { asOwner } from './cluster.ts';
+import { DRAIN_MS } from './limits.ts';
+import { switchRoute } from './routes.ts';
+import type { Book } from './world.ts';
+
+const LOOK_MS = 300;
+
+/** What is still to come: in flight, to be asked about, or due. `now()` is the database's, as the engine's is. */
+const OPEN = `
+  SELECT count(*) FILTER (WHERE t.state = 'sending')::int AS sending,
+         count(*) FILTER (WHERE t.state = 'unknown' AND NOT t.needs_review)::int AS unknown,
+         count(*) FILTER (WHERE t.state = 'planned' AND t.wake_at <= now())::int AS due,
+         count(*) FILTER (WHERE t.held_by IS NOT NULL)::int AS held
+    FROM touches t WHERE t.live`;
+
+export async function releaseAll(client: Client, books: readonly Book[]): Promise<void> {
+  for (const { organization, sequences } of books) {
+    const { label, id, senders } = organization;
+    const targets = [
+      { kind: 'organization', target: label, of: id },
+      { kind: 'channel', target: 'email', of: 'email' },
+      ...senders.map((sender) => ({ kind: 'sender', target: sender.id, of: sender.id }) as const),
+      ...sequences.map((sequence) => ({ kind: 'sequence', target: sequence.id, of: sequence.id }) as const),
+    ] as const;
+    for (const { kind, target, of } of targets) {
+      await client.act({
+        org: label,
+        act: 'release',
+        target: { class: kind, id: target },
+        ...switchRoute(kind, of, false),
+        persist: true,
+      });
+    }
+  }
+}
+
+export type Open = Record<'sending' | 'unknown' | 'due' | 'held', number>;
+
+/** What was still open when it was given up, or null. */
+export async function settle(url: string): Promise<Open | null> {
+  const end = performance.now() + DRAIN_MS;
+  for (;;) {
+    const open = await asOwner(url, async (client) => (await client.query<Open>(OPEN)).rows[0]!);
+    if (Object.values(open).every((count) => count === 0)) return null;
+    if (performance.now() > end) return open;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * The clients: each does one thing after another through the public API, drawn from the seed, as hasty users would.
+ * They know only what the API told them.
+ */
+import { appendFileSync } from 'node:fs';
+import type { Answer, Client } from './client.ts';
+import { type Random, random } from './random.ts';
+import { routes, switchRoute } from './routes.ts';
+import { type Book, definition, makeContact } from './world.ts';
+
+/** Between two acts of one client. */
+const PAUSE_MS = [5, 60] as const;
+/** How long a switch stays off. */
+const HOLD_MS = [50, 1_200] as const;
+/** Acts go to enrollments among the newest so many, where something is happening. */
+const NEWEST = 40;
+const BULK = 25;
+const WAIT = '?wait=2s';
+
+type Act =
+  | 'enroll'
+  | 'enroll_many'
+  | 'contact'
+  | 'pause'
+  | 'resume'
+  | 'unenroll'
+  | 'advance'
+  | 'restart'
+  | 'unsubscribe'
+  | 'unsubscribe_link'
+  | 'switch'
+  | 'publish'
+  | 'probe'
+  | 'resolve'
+  | 'read';
+
+const WEIGHTS: Record<Act, number> = {
+  enroll: 22,
+  enroll_many: 8,
+  contact: 8,
+  pause: 18,
+  resume: 12,
+  unenroll: 6,
+  advance: 5,
+  restart: 5,
+  unsubscribe: 2,
+  unsubscribe_link: 2,
+  switch: 3,
+  publish: 1,
+  probe: 2,
+  resolve: 2,
+  read: 4,
+};
+
+export interface Load {
+  client: Client;
+  books: Book[];
+  /** Somebody to tell what went wrong in the harness itself. */
+  trouble: string;
+}
+
+export async function runClient(load: Load, seed: number, number: number, stop: AbortSignal): Promise<void> {
+  const draw = random(seed, 1_000 + number);
+  while (!stop.aborted) {
+    const book = draw.pick(load.books);
+    try {
+      await ACTS[draw.weighted(WEIGHTS)]({ ...load, book, draw });
+    } catch (error) {
+      appendFileSync(
+        load.trouble,
+        `client ${number}: ${error instanceof Error ? error.stack : String(error)}\n`,
+      );
+    }
+    await sleep(draw.between(...PAUSE_MS));
+  }
+}
+
+interface Turn extends Load {
+  book: Book;
+  draw: Random;
+}
+
+const ACTS: Record<Act, (turn: Turn) => Promise<unknown>> = {
+  enroll: (turn) => enroll(turn, [turn.draw.pick(turn.book.contacts)]),
+  enroll_many: (turn) =>
+    enroll(
+      turn,
+      Array.from({ length: 2 + turn.draw.below(BULK) }, () => turn.draw.pick(turn.book.contacts)),
+    ),
+  contact: ({ client, book }) => makeContact(client, book),
+  pause: (turn) => patch(turn, 'pause'),
+  resume: (turn) => patch(turn, 'resume'),
+  unenroll: (turn) => patch(turn, 'unenroll'),
+  advance: (turn) => patch(turn, 'advance'),
+  restart: (turn) => patch(turn, 'restart'),
+  unsubscribe: optOut,
+  unsubscribe_link: followLink,
+  switch: throwSwitch,
+  publish: publishAnew,
+  probe,
+  resolve,
+  async read({ client, book, draw }) {
+    const [enrollment] = newest(book, draw);
+    if (!enrollment) return;
+    const org = book.organization.label;
+    await client.act({ org, act: 'read', method: 'GET', path: `${routes.enrollments}/${enrollment.id}` });
+  },
+};
+
+async function enroll({ client, book, draw }: Turn, contacts: string[]): Promise<void> {
+  const org = book.organization.label;
+  const sequence = draw.pick(book.sequences).id;
+  const unique = [...new Set(contacts)];
+  const one = unique.length === 1;
+  const { status, body } = await client.act({
+    org,
+    act: 'enroll',
+    target: { class: 'sequence', id: sequence },
+    method: 'POST',
+    path: routes.enrollments,
+    body: { sequence_id: sequence, ...(one ? { contact_id: unique[0] } : { contact_ids: unique }) },
+    persist: draw.next() < 0.7,
+  });
+  if (status === null || status >= 300) return;
+  for (const result of body.results ?? [body]) {
+    if (result.enrollment_id && (result.result ?? 'enrolled') === 'enrolled')
+      book.enrollments.push({ id: result.enrollment_id, contact: result.contact_id ?? unique[0], sequence });
+  }
+}
+
+/** A stop that waits tells the true outcome; most do not wait. */
+async function patch(
+  turn: Turn,
+  action: 'pause' | 'resume' | 'unenroll' | 'advance' | 'restart',
+): Promise<void> {
+  const { book, draw } = turn;
+  // What was paused is mostly what gets resumed.
+  const paused =
+    action === 'resume' && draw.next() < 0.8 ? book.paused.splice(draw.below(book.paused.length), 1) : [];
+  const [enrollment] = paused.length > 0 ? paused : newest(book, draw);
+  if (!enrollment) return;
+  const stop = action === 'pause' || action === 'unenroll';
+  const wait = stop && draw.next() < 0.1 ? WAIT : '';
+  const { status } = await turn.client.act({
+    org: book.organization.label,
+    act: action,
+    target: { class: 'enrollment', id: enrollment.id },
+    method: 'PATCH',
+    path: `${routes.enrollments}/${enrollment.id}${wait}`,
+    body: { action, reason: 'chaos' },
+    persist: draw.next() < 0.7,
+  });
+  if (action === 'pause' && status === 200) book.paused.push(enrollment);
+}
+
+function optOut({ client, book, draw }: Turn): Promise<Answer | undefined> {
+  const [enrollment] = newest(book, draw);
+  if (!enrollment) return Promise.resolve(undefined);
+  const { contact } = enrollment;
+  return client.act({
+    org: book.organization.label,
+    act: 'unsubscribe',
+    target: { class: 'contact', id: contact },
+    ...routes.unsubscribe(contact),
+    persist: true,
+  });
+}
+
+/** RFC 8058, as a mail program does it: no key, no cookie. */
+function followLink({ client, book, draw }: Turn): Promise<Answer | undefined> {
+  const links = [...book.links];
+  const [contact, path] = links.length > 0 ? draw.pick(links) : [null, null];
+  if (!contact || !path) return Promise.resolve(undefined);
+  book.links.delete(contact);
+  return client.act({
+    org: book.organization.label,
+    act: 'unsubscribe',
+    target: { class: 'contact', id: contact },
+    method: 'POST',
+    path,
+    form: 'List-Unsubscribe=One-Click',
+    open: true,
+    persist: true,
+  });
+}
+
+async function throwSwitch({ client, book, draw }: Turn): Promise<void> {
+  const { label, id, senders } = book.organization;
+  const kind = draw.pick(['sequence', 'sequence', 'sender', 'sender', 'channel', 'organization'] as const);
+  const target = {
+    sequence: () => draw.pick(book.sequences).id,
+    sender: () => draw.pick(senders).id,
+    channel: () => 'email',
+    organization: () => id,
+  }[kind]();
+  const turn = (paused: boolean) => {
+    const { path, ...rest } = switchRoute(kind, target, paused);
+    return client.act({
+      org: label,
+      act: paused ? 'hold' : 'release',
+      target: { class: kind, id: kind === 'organization' ? label : target },
+      ...rest,
+      path: paused && draw.next() < 0.2 ? `${path}${WAIT}` : path,
+      persist: true,
+    });
+  };
+  await turn(true);
+  await sleep(draw.between(...HOLD_MS));
+  await turn(false);
+}
+
+async function publishAnew({ client, book, draw }: Turn): Promise<void> {
+  const org = book.organization.label;
+  const sequence = draw.pick(book.sequences);
+  const path = `${routes.sequences}/${sequence.id}`;
+  const body = definition(`${org} anew`, sequence.senders, draw);
+  const { status } = await client.act({ org, act: 'edit', method: 'PATCH', path, body });
+  if (status === 200)
+    await client.act({ org, act: 'publish', method: 'POST', path: routes.publish(sequence.id), body: {} });
+}
+
+/** Another organization's ids, asked for and acted on. */
+async function probe({ client, books, book, draw }: Turn): Promise<void> {
+  const other = draw.pick(books);
+  if (other === book) return;
+  const [enrollment] = newest(other, draw);
+  if (!enrollment) return;
+  const requests = [
+    { method: 'GET', path: `${routes.enrollments}/${enrollment.id}` },
+    { method: 'PATCH', path: `${routes.enrollments}/${enrollment.id}`, body: { action: 'pause' } },
+    { method: 'GET', path: `${routes.contacts}/${enrollment.contact}` },
+    { method: 'POST', path: `${routes.sequences}/${enrollment.sequence}/pause` },
+    { method: 'POST', path: `/api/senders/${other.organization.senders[0]!.id}/pause` },
+  ] as const;
+  await client.act({ org: book.organization.label, act: 'probe', ...draw.pick(requests) });
+}
+
+/** A person decides about a message whose outcome nobody can find out. */
+async function resolve({ client, book, draw }: Turn): Promise<void> {
+  const org = book.organization.label;
+  const path = `${routes.touches}?needs_review=true&limit=20`;
+  const { status, body } = await client.act({ org, act: 'read', method: 'GET', path });
+  if (status !== 200 || body.items.length === 0) return;
+  const touch = draw.pick(body.items as { id: string }[]);
+  const decision = draw.pick(['sent', 'not_sent', 'resend']);
+  await client.act({
+    org,
+    act: 'resolve',
+    target: { class: 'enrollment', id: touch.id },
+    decision,
+    method: 'POST',
+    path: routes.resolve(touch.id),
+    body: { decision },
+  });
+}
+
+function newest(book: Book, draw: Random): Book['enrollments'] {
+  const recent = book.enrollments.slice(-NEWEST);
+  return recent.length === 0 ? [] : [draw.pick(recent)];
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

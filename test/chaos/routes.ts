@@ -1,0 +1,36 @@
+/** Where things are in the public API, in one place. */
+import type { TargetClass } from './checker/evidence.ts';
+import type { Wanted } from './client.ts';
+
+type Route = Pick<Wanted, 'method' | 'path'> & { body?: unknown };
+
+export const routes = {
+  contacts: '/api/contacts',
+  senders: '/api/senders',
+  sequences: '/api/outreach/sequences',
+  enrollments: '/api/outreach/enrollments',
+  touches: '/api/touches',
+  organization: '/api/organization',
+  publish: (id: string) => `/api/outreach/sequences/${id}/publish`,
+  unsubscribe: (contact: string): Route => ({
+    method: 'POST',
+    path: `/api/contacts/${contact}/unsubscribe`,
+    body: { channel: 'email' },
+  }),
+  resolve: (touch: string) => `/api/touches/${touch}/resolve`,
+};
+
+/** A kill switch, thrown or let go. */
+export function switchRoute(kind: TargetClass, id: string, paused: boolean): Route {
+  const verb = paused ? 'pause' : 'resume';
+  switch (kind) {
+    case 'sequence':
+      return { method: 'POST', path: `/api/outreach/sequences/${id}/${verb}` };
+    case 'sender':
+      return { method: 'POST', path: `/api/senders/${id}/${verb}` };
+    case 'channel':
+      return { method: 'POST', path: '/api/switches', body: { class: 'channel', id, paused } };
+    default:
+      return { method: 'POST', path: '/api/switches', body: { class: 'organization', paused } };
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * What a run acts on, made through the command line and the public API alone: organizations with their keys, senders of
+ * every class (some with quotas that run out), sequences of two to four steps without delays, contacts.
+ */
+import type { Organization } from './checker/evidence.ts';
+import type { Client } from './client.ts';
+import { type Random, random } from './random.ts';
+import { routes } from './routes.ts';
+
+export const LABELS = ['alder', 'birch', 'cedar'] as const;
+const CONTACTS = 60;
+const AT_ONCE = 10;
+const SEQUENCES = 5;
+/** Runs out within a run. */
+const SMALL_DAILY = 60;
+const SMALL_HOURLY = 45;
+/** Of the first organization only. */
+const DAILY_CAP = 3;
+
+/** What clients know of one organization. */
+export interface Book {
+  organization: Organization;
+  contacts: string[];
+  sequences: { id: string; senders: string[] }[];
+  enrollments: { id: string; contact: string; sequence: string }[];
+  /** Of those, paused by a client and not resumed since. */
+  paused: { id: string; contact: string; sequence: string }[];
+  /** Contact by address, and the link to opt out that reached it. */
+  byAddress: Map<string, string>;
+  links: Map<string, string>;
+}
+
+export async function makeBook(
+  client: Client,
+  label: string,
+  id: string,
+  providerUrl: string,
+  seed: number,
+): Promise<Book> {
+  const draw = random(seed, label.length, label.charCodeAt(0));
+  const daily_cap = label === LABELS[0] ? DAILY_CAP : null;
+  const book: Book = {
+    organization: { label, id, daily_cap, senders: [], contacts: {} },
+    contacts: [],
+    sequences: [],
+    enrollments: [],
+    paused: [],
+    byAddress: new Map(),
+    links: new Map(),
+  };
+  await must(client, label, 'PATCH', routes.organization, {
+    postal_address: '1 Test Street',
+    ...(daily_cap === null ? {} : { contact_daily_cap: daily_cap }),
+  });
+  await makeSenders(client, book, providerUrl);
+  for (let n = 0; n < SEQUENCES; n++) await makeSequence(client, book, draw, n);
+  for (let n = 0; n < CONTACTS; n += AT_ONCE)
+    await Promise.all(Array.from({ length: AT_ONCE }, () => makeContact(client, book)));
+  return book;
+}
+
+async function must(client: Client, org: string, method: 'POST' | 'PATCH', path: string, body: unknown) {
+  const answer = await client.act({ org, act: 'setup', method, path, body, persist: true });
+  if (answer.status === null || answer.status >= 300)
+    throw new Error(`${method} ${path} answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+  return answer.body;
+}
+
+async function makeSenders(client: Client, book: Book, url: string): Promise<void> {
+  const { label, senders } = book.organization;
+  const wanted = [
+    { class: 'K', limits: {} },
+    { class: 'L', limits: {} },
+    { class: 'N', limits: {} },
+    { class: 'K', limits: { daily_limit: SMALL_DAILY } },
+    { class: 'L', limits: { daily_limit: SMALL_DAILY, hourly_limit: SMALL_HOURLY } },
+  ] as const;
+  for (const [n, { class: kind, limits }] of wanted.entries()) {
+    const account = `${label}-${kind}-${n}`;
+    const { id } = await must(client, label, 'POST', routes.senders, {
+      channel: 'email',
+      provider: 'sandbox_http',
+      name: account,
+      from: { name: label, address: `${account.toLowerCase()}@${label}.example.com` },
+      config: { url, account, class: kind, max_connections: 20 },
+      ...limits,
+    });
+    senders.push({ id, account, class: kind, daily_limit: null, hourly_limit: null, ...limits });
+  }
+}
+
+async function makeSequence(client: Client, book: Book, draw: Random, n: number): Promise<void> {
+  const { label, senders } = book.organization;
+  // The first ones have a sender each, so that every class is met; the last mixes them.
+  const chosen = n < senders.length - 1 ? [senders[n]!.id] : senders.map((sender) => sender.id);
+  const { id } = await must(
+    client,
+    label,
+    'POST',
+    routes.sequences,
+    definition(`${label} ${n}`, chosen, draw),
+  );
+  await must(client, label, 'POST', routes.publish(id), {});
+  book.sequences.push({ id, senders: chosen });
+}
+
+export function definition(name: string, sender_ids: string[], draw: Random) {
+  const steps = Array.from({ length: 2 + draw.below(3) }, (_, n) => ({
+    channel: 'email',
+    delay: { amount: 0, unit: 'minutes' },
+    ...(n === 0 ? { subject: `Step ${n} for {{ contact.first_name }}` } : {}),
+    body_text: `Hello {{ contact.first_name }}, this is step ${n}. {{ unsubscribe_url }}`,
+  }));
+  return { name, sender_ids, reenroll: { policy: 'if_ended' }, steps };
+}
+
+let made = 0;
+
+/** One more contact; null when nobody answered. */
+export async function makeContact(client: Client, book: Book): Promise<string | null> {
+  const { label, contacts } = book.organization;
+  const email = `p${++made}@${label}.example.org`;
+  const { status, body } = await client.act({
+    org: label,
+    act: 'contact',
+    method: 'POST',
+    path: routes.contacts,
+    body: { email, first_name: `Person ${made}` },
+    persist: true,
+  });
+  if (status === null || status >= 300) return null;
+  contacts[body.id] = email;
+  book.contacts.push(body.id);
+  book.byAddress.set(email, body.id);
+  return body.id;
+}
