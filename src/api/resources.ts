@@ -4,6 +4,7 @@ import { apiKeyRoutes } from './resources/api-keys.ts';
 import { attributeRoutes } from './resources/attributes.ts';
 import { auditRoutes } from './resources/audit.ts';
 import { contactRoutes } from './resources/contacts.ts';
+import { enrollmentRoutes } from './resources/enrollments.ts';
 import { healthRoutes } from './resources/health.ts';
 import { importRoutes } from './resources/imports.ts';
 import { memberRoutes } from './resources/members.ts';
@@ -26,6 +27,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...suppressionRoutes(deps),
     ...senderRoutes(deps),
     ...sequenceRoutes(deps),
+    ...enrollmentRoutes(deps),
     ...switchRoutes(deps),
     ...auditRoutes(deps),
     ...sandboxRoutes(deps),

@@ -7,13 +7,11 @@ describe('e-mail headers', () => {
       unsubscribe_url: 'https://example.com/u/abc',
       unsubscribe_mailto: 'mailto:stop@example.com?subject=stop',
       feedback_id: 'seq1:org1:sequence:cadenza',
-      touch_id: '0190-1',
     });
     expect(headers).toEqual({
       'List-Unsubscribe': '<https://example.com/u/abc>, <mailto:stop@example.com?subject=stop>',
       'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
       'Feedback-ID': 'seq1:org1:sequence:cadenza',
-      'X-Cadenza-Touch': '0190-1',
     });
   });
 
@@ -21,7 +19,6 @@ describe('e-mail headers', () => {
     const headers = emailHeaders({
       unsubscribe_url: 'https://example.com/u/a>\r\nBcc: x@example.com',
       feedback_id: 'a\r\nBcc: y@example.com',
-      touch_id: 'b\u2028c\u0000d',
     });
     const all = Object.values(headers).join('');
     for (const character of ['\r', '\n', '\u0000', '\u2028']) expect(all).not.toContain(character);

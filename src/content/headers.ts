@@ -25,7 +25,6 @@ export interface EmailHeaderInput {
   unsubscribe_mailto?: string;
   /** `campaign:customer:type:sender`, the form Gmail's feedback loop counts by. */
   feedback_id: string;
-  touch_id: string;
 }
 
 /**
@@ -38,7 +37,6 @@ export function emailHeaders(input: EmailHeaderInput): Record<string, string> {
     'List-Unsubscribe': `<${inAngles(input.unsubscribe_url)}>${mailto}`,
     'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
     'Feedback-ID': oneLine(input.feedback_id),
-    'X-Cadenza-Touch': oneLine(input.touch_id),
   };
 }
 

@@ -57,7 +57,7 @@ export async function refusal(db: Database, org: Uuid, id: Uuid, event: Enrollme
     'illegal_transition',
     `An enrollment that is ${row.status} cannot take ${event}; nothing was changed.`,
     {
-      extra: { status: row.status, event },
+      extra: { enrollment_status: row.status, event },
     },
   );
 }

@@ -52,7 +52,6 @@ export function emailJob(input: EmailJobInput): EmailJob {
     headers: emailHeaders({
       unsubscribe_url: input.unsubscribe_url,
       feedback_id: `${input.sequence.id}:${input.step.id}:${input.org}:cadenza`,
-      touch_id: touch.id,
     }),
   };
   if (sender.reply_to !== null) job.reply_to = { address: sender.reply_to };
