@@ -33,7 +33,7 @@ function fromOptions(call: Call): unknown {
   const config = {
     host,
     port: numberOption(call, 'port'),
-    secure: call.options['secure'] === true ? true : undefined,
+    secure: call.options.secure === true ? true : undefined,
     username: textOption(call, 'username'),
     password: passwordFile === undefined ? undefined : readText(passwordFile).replace(/\r?\n$/, ''),
   };
@@ -121,7 +121,7 @@ export const sendersVerify: Command = {
       });
       call.result(verified, `${checklist(verified.checks)}\n${verified.detail}`);
     } catch (error) {
-      const checks = error instanceof Problem ? error.extra['checks'] : undefined;
+      const checks = error instanceof Problem ? error.extra.checks : undefined;
       if (checks !== undefined) call.note(checklist(checks as Verification['checks']));
       throw error;
     }

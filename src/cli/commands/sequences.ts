@@ -26,7 +26,7 @@ export const sequencesCreate: Command = {
     const made = await withInstallation(call.config, async (installation) => {
       const caller = await chooseOrganization(call, installation);
       const draft = await createSequence(installation.db, caller, wanted);
-      if (call.options['publish'] !== true) return draft;
+      if (call.options.publish !== true) return draft;
       // Should it not be publishable, the draft stays, to be corrected.
       call.note(`Made the draft ${draft.id}.`);
       return (await publishSequence(installation.db, caller, draft.id)).sequence;

@@ -13,4 +13,14 @@ export const KNOWN: Record<string, unknown[]> = {
       daily_limit: 200,
     },
   ],
+  'POST /api/outreach/sequences': [
+    {
+      name: 'Spring',
+      window: { days: ['mon', 'fri'], from: '09:00', to: '17:00', time_zone: 'Europe/Berlin' },
+      steps: [
+        { channel: 'email', subject: 'Hello {{ contact.first_name | default: "you" }}', body_text: 'One' },
+        { channel: 'email', delay: { amount: 2, unit: 'business_days' }, body_html: '<p>Two</p>' },
+      ],
+    },
+  ],
 };
