@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { KNOWN } from './known.ts';
 import type { Random } from './random.ts';
-import { fitting, NASTY, type Schema, type Sources, spoiled } from './values.ts';
+import { fitting, NASTY, recent, type Schema, type Sources, spoiled } from './values.ts';
 
 export interface Operation {
   method: string;
@@ -62,12 +62,12 @@ export function collectionOf(path: string): string {
 function pathOf({ path, parameters }: Operation, sources: Sources): string {
   const { random } = sources;
   const own = sources.idsOf.get(collectionOf(path)) ?? [];
-  const ids = own.length > 0 && random.chance(0.8) ? own : sources.ids;
+  const id = () => (own.length > 0 && random.chance(0.8) ? recent(own, random) : random.pick(sources.ids));
   return path.replace(/\{(\w+)\}/g, (_all, name: string) => {
     if (random.chance(0.1)) return random.pick(WRONG_IDS);
     if (random.chance(0.1)) return randomUUID();
     const schema = parameters.find((one) => one.in === 'path' && one.name === name)?.schema ?? {};
-    const value = schema.format === 'uuid' ? random.pick(ids) : String(fitting(schema, sources));
+    const value = schema.format === 'uuid' ? id() : String(fitting(schema, sources));
     return encodeURIComponent(value);
   });
 }
@@ -156,7 +156,7 @@ function bodyOf(operation: Operation, sources: Sources): Pick<FuzzRequest, 'body
   if (!schema)
     return random.chance(0.8) ? { headers: {} } : { headers: json, body: random.pick(['{}', '{"a":1}']) };
   const known = KNOWN[`${operation.method} ${operation.path}`];
-  const value = known && random.chance(0.4) ? random.pick(known) : fitting(schema, sources);
+  const value = known && random.chance(0.4) ? random.pick(known)(sources) : fitting(schema, sources);
   const sent = random.chance(0.45) ? spoiled(value, sources) : value;
   return { headers: json, body: JSON.stringify(sent) };
 }

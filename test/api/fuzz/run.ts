@@ -52,20 +52,20 @@ function judge({ operation }: FuzzRequest, status: number, type: string, answer:
   return whole && problem.status === status ? null : 'an incomplete problem document';
 }
 
-function remember(ids: string[], id: string, sources: Sources): void {
-  if (ids.length < IDS_KEPT) ids.push(id);
-  else ids[sources.random.below(IDS_KEPT)] = id;
+function remember(ids: string[], id: string): void {
+  ids.push(id);
+  if (ids.length > IDS_KEPT) ids.shift();
 }
 
 /** Keeps the ids of an answer; those of its things themselves by their collection. */
 function harvest(sources: Sources, path: string, answer: string): void {
-  for (const [, id] of answer.matchAll(UUID)) remember(sources.ids, id!, sources);
+  for (const [, id] of answer.matchAll(UUID)) remember(sources.ids, id!);
   if (!answer.startsWith('{')) return;
   const { id, items } = JSON.parse(answer);
   const collection = collectionOf(path);
   const own = sources.idsOf.get(collection) ?? [];
   for (const one of [id, ...(Array.isArray(items) ? items.map((item) => item.id) : [])])
-    if (typeof one === 'string') remember(own, one, sources);
+    if (typeof one === 'string') remember(own, one);
   sources.idsOf.set(collection, own);
 }
 

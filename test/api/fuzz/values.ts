@@ -13,6 +13,11 @@ export interface Sources {
   components: Record<string, Schema>;
 }
 
+/** One of them, mostly of those seen last: what was made long ago has been spoiled since. */
+export function recent(ids: readonly string[], random: Random): string {
+  return random.pick(random.chance(0.7) ? ids.slice(-3) : ids);
+}
+
 const DEPTH = 6;
 
 /** What has broken programs before. */
