@@ -198,13 +198,18 @@ CREATE TABLE enrollment_job_results (
   org_id uuid NOT NULL,
   job_id uuid NOT NULL,
   n integer NOT NULL,
-  results jsonb NOT NULL,
+  enrolled integer DEFAULT 0 NOT NULL,
+  skipped integer DEFAULT 0 NOT NULL,
+  refused integer DEFAULT 0 NOT NULL,
+  contacts uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+  enrollments uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+  others jsonb DEFAULT '[]'::jsonb NOT NULL,
   CONSTRAINT enrollment_job_results_pkey PRIMARY KEY (org_id, job_id, n),
   CONSTRAINT enrollment_job_results_org_id_job_id_fkey FOREIGN KEY (org_id, job_id) REFERENCES enrollment_jobs(org_id, id) ON DELETE CASCADE
 );
 -- row-level security: ENABLE, FORCE
 CREATE POLICY tenant ON enrollment_job_results FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
-GRANT INSERT, SELECT ON enrollment_job_results TO cadenza_app;
+GRANT INSERT, SELECT, UPDATE ON enrollment_job_results TO cadenza_app;
 GRANT SELECT ON enrollment_job_results TO cadenza_readonly;
 
 CREATE TABLE enrollment_jobs (
@@ -214,20 +219,16 @@ CREATE TABLE enrollment_jobs (
   policy text,
   status text NOT NULL,
   tag text,
-  contact_ids uuid[],
-  next_index integer DEFAULT 0 NOT NULL,
-  after_contact uuid,
-  total integer,
-  enrolled integer DEFAULT 0 NOT NULL,
-  skipped integer DEFAULT 0 NOT NULL,
-  refused integer DEFAULT 0 NOT NULL,
+  contact_ids uuid[] NOT NULL,
+  chunk integer NOT NULL,
+  total integer NOT NULL,
   error text,
   created_by text NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
   CONSTRAINT enrollment_jobs_pkey PRIMARY KEY (org_id, id),
-  CONSTRAINT enrollment_jobs_check CHECK (((tag IS NULL) <> (contact_ids IS NULL))),
+  CONSTRAINT enrollment_jobs_chunk_check CHECK ((chunk > 0)),
   CONSTRAINT enrollment_jobs_policy_check CHECK ((policy = ANY (ARRAY['never'::text, 'if_ended'::text, 'restart'::text]))),
   CONSTRAINT enrollment_jobs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'completed'::text, 'cancelled'::text, 'failed'::text]))),
   CONSTRAINT enrollment_jobs_org_id_sequence_id_fkey FOREIGN KEY (org_id, sequence_id) REFERENCES sequences(org_id, id) ON DELETE CASCADE
@@ -268,7 +269,6 @@ CREATE TABLE enrollments (
 CREATE INDEX enrollments_contact ON public.enrollments USING btree (org_id, contact_id, sequence_id, id);
 CREATE UNIQUE INDEX enrollments_live ON public.enrollments USING btree (org_id, sequence_id, contact_id) WHERE (status = ANY (ARRAY['active'::text, 'paused'::text]));
 CREATE INDEX enrollments_sequence ON public.enrollments USING btree (org_id, sequence_id, status, id);
-CREATE INDEX enrollments_status ON public.enrollments USING btree (org_id, status, id);
 -- row-level security: ENABLE, FORCE
 CREATE POLICY tenant ON enrollments FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
 GRANT INSERT, SELECT, UPDATE ON enrollments TO cadenza_app;
@@ -692,7 +692,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION authenticate_api_key(p_hash bytea) RETURNS TABLE(org_id uuid, id uuid, name text, role text, scopes text[], state text)
 --   plpgsql · VOLATILE · SET search_path=public, pg_temp · EXECUTE: cadenza_app
 
--- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_at integer, p_next integer, p_after uuid, p_decided jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[]) RETURNS boolean
+-- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_n integer, p_others jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[]) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION current_org() RETURNS uuid
@@ -701,13 +701,16 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION enroll_batch(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_reason text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
+-- FUNCTION enroll_insert(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_now timestamp with time zone) RETURNS uuid[]
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
 -- FUNCTION enrollment_cancel(p_org uuid, p_id uuid, p_epoch integer, p_reason text, p_receipt uuid, p_status text, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone) RETURNS TABLE(not_started integer, in_flight uuid[])
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enrollment_flag(p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, epoch integer, effective_at timestamp with time zone, was text)
+-- FUNCTION enrollment_flag(p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, epoch integer, effective_at timestamp with time zone, was text)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enrollment_move(p_org uuid, p_id uuid, p_from text, p_touch uuid, p_touch_state text, p_cancel_as text, p_event text, p_reason text, p_actor text, p_generation integer, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_n integer, p_next_channel text, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_ends text, p_now timestamp with time zone) RETURNS text
+-- FUNCTION enrollment_move(p_org uuid, p_id uuid, p_from text, p_touch uuid, p_touch_state text, p_cancel_as text, p_event text, p_reason text, p_actor text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_n integer, p_next_channel text, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_ends text, p_receipt uuid, p_audit jsonb, p_now timestamp with time zone) RETURNS text
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
@@ -719,7 +722,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION gate_expire(p_org uuid, p_actor text, p_limit integer, p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION hold_flag(p_org uuid, p_class text, p_id text, p_paused boolean, p_reason text, p_now timestamp with time zone) RETURNS TABLE(epoch integer, effective_at timestamp with time zone)
+-- FUNCTION hold_flag(p_org uuid, p_class text, p_id text, p_paused boolean, p_reason text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(epoch integer, effective_at timestamp with time zone)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION hold_receipt(p_org uuid, p_class text, p_id text, p_receipt uuid, p_status text, p_epoch integer, p_effective_at timestamp with time zone, p_actor text) RETURNS TABLE(in_flight uuid[])
@@ -745,6 +748,9 @@ GRANT SELECT ON touches TO cadenza_readonly;
 
 -- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
+
+-- FUNCTION live_enrollment(p_org uuid, p_sequence uuid, p_contact uuid) RETURNS uuid
+--   sql · STABLE · EXECUTE: cadenza_app
 
 -- FUNCTION lock_bucket(p_org uuid, p_id uuid) RETURNS integer
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
@@ -773,5 +779,5 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION unsubscribe_cancel(p_org uuid, p_contact uuid, p_channel text, p_receipt uuid, p_cancelled integer, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone) RETURNS TABLE(in_flight uuid[])
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION unsubscribe_flag(p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid, p_actor_type text, p_actor_id text, p_now timestamp with time zone) RETURNS TABLE(sources uuid[], cancelled integer, effective_at timestamp with time zone)
+-- FUNCTION unsubscribe_flag(p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid, p_actor_type text, p_actor_id text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(sources uuid[], cancelled integer, effective_at timestamp with time zone)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
