@@ -10,12 +10,9 @@ import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.
 import { type FieldError, notFound, Problem } from '../kernel/problem.ts';
 import { audit } from '../tenancy/audit.ts';
 import type { Context } from '../tenancy/context.ts';
+import { type Channel, type ConsentStatus, KIND_OF_CHANNEL } from './channel.ts';
 import { cleanText } from './clean-text.ts';
 import { type Contact, findContact } from './contact.ts';
-
-export const CHANNELS = ['email', 'sms', 'whatsapp', 'call', 'linkedin', 'telegram'] as const;
-export type Channel = (typeof CHANNELS)[number];
-export type ConsentStatus = 'granted' | 'revoked';
 
 export interface ConsentEntry {
   id: Uuid;
@@ -38,16 +35,6 @@ export interface ConsentInput {
   /** When the person said so. Default: now. */
   obtained_at?: Date | undefined;
 }
-
-/** The suppressed kind of address a channel writes to; null where there is none. */
-export const KIND_OF_CHANNEL = {
-  email: 'email',
-  sms: 'phone',
-  call: 'phone',
-  whatsapp: 'whatsapp',
-  telegram: 'telegram',
-  linkedin: null,
-} as const;
 
 /** Newest first. @throws not_found */
 export async function listConsents(

@@ -10,9 +10,6 @@ import { MAX_TAGS, normalizeTag } from './tag.ts';
 import { TEXT_FIELDS, TEXT_LIMITS, type TextField } from './text-fields.ts';
 import { normalizeTimeZone } from './time-zone.ts';
 
-/** The longest value of a field, characters. */
-const MAX_FIELD = 1_000;
-
 const MAX_ADDRESSES = 50;
 
 /** null empties a field; what is left out stays. */

@@ -12,7 +12,7 @@ import { isUuid, type Uuid } from '../kernel/ids.ts';
 import { notFound } from '../kernel/problem.ts';
 import type { Context } from '../tenancy/context.ts';
 import type { AttributeValue } from './attribute-value.ts';
-import type { Channel, ConsentStatus } from './consent.ts';
+import type { Channel, ConsentStatus } from './channel.ts';
 
 export const ADDRESS_KINDS = ['email', 'phone', 'whatsapp', 'linkedin', 'telegram'] as const;
 export type AddressKind = (typeof ADDRESS_KINDS)[number];

@@ -1,7 +1,8 @@
 /** Contacts, their tags, and what they have agreed to. */
 import { z } from 'zod';
 import { changeTags, listTags, MAX_TAGGED } from '../../contacts/change-tags.ts';
-import { CHANNELS, grantConsent, listConsents } from '../../contacts/consent.ts';
+import { CHANNELS } from '../../contacts/channel.ts';
+import { grantConsent, listConsents } from '../../contacts/consent.ts';
 import { ADDRESS_KINDS, getContact } from '../../contacts/contact.ts';
 import { createContact, updateContact } from '../../contacts/save-contact.ts';
 import { searchContacts } from '../../contacts/search-contacts.ts';

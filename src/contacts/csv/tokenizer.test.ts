@@ -1,4 +1,4 @@
-import { parse } from 'csv-parse/sync';
+import { type Options, parse } from 'csv-parse';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type CsvDialect, readRow } from './tokenizer.ts';
@@ -14,6 +14,12 @@ function readAll(text: string, dialect = COMMA, limit = 10_000): string[][] {
     at = row.end;
   }
   return rows;
+}
+
+function csvParse(text: string, options: Options): Promise<string[][]> {
+  return new Promise((resolve, reject) => {
+    parse(text, options, (error, rows) => (error ? reject(error) : resolve(rows as string[][])));
+  });
 }
 
 /** Rows as they come out of a text that arrives in pieces. */
@@ -62,17 +68,15 @@ const csv = fc
   });
 
 describe('[CON-1] CSV rows', () => {
-  it('[CON-1] come out as csv-parse reads them', () => {
-    fc.assert(
-      fc.property(csv, ({ text, delimiter, rows }) => {
-        const dialect: CsvDialect = { delimiter, newline: '\n' };
-        const read = readAll(text, dialect);
+  it('[CON-1] come out as csv-parse reads them', async () => {
+    await fc.assert(
+      fc.asyncProperty(csv, async ({ text, delimiter, rows }) => {
+        const read = readAll(text, { delimiter, newline: '\n' });
         expect(read).toEqual(rows);
-        expect(read).toEqual(
-          parse(text, { delimiter, relax_column_count: true, record_delimiter: ['\n', '\r\n'] }),
-        );
+        const oracle = { delimiter, relax_column_count: true, record_delimiter: ['\n', '\r\n'] };
+        expect(read).toEqual(await csvParse(text, oracle));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 

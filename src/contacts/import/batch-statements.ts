@@ -7,8 +7,16 @@ import type { Tx } from '../../db/database.ts';
 import { type Sql, sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { Context } from '../../tenancy/context.ts';
-import type { BatchRules } from './batch.ts';
+import type { ExistingPolicy } from './import.ts';
 import type { Identity, RowContact } from './row.ts';
+
+/** What a batch goes by: the same for the whole import. */
+export interface BatchRules {
+  import_id: Uuid;
+  identity: Identity;
+  existing: ExistingPolicy;
+  tags: string[];
+}
 
 const RECORD: Sql = sql`r(id uuid, n bigint, external_id text, first_name text, last_name text, company text,
   title text, email text, phone text, whatsapp text, linkedin text, telegram text, locale text, time_zone text,

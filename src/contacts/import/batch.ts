@@ -8,13 +8,14 @@ import type { Uuid } from '../../kernel/ids.ts';
 import type { Context } from '../../tenancy/context.ts';
 import {
   addAddresses,
+  type BatchRules,
   insertContacts,
   type Match,
   matchExisting,
   mergeContacts,
   tagContacts,
 } from './batch-statements.ts';
-import type { ExistingPolicy, ImportCounts } from './import.ts';
+import type { ImportCounts } from './import.ts';
 import type { Identity, RowContact, RowProblem } from './row.ts';
 
 export interface PreparedRow {
@@ -30,13 +31,6 @@ export interface PreparedBatch {
   from_byte: number;
   next_byte: number;
   next_row: number;
-}
-
-export interface BatchRules {
-  import_id: Uuid;
-  identity: Identity;
-  existing: ExistingPolicy;
-  tags: string[];
 }
 
 type Outcome = 'created' | 'updated' | 'unchanged' | 'skipped' | 'duplicates' | 'refused';
