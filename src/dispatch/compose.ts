@@ -15,6 +15,22 @@ import { settlementOfRefusal } from './outcomes.ts';
 import type { Situation } from './situation.ts';
 
 /** A composed touch, ready to ask the gate. */
+/** Beside the values composed in: whoever learns later that the first e-mail was sent needs its subject for the thread. */
+const FROZEN_SUBJECT = '$subject';
+
+function freeze(touch: DueTouch, result: { message: ComposedEmail; used: Record<string, string> }): string {
+  return JSON.stringify(
+    touch.thread === null ? { ...result.used, [FROZEN_SUBJECT]: result.message.subject } : result.used,
+  );
+}
+
+/** The subject that opened its thread; null when it did not, or was composed before subjects were kept. */
+export function frozenSubject(touch: Pick<DueTouch, 'thread' | 'frozen'>): string | null {
+  if (touch.thread !== null || touch.frozen === null) return null;
+  const subject: unknown = JSON.parse(touch.frozen)[FROZEN_SUBJECT];
+  return typeof subject === 'string' ? subject : null;
+}
+
 export interface Composed {
   touch: DueTouch;
   version: Version;
@@ -138,7 +154,7 @@ function composed(
     connection,
     sender_version: sender.version,
     hash: result.hash,
-    frozen: JSON.stringify(result.used),
+    frozen: freeze(touch, result),
     subject: result.message.subject,
     message: (keyN) =>
       keyN === touch.key_n

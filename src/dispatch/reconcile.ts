@@ -10,7 +10,7 @@ import { newId, type Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import { messageId } from '../plan/sequences/email-job.ts';
 import { askGate } from './ask-gate.ts';
-import { type Composed, compose } from './compose.ts';
+import { type Composed, compose, frozenSubject } from './compose.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
 import { movedOn, settlementOf } from './outcomes.ts';
@@ -159,6 +159,7 @@ function asSent(
     outcome: 'sent',
     at,
     provider_id: providerId,
+    subject: frozenSubject(touch),
     ...moved,
     reason: moved.reason ?? reason,
   };

@@ -42,3 +42,10 @@ export const REFUSALS = {
   string,
   { action: 'end' | 'later' | 'hold' | 'again' | 'drop' | 'none'; ends?: string; says: string }
 >;
+
+/** The rule behind a reason, in words; null for reasons that are somebody's own words, or a provider's. */
+export function reasonInWords(reason: string | null): string | null {
+  return reason !== null && Object.hasOwn(REFUSALS, reason)
+    ? REFUSALS[reason as keyof typeof REFUSALS].says
+    : null;
+}

@@ -2,7 +2,7 @@
 -- outcome, event, quota given back where nothing was accepted, the enrollment moved on and its next touch planned.
 --
 -- outcomes: from sending or unknown, fenced by the gate's token:
---   sent, failed, retry (-> planned), not_started (-> planned), unknown;
+--   sent, failed, retry (-> planned), not_started (-> planned), unknown, retry_new_key (a person's: -> planned);
 -- from planned: skipped (ends or moves its enrollment), postponed (another time), held (a Hold's mark), dropped
 --   (its source has ended: cancelled).
 -- The enrollment moves only while it is active and this touch is its live one: a late settle after a pause records
@@ -38,7 +38,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
   v_now timestamptz;
-  v_give_back boolean := p_outcomes && ARRAY['failed', 'retry', 'not_started'];
+  v_give_back boolean := p_outcomes && ARRAY['failed', 'retry', 'not_started', 'retry_new_key'];
   v_hold boolean := 'held' = ANY (p_outcomes);
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
@@ -77,7 +77,7 @@ BEGIN
       CASE WHEN i.outcome = 'not_started' THEN t.attempt - 1 ELSE t.attempt END AS attempt,
       e.status = 'active' AND e.live_touch = t.id AS moves,
       CASE
-        WHEN i.outcome IN ('retry', 'not_started', 'postponed') THEN CASE WHEN e.status = 'active' AND e.live_touch = t.id THEN 'planned' ELSE 'cancelled' END
+        WHEN i.outcome IN ('retry', 'not_started', 'postponed', 'retry_new_key') THEN CASE WHEN e.status = 'active' AND e.live_touch = t.id THEN 'planned' ELSE 'cancelled' END
         WHEN i.outcome = 'held' THEN 'planned'
         WHEN i.outcome = 'dropped' THEN 'cancelled'
         ELSE i.outcome END AS becomes
@@ -98,9 +98,12 @@ BEGIN
         live = d.becomes IN ('planned', 'sending', 'unknown'),
         wake_at = CASE WHEN d.becomes IN ('planned', 'unknown') AND d.outcome <> 'held' THEN d.wake END,
         not_before = CASE WHEN d.outcome = 'postponed' THEN d.wake ELSE t.not_before END,
-        not_after = CASE WHEN d.outcome IN ('postponed', 'retry') THEN d.next_until ELSE t.not_after END,
+        not_after = CASE WHEN d.outcome IN ('postponed', 'retry', 'retry_new_key') THEN d.next_until ELSE t.not_after END,
         held_by = CASE WHEN d.outcome = 'held' THEN split_part(d.reason, '_', 1) END,
         attempt = d.attempt,
+        key_n = CASE WHEN d.outcome = 'retry_new_key' THEN t.key_n + 1 ELSE t.key_n END,
+        -- Looks at an earlier unknown prove nothing about the next one.
+        looks = CASE WHEN d.becomes = 'unknown' THEN t.looks ELSE 0 END,
         needs_review = false,
         reason = d.reason,
         provider_id = coalesce(d.provider_id, t.provider_id),
@@ -133,7 +136,7 @@ BEGIN
      WHERE d.moves AND d.next_id IS NOT NULL AND (SELECT count(*) FROM touched) > 0
   ), told AS (
     INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, attempt, token, actor)
-    SELECT p_org, d.at, CASE WHEN d.becomes = 'cancelled' THEN 'cancelled' ELSE d.outcome END, d.reason,
+    SELECT p_org, d.at, CASE WHEN d.becomes = 'cancelled' THEN 'cancelled' WHEN d.outcome = 'retry_new_key' THEN 'retry' ELSE d.outcome END, d.reason,
            d.source_id, d.id, d.contact_id, d.sequence_id, d.step_id, d.sender_id, d.attempt, p_token, p_actor
       FROM decided d
     UNION ALL
@@ -153,13 +156,13 @@ BEGIN
      WHERE g.org_id = p_org AND g.token = p_token AND n.n > 0
   ), back AS (
     UPDATE sender_usage u SET used = u.used - n.n
-      FROM (SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started') GROUP BY 1) n
+      FROM (SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1) n
       JOIN gates g ON g.org_id = p_org AND g.token = p_token
      WHERE u.org_id = p_org AND u.sender_id = n.sender_id
        AND u.period IN (g.rules -> 'senders' -> n.sender_id::text ->> 'day', g.rules -> 'senders' -> n.sender_id::text ->> 'hour')
   ), contact_back AS (
     UPDATE contact_usage u SET used = u.used - n.n
-      FROM (SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started') GROUP BY 1) n
+      FROM (SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1) n
      WHERE u.org_id = p_org AND u.contact_id = n.contact_id
        AND u.day = (SELECT (g.rules ->> 'contact_day')::date FROM gates g WHERE g.org_id = p_org AND g.token = p_token)
   )

@@ -8,6 +8,7 @@ export type Outcome =
   | 'retry'
   | 'not_started'
   | 'unknown'
+  | 'retry_new_key'
   | 'skipped'
   | 'postponed'
   | 'held'
@@ -32,9 +33,9 @@ export interface Settlement {
   reason?: string | null;
   provider_id?: string | null;
   detail?: string | null;
-  /** retry, postponed, unknown, not_started: when to look again, Unix milliseconds. */
+  /** retry, postponed, unknown, not_started, retry_new_key: when to look again, Unix milliseconds. */
   wake?: number | null;
-  /** postponed and retry: the end of the opening that `wake` lies in. */
+  /** postponed, retry and retry_new_key: the end of the opening that `wake` lies in. */
   not_after?: number | null;
   /** The status its enrollment ends with when there is no next touch. */
   ends?: string | null;

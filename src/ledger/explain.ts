@@ -1,0 +1,190 @@
+/**
+ * A touch explains itself (EXE-14): when and by whom it was planned, under which version and window; each decision of
+ * the gate with the rules it was made by; each attempt; every event; and what is next. Reads only.
+ */
+import type { Database, Row, Tx } from '../db/database.ts';
+import { sql } from '../db/sql.ts';
+import type { Uuid } from '../kernel/ids.ts';
+import { notFound } from '../kernel/problem.ts';
+import { eventsOf, type RecordedEvent } from './events.ts';
+import { nextOf, type TouchNext } from './next-look.ts';
+import { reasonInWords } from './reasons.ts';
+import { type Touch, touchColumns } from './touches.ts';
+
+/** Events of one touch that are shown; it has a handful. */
+const MAX_EVENTS = 500;
+
+/** One gate that let it go, and what became of that attempt. */
+export interface GateDecision {
+  at: Date;
+  token: Uuid;
+  worker: string;
+  lease_until: Date;
+  /** The settings' version, the sender's quota periods, and the contact's day, as they were. */
+  rules: Record<string, unknown>;
+  attempt: number | null;
+  outcome: string | null;
+  outcome_at: Date | null;
+  reason: string | null;
+}
+
+export interface Explanation {
+  touch: Touch;
+  planned: {
+    at: Date;
+    by: string;
+    plan_key: string;
+    enrollment_id: Uuid;
+    sequence: { id: Uuid; name: string; version: number };
+    step: { id: Uuid; no: number; name: string | null; channel: string; mode: string; delay: Row | null };
+    /** The windows it was planned into; null: none, at any time. */
+    sequence_window: Row | null;
+    sender_window: Row | null;
+    not_before: Date;
+    not_after: Date | null;
+  };
+  /** Each time the gate let it go, oldest first. */
+  decisions: GateDecision[];
+  /** Everything that happened to it, oldest first, with the rule in words. */
+  events: (RecordedEvent & { says: string | null })[];
+  provider: { name: string | null; provider_id: string | null; idempotency_key: string; said: string | null };
+  state: { state: string; reason: string | null; says: string | null };
+  next: TouchNext;
+}
+
+/** @throws not_found */
+export async function explainTouch(db: Database, org: Uuid, id: Uuid): Promise<Explanation> {
+  return db.inOrg(org, async (tx) => {
+    const row = await readTouch(tx, org, id);
+    const events = await eventsOf(tx, org, row.source_id, MAX_EVENTS, id);
+    const decisions = await readDecisions(tx, org, row, events);
+    return {
+      touch: touchOf(row),
+      planned: plannedOf(row),
+      decisions,
+      events: events.map((event) => ({ ...event, says: reasonInWords(event.reason) })),
+      provider: {
+        name: row.provider,
+        provider_id: row.provider_id,
+        idempotency_key: `${id}.${row.key_n}`,
+        said: row.detail,
+      },
+      state: { state: row.state, reason: row.reason, says: reasonInWords(row.reason) },
+      next: nextOf(row, decisions.at(-1)?.lease_until ?? null),
+    };
+  });
+}
+
+async function readTouch(tx: Tx, org: Uuid, id: Uuid): Promise<Row> {
+  const row = await tx.maybe(sql`
+    SELECT ${touchColumns}, t.source_id, t.key_n, t.token, t.detail,
+           q.name AS sequence_name, q.status AS sequence_status, v.number AS version_number,
+           v.definition -> 'steps' -> t.step_no AS step, v.definition -> 'window' AS sequence_window,
+           s.provider, s.status AS sender_status, s.sending_window AS sender_window,
+           e.status AS enrollment_status, e.live_touch, o.sending_paused, o.status AS organization_status,
+           EXISTS (SELECT FROM channel_switches w WHERE w.org_id = t.org_id AND w.channel = t.channel AND w.paused) AS channel_paused,
+           l.id AS next_id, l.state AS next_state, l.step_no AS next_step_no, coalesce(l.wake_at, l.not_before) AS next_due
+      FROM touches t
+      JOIN organizations o ON o.org_id = t.org_id
+      LEFT JOIN enrollments e ON e.org_id = t.org_id AND e.id = t.source_id
+      LEFT JOIN touches l ON l.org_id = t.org_id AND l.id = e.live_touch
+      LEFT JOIN sequences q ON q.org_id = t.org_id AND q.id = t.sequence_id
+      LEFT JOIN sequence_versions v ON v.org_id = t.org_id AND v.id = t.version_id
+      LEFT JOIN senders s ON s.org_id = t.org_id AND s.id = t.sender_id
+     WHERE t.org_id = ${org} AND t.id = ${id}`);
+  if (!row) throw notFound('touch', id);
+  return row;
+}
+
+/** The gates are found by the tokens of its events and its own; the outcome of each is the event with its token. */
+async function readDecisions(
+  tx: Tx,
+  org: Uuid,
+  row: Row,
+  events: readonly RecordedEvent[],
+): Promise<GateDecision[]> {
+  const tokens = new Set(events.flatMap((event) => event.token ?? []));
+  if (row.token) tokens.add(row.token);
+  if (tokens.size === 0) return [];
+  const gates = await tx.rows(sql`
+    SELECT token, worker, gated_at, lease_until, rules FROM gates
+     WHERE org_id = ${org} AND token = ANY (${[...tokens]}) ORDER BY gated_at`);
+  return gates.map((gate) => {
+    // The last one counts: an attempt can be unknown first and found out later.
+    const outcome = events.findLast((event) => event.token === gate.token && event.type !== 'resolved');
+    return {
+      at: gate.gated_at,
+      token: gate.token,
+      worker: gate.worker,
+      lease_until: gate.lease_until,
+      rules: rulesFor(gate.rules, row.sender_id),
+      attempt: outcome?.attempt ?? (gate.token === row.token ? row.attempt : null),
+      outcome: outcome?.type ?? null,
+      outcome_at: outcome?.at ?? null,
+      reason: outcome?.reason ?? null,
+    };
+  });
+}
+
+/** Of the batch's rules, those that were this touch's. */
+function rulesFor(rules: Row, sender: Uuid): Record<string, unknown> {
+  return {
+    policy_version: rules.policy_version ?? null,
+    contact_day: rules.contact_day ?? null,
+    sender_day: rules.senders?.[sender]?.day ?? null,
+    sender_hour: rules.senders?.[sender]?.hour ?? null,
+  };
+}
+
+function plannedOf(row: Row): Explanation['planned'] {
+  return {
+    at: row.created_at,
+    by: row.planned_by,
+    plan_key: `${row.source_id}.${row.generation}.${row.step_id}.${row.n}`,
+    enrollment_id: row.source_id,
+    sequence: { id: row.sequence_id, name: row.sequence_name, version: row.version_number },
+    step: {
+      id: row.step_id,
+      no: row.step_no,
+      name: row.step?.name ?? null,
+      channel: row.channel,
+      mode: row.step?.mode ?? 'automatic',
+      delay: row.step?.delay ?? null,
+    },
+    sequence_window: row.sequence_window,
+    sender_window: row.sender_window,
+    not_before: row.not_before,
+    not_after: row.not_after,
+  };
+}
+
+const TOUCH_MEMBERS = [
+  'id',
+  'state',
+  'enrollment_id',
+  'sequence_id',
+  'version_id',
+  'step_id',
+  'step_no',
+  'generation',
+  'n',
+  'contact_id',
+  'sender_id',
+  'channel',
+  'wake_at',
+  'not_before',
+  'not_after',
+  'held_by',
+  'attempt',
+  'needs_review',
+  'reason',
+  'provider_id',
+  'planned_by',
+  'created_at',
+  'gated_at',
+  'settled_at',
+] as const satisfies readonly (keyof Touch)[];
+
+function touchOf(row: Row): Touch {
+  return Object.fromEntries(TOUCH_MEMBERS.map((name) => [name, row[name]])) as unknown as Touch;
+}
