@@ -2,13 +2,15 @@
  * Housekeeping: imports, bulk enrolments, releasing what a Hold kept. Queued and worked by graphile-worker as the
  * application's login; payloads hold ids only. A task that dies is tried again and goes on where it was.
  */
-import { Logger as GraphileLogger, type Runner, run, type TaskList } from 'graphile-worker';
+import { EventEmitter } from 'node:events';
+import { Logger as GraphileLogger, run, type TaskList, type WorkerEvents } from 'graphile-worker';
 import type { App } from '../app.ts';
 import { type ImportTask, importContactsTask } from '../contacts/import/run.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { wake } from '../ledger/wake.ts';
 import { bulkEnrollTask } from '../plan/sequences/bulk-enroll.ts';
 import { type HoldClass, releaseHeld } from '../plan/stop.ts';
+import { keepJobLeases } from './job-leases.ts';
 
 /** Tasks at once; each is one statement at a time. */
 const CONCURRENCY = 2;
@@ -28,15 +30,31 @@ export function tasks(app: App): TaskList {
   };
 }
 
-export function startJobs(app: App): Promise<Runner> {
-  return run({
+export interface Jobs {
+  stop(): Promise<void>;
+}
+
+export async function startJobs(app: App): Promise<Jobs> {
+  const leases = keepJobLeases(app.db, app.engine.worker, (error) =>
+    app.logger.warn({ error }, 'the heartbeat of the job queue failed'),
+  );
+  const events: WorkerEvents = new EventEmitter();
+  events.on('worker:create', ({ worker }) => leases.add(worker.workerId));
+  const runner = await run({
     pgPool: app.db.pool,
     taskList: tasks(app),
     concurrency: CONCURRENCY,
     noHandleSignals: true,
     pollInterval: 1_000,
+    events,
     logger: new GraphileLogger(() => (level, message) => {
       if (level === 'error' || level === 'warning') app.logger.warn({ job: true }, message);
     }),
   });
+  return {
+    async stop() {
+      await runner.stop();
+      await leases.stop();
+    },
+  };
 }

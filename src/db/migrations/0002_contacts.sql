@@ -67,7 +67,8 @@ CREATE TABLE contact_tags (
   org_id uuid NOT NULL,
   tag text NOT NULL CHECK (tag <> ''),
   contact_id uuid NOT NULL,
-  PRIMARY KEY (org_id, tag, contact_id)
+  PRIMARY KEY (org_id, tag, contact_id),
+  FOREIGN KEY (org_id, contact_id) REFERENCES contacts (org_id, id) ON DELETE CASCADE
 );
 
 CREATE INDEX contact_tags_contact ON contact_tags (org_id, contact_id);

@@ -159,3 +159,14 @@ GRANT SELECT (org_id, priority, wake_at) ON touches TO cadenza_picker;
 CREATE POLICY picker ON organizations FOR SELECT TO cadenza_picker USING (true);
 
 GRANT SELECT (org_id, status, sending_paused) ON organizations TO cadenza_picker;
+
+-- job_workers: the workers of the housekeeping queue that are alive. Not a tenant table: it holds names of processes.
+-- The queue itself believes in a dead worker's lock for four hours; whoever is not in here with a fresh heartbeat
+-- loses its jobs at once.
+CREATE TABLE job_workers (
+  id text PRIMARY KEY,
+  process text NOT NULL,
+  heartbeat_at timestamptz NOT NULL
+);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON job_workers TO cadenza_app;
