@@ -18,6 +18,8 @@ type Check = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
 const ALL_METHODS: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const NOTHING = z.strictObject({});
+/** Of a body that is taken as it comes, so much is read; the rest is let go by. */
+const LENIENT_BODY_BYTES = 4_096;
 const UUID_ANY_CASE = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function grouped<K, V>(values: readonly V[], keyOf: (value: V) => K): Map<K, V[]> {
@@ -46,7 +48,7 @@ export function problemsOf(route: Route): ProblemCode[] {
   add('invalid_request', 'malformed_request');
   if (route.scope !== null) add('unauthenticated', 'forbidden', 'rate_limited');
   if (route.params) add('not_found');
-  if (isWrite(route)) {
+  if (isWrite(route) && !route.lenient) {
     add('malformed_json', 'payload_too_large', 'unsupported_media_type');
     if (route.scope !== null) add('idempotency_key_reused', 'idempotency_in_progress');
   }
@@ -135,8 +137,29 @@ export function registerRoutes(
 ): void {
   app.setValidatorCompiler(({ schema }) => validator(schema));
   app.addHook('onSend', (request, reply, payload) => keepAnswer(deps, request, reply, payload));
-  for (const route of routes) registerOne(app, deps, route, check);
+  for (const route of routes.filter((one) => !one.lenient)) registerOne(app, deps, route, check);
+  void app.register(async (scope) => {
+    installAnyBody(scope);
+    for (const route of routes.filter((one) => one.lenient)) registerOne(scope, deps, route, check);
+  });
   for (const [path, same] of grouped(routes, (route) => route.path)) refuseOtherMethods(app, path, same);
+}
+
+/** A body of any type, or none: its beginning as text. Nothing about it makes the request fail. */
+function installAnyBody(scope: FastifyInstance): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser('*', (_request, payload, done) => {
+    const parts: Buffer[] = [];
+    let length = 0;
+    payload.on('data', (part: Buffer) => {
+      if (length < LENIENT_BODY_BYTES) parts.push(part);
+      length += part.length;
+    });
+    payload.on('error', done);
+    payload.on('end', () =>
+      done(null, Buffer.concat(parts).subarray(0, LENIENT_BODY_BYTES).toString('latin1')),
+    );
+  });
 }
 
 function registerOne(
@@ -152,6 +175,9 @@ function registerOne(
     method: route.method,
     url: route.path,
     config: { secretPath: route.secretPath === true },
+    ...(route.bodyLimit === undefined
+      ? {}
+      : { bodyLimit: Math.max(route.bodyLimit, deps.config.body_limit_bytes) }),
     schema: {
       tags: [route.tag],
       summary: route.summary,
@@ -159,14 +185,14 @@ function registerOne(
       security: route.scope === null ? [] : [{ api_key: [] }],
       ...(route.scope === null ? {} : { 'x-scope': route.scope }),
       ...(route.params ? { params: route.params } : {}),
-      querystring: route.query ?? NOTHING,
+      ...(route.lenient ? {} : { querystring: route.query ?? NOTHING }),
       ...(route.body ? { body: route.body } : {}),
       ...(isWrite(route) && route.scope !== null ? { headers: idempotencyHeaders } : {}),
       ...(route.upload ? { consumes: ['multipart/form-data'] } : {}),
       response: describeAnswers(route),
     },
     ...(route.scope === null ? {} : { onRequest: check(route.scope) }),
-    preValidation: prepare(route),
+    ...(route.lenient ? {} : { preValidation: prepare(route) }),
     ...(isWrite(route)
       ? {
           preHandler: (request: FastifyRequest, reply: FastifyReply) => beginIdempotent(deps, request, reply),

@@ -4,16 +4,20 @@ import { apiKeyRoutes } from './resources/api-keys.ts';
 import { attributeRoutes } from './resources/attributes.ts';
 import { auditRoutes } from './resources/audit.ts';
 import { contactRoutes } from './resources/contacts.ts';
+import { enrollmentJobRoutes } from './resources/enrollment-jobs.ts';
 import { enrollmentRoutes } from './resources/enrollments.ts';
 import { healthRoutes } from './resources/health.ts';
 import { importRoutes } from './resources/imports.ts';
 import { memberRoutes } from './resources/members.ts';
 import { organizationRoutes } from './resources/organization.ts';
+import { receiptRoutes } from './resources/receipts.ts';
 import { sandboxRoutes } from './resources/sandbox.ts';
 import { senderRoutes } from './resources/senders.ts';
 import { sequenceRoutes } from './resources/sequences.ts';
 import { suppressionRoutes } from './resources/suppressions.ts';
 import { switchRoutes } from './resources/switches.ts';
+import { touchRoutes } from './resources/touches.ts';
+import { unsubscribeRoutes } from './resources/unsubscribe.ts';
 import type { Route } from './route.ts';
 
 export function allRoutes(deps: ApiDeps): Route[] {
@@ -28,9 +32,13 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...senderRoutes(deps),
     ...sequenceRoutes(deps),
     ...enrollmentRoutes(deps),
+    ...enrollmentJobRoutes(deps),
+    ...touchRoutes(deps),
+    ...receiptRoutes(deps),
     ...switchRoutes(deps),
     ...auditRoutes(deps),
     ...sandboxRoutes(deps),
     ...healthRoutes(deps),
+    ...unsubscribeRoutes(deps),
   ];
 }

@@ -50,6 +50,13 @@ interface Described {
   upload?: boolean;
   /** The path holds a secret (a token): it is not logged. */
   secretPath?: boolean;
+  /** Bytes of the largest JSON body, where it is more than the configured limit. */
+  bodyLimit?: number;
+  /**
+   * Public routes only: answered whatever comes with the request. Any query is let through, and of a body of any
+   * type its first kilobytes are given to the handler as text.
+   */
+  lenient?: boolean;
 }
 
 interface Schemas<P extends Schema, Q extends Schema, B extends Schema> {

@@ -20,6 +20,7 @@ import { installProblems, sendProblem, toProblem } from './problems.ts';
 import { installDescription, installReference } from './reference.ts';
 import { registerRoutes } from './register.ts';
 import './request.ts';
+import { unreadableLink } from './resources/unsubscribe.ts';
 import { allRoutes } from './resources.ts';
 
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,100}$/;
@@ -27,7 +28,8 @@ const UUID_IN_PATH = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
 /** A request must have arrived within this time; large uploads over slow lines included. */
 const REQUEST_LIMIT_MS = 300_000;
 const KEEP_ALIVE_MS = 72_000;
-const PATH_PARAM_LIMIT = 500;
+/** Longer than any token: what is cut off or added to by a mail program still gets its polite page. */
+const PATH_PARAM_LIMIT = 8_000;
 /** Behind this much delay of the event loop a request would wait longer than its client. */
 const EVENT_LOOP_LIMIT_MS = 2_000;
 const FLUSH_MS = 15_000;
@@ -50,7 +52,13 @@ function createServer(deps: ApiDeps): FastifyInstance {
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : newId();
     },
     clientErrorHandler: installClientErrors,
-    frameworkErrors: (error, request, reply) => sendProblem(toProblem(error), request, reply),
+    frameworkErrors: (error, request, reply) =>
+      unreadableLink.matches.test(request.url)
+        ? reply
+            .type('text/html; charset=utf-8')
+            .headers(unreadableLink.headers)
+            .send(unreadableLink.page() as never)
+        : sendProblem(toProblem(error), request, reply),
   }) as unknown as FastifyInstance;
 }
 

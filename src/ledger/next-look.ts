@@ -32,8 +32,8 @@ export function nextOf(row: Row, leaseUntil: Date | null): TouchNext {
       return say('outcome', leaseUntil, 'Its outcome is known by then, or it is unknown and looked into.');
     case 'unknown':
       return row.needs_review
-        ? say('review', row.wake_at, 'A person decides: sent, not sent, or send again.')
-        : say('look_up', row.wake_at, 'The provider is asked what became of it.');
+        ? say('review', row.next_look_at, 'A person decides: sent, not sent, or send again.')
+        : say('look_up', row.next_look_at, 'The provider is asked what became of it.');
     default:
       return afterwards(row);
   }
@@ -54,11 +54,11 @@ function obstacle(row: Row): string | null {
 
 function planned(row: Row): TouchNext {
   if (row.enrollment_status !== 'active' || row.live_touch !== row.id)
-    return say('cancel', row.wake_at, `It will not be sent: ${reasonInWords('source_ended')}.`);
+    return say('cancel', row.due_at, `It will not be sent: ${reasonInWords('source_ended')}.`);
   const stopped = obstacle(row);
   if (stopped !== null)
     return say('held', null, `It waits, because ${reasonInWords(stopped)}; then it goes on.`);
-  return say('due', row.wake_at ?? row.not_before, 'A worker sends it, if the gate lets it go.');
+  return say('due', row.due_at ?? row.not_before, 'A worker sends it, if the gate lets it go.');
 }
 
 function afterwards(row: Row): TouchNext {

@@ -102,8 +102,6 @@ BEGIN
         held_by = CASE WHEN d.outcome = 'held' THEN split_part(d.reason, '_', 1) END,
         attempt = d.attempt,
         key_n = CASE WHEN d.outcome = 'retry_new_key' THEN t.key_n + 1 ELSE t.key_n END,
-        -- Looks at an earlier unknown prove nothing about the next one.
-        looks = CASE WHEN d.becomes = 'unknown' THEN t.looks ELSE 0 END,
         needs_review = false,
         reason = d.reason,
         provider_id = coalesce(d.provider_id, t.provider_id),

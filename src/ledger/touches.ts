@@ -24,8 +24,10 @@ export interface Touch {
   contact_id: Uuid;
   sender_id: Uuid;
   channel: string;
-  /** When a worker looks at it next: to send it, or to find out what became of it. */
-  wake_at: Date | null;
+  /** While it is planned and not held: when it is to go. */
+  due_at: Date | null;
+  /** While it is unknown: when its provider is asked next; null when only a person can tell. */
+  next_look_at: Date | null;
   not_before: Date;
   not_after: Date | null;
   held_by: 'sequence' | 'sender' | 'channel' | null;
@@ -41,7 +43,8 @@ export interface Touch {
 
 export const touchColumns = sql`
   t.id, t.state, t.source_id AS enrollment_id, t.sequence_id, t.version_id, t.step_id, t.step_no, t.generation, t.n, t.contact_id,
-  t.sender_id, t.channel, CASE WHEN t.state <> 'sending' THEN t.wake_at END AS wake_at, t.not_before, t.not_after, t.held_by, t.attempt,
+  t.sender_id, t.channel, CASE WHEN t.state = 'planned' THEN t.wake_at END AS due_at,
+  CASE WHEN t.state = 'unknown' THEN t.wake_at END AS next_look_at, t.not_before, t.not_after, t.held_by, t.attempt,
   t.needs_review, t.reason, t.provider_id, t.planned_by, t.created_at, t.gated_at, t.settled_at`;
 
 export interface TouchFilter {

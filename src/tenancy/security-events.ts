@@ -71,6 +71,25 @@ async function insert(
   );
 }
 
+/** Ids that are shown with an event; the rest are counted. */
+const SHOWN_IDS = 20;
+
+/** A list that names ids in vain: one event, counted as many, without a refusal to hang it on. */
+export async function recordUnknown(
+  db: Database,
+  logger: Pick<Logger, 'warn'>,
+  ctx: Context,
+  type: string,
+  ids: readonly Uuid[],
+): Promise<void> {
+  counted.inc({ kind: 'unknown_id' }, ids.length);
+  const shown = ids.slice(0, SHOWN_IDS).map((id) => ({ type, id }));
+  const { org, actor, ip, request_id } = ctx;
+  const fields = { security: true, kind: 'unknown_id', org, actor, ip, request_id };
+  logger.warn({ ...fields, data: { ids: shown }, count: ids.length }, 'security event');
+  await insert(db, ctx, 'unknown_id', { ids: shown }, ids.length);
+}
+
 /** `now`: milliseconds, for tests. */
 export function createSecurityLog(db: Database, logger: Logger, now: () => number = Date.now): SecurityLog {
   const minutes = new Map<string, Minute>();

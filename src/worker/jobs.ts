@@ -22,7 +22,8 @@ export function tasks(app: App): TaskList {
       if ((await releaseHeld(app.db, job)) > 0) await wake(app.db, job.org);
     },
     async [bulkEnrollTask.name](payload, helpers) {
-      await bulkEnrollTask.run(app, payload, { worker: app.engine.worker, signal: helpers.abortSignal });
+      const { engine, logger } = app;
+      await bulkEnrollTask.run(app, payload, { worker: engine.worker, logger, signal: helpers.abortSignal });
     },
     async import_contacts(payload, helpers) {
       await importContactsTask(app.db, payload as ImportTask, helpers.abortSignal);

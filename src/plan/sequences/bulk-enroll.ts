@@ -13,7 +13,8 @@ import type { Uuid } from '../../kernel/ids.ts';
 import { Problem } from '../../kernel/problem.ts';
 import { wake } from '../../ledger/wake.ts';
 import { audit } from '../../tenancy/audit.ts';
-import type { Context } from '../../tenancy/context.ts';
+import type { Actor, Context } from '../../tenancy/context.ts';
+import { recordUnknown } from '../../tenancy/security-events.ts';
 import type { EnrollPolicy } from './candidates.ts';
 import { batchArguments, type EnrollPlan, planEnrollment, readAgain } from './enroll.ts';
 import type { VersionCache } from './versions.ts';
@@ -30,6 +31,7 @@ const WATCH_MS = 30_000;
 export interface BulkEnrollOptions {
   /** `host:pid`, for the audit trail. */
   worker: string;
+  logger: { warn(fields: object, text: string): void };
   signal?: AbortSignal | undefined;
   watch_ms?: number;
   /** Between any two transactions; tests stop or kill there. */
@@ -144,16 +146,27 @@ async function writeChunk(running: Running, n: number): Promise<void> {
   const size = job.chunk * ID_LENGTH;
   const contact_ids = job.ids.slice(n * size, (n + 1) * size - 1).split(',');
   await options.failpoint?.('before_chunk');
+  let unknown: Uuid[] = [];
   const written = await readAgain(async () => {
     const plan = await planEnrollment(db, versions, org, {
       sequence_id: job.sequence_id,
       contact_ids,
       policy: job.policy ?? undefined,
     });
+    unknown = plan.decided.filter((one) => one.reason === 'unknown_contact').map((one) => one.contact_id);
     return callChunk(running, n, plan);
   });
   await options.failpoint?.('after_chunk');
-  if (written) await wake(db, org);
+  if (!written) return;
+  await wake(db, org);
+  if (unknown.length > 0)
+    await recordUnknown(db, options.logger, { org, actor: creatorOf(job) }, 'contact', unknown);
+}
+
+/** Who asked for the job. */
+function creatorOf(job: Job): Actor {
+  const [type = '', id = ''] = job.created_by.split(/:(.*)/s);
+  return { type: type as Actor['type'], id, name: job.created_by };
 }
 
 const CHUNK_STATEMENT = {

@@ -91,7 +91,7 @@ async function planOne(db: Database, versions: VersionCache, ctx: Context, row: 
   return planner.plan;
 }
 
-async function inFlight(db: Database, ctx: Context, id: Uuid): Promise<Problem> {
+export async function inFlight(db: Database, ctx: Context, id: Uuid): Promise<Problem> {
   const row = (await see(db, ctx.org, id))!;
   const { status, epoch, live_touch: touch, state } = row;
   return inFlightProblem(db, ctx, { id, status, epoch, touch, state }, 'restart');
