@@ -56,6 +56,9 @@ const BY_FASTIFY_CODE: Record<string, ProblemCode> = {
   FST_UNDER_PRESSURE: 'unavailable',
 };
 
+/** Busboy's words for a form that is cut off or has no usable boundary; it gives them no code. */
+const BROKEN_FORM = /^Multipart: |unexpected end of multipart data$|^The needle cannot/i;
+
 /** Connection lost, server stopping or starting, too many connections, deadlock and the like: try again. */
 const PASSING = /^(08|40|53|55P03|57)/;
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH']);
@@ -76,6 +79,14 @@ export function toProblem(error: unknown): Problem {
   const known = BY_FASTIFY_CODE[code];
   if (known) return new Problem(known, PROBLEMS[known].title, { cause: error });
   if (isPassing(error)) return new Problem('unavailable', 'The database does not answer', { cause: error });
+  if (BROKEN_FORM.test(error.message))
+    return new Problem(
+      'malformed_request',
+      'The form cannot be read: it is cut off, or has no usable boundary',
+      {
+        cause: error,
+      },
+    );
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new Problem('malformed_request', error.message, { cause: error });
   return new Problem('internal', 'An unexpected error', { cause: error });

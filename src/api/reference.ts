@@ -64,10 +64,26 @@ function withoutUnused(document: Json): Json {
   return { ...document, components: { ...components, schemas: kept } };
 }
 
+/** Forms are read part by part, so no validator knows them; their description travels as `x-form`. */
+function withForms(document: Json): Json {
+  for (const item of Object.values(document.paths as Record<string, Record<string, Json>>))
+    for (const operation of Object.values(item)) {
+      const { 'x-form': schema } = operation;
+      if (schema === undefined) continue;
+      delete operation['x-form'];
+      operation.requestBody = { required: true, content: { 'multipart/form-data': { schema } } };
+    }
+  return document;
+}
+
 let described: { app: FastifyInstance; document: Json } | null = null;
 
 /** The OpenAPI document. The server must be ready. */
 export function describe(app: FastifyInstance): Json {
-  if (described?.app !== app) described = { app, document: withoutUnused(app.swagger() as unknown as Json) };
+  if (described?.app !== app)
+    described = {
+      app,
+      document: withForms(withoutUnused(structuredClone(app.swagger()) as unknown as Json)),
+    };
   return described.document;
 }

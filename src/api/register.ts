@@ -79,6 +79,16 @@ function describeAnswers(route: Route): Record<number, unknown> {
   return described;
 }
 
+/** A file, under whatever name, and the text fields. */
+function formSchema(fields: z.ZodRawShape) {
+  const { properties = {} } = z.toJSONSchema(z.strictObject(fields), { io: 'input', unrepresentable: 'any' });
+  return {
+    type: 'object',
+    properties: { file: { type: 'string', format: 'binary' }, ...properties },
+    required: ['file'],
+  };
+}
+
 /** A mistyped field must be refused, not ignored. */
 function requireStrict(schema: z.ZodType | undefined, what: string): void {
   if (schema instanceof z.ZodObject)
@@ -100,7 +110,7 @@ function prepare(route: Route): Check {
     for (const [name, value] of Object.entries(params))
       if (UUID_ANY_CASE.test(value)) params[name] = value.toLowerCase();
     if (!isWrite(route)) return;
-    if (request.isMultipart() !== (route.upload === true))
+    if (request.isMultipart() !== (route.upload !== undefined))
       throw new Problem(
         'unsupported_media_type',
         route.upload ? 'This takes multipart/form-data' : 'This takes application/json',
@@ -188,7 +198,7 @@ function registerOne(
       ...(route.lenient ? {} : { querystring: route.query ?? NOTHING }),
       ...(route.body ? { body: route.body } : {}),
       ...(isWrite(route) && route.scope !== null ? { headers: idempotencyHeaders } : {}),
-      ...(route.upload ? { consumes: ['multipart/form-data'] } : {}),
+      ...(route.upload ? { 'x-form': formSchema(route.upload) } : {}),
       response: describeAnswers(route),
     },
     ...(route.scope === null ? {} : { onRequest: check(route.scope) }),

@@ -46,8 +46,8 @@ interface Described {
   answers: Record<number, z.ZodType | Media | null>;
   /** Codes this route can refuse with, besides those that every such route has (see `register.ts`). */
   problems?: readonly ProblemCode[];
-  /** Takes multipart/form-data instead of JSON. */
-  upload?: boolean;
+  /** Takes multipart/form-data instead of JSON: a file, and these text fields. */
+  upload?: z.ZodRawShape;
   /** The path holds a secret (a token): it is not logged. */
   secretPath?: boolean;
   /** Bytes of the largest JSON body, where it is more than the configured limit. */

@@ -150,6 +150,36 @@ describe('bodies', () => {
   });
 });
 
+describe('forms', () => {
+  test.each([
+    [
+      'is cut off',
+      'multipart/form-data; boundary=x',
+      '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\na,b',
+    ],
+    ['does not begin', 'multipart/form-data; boundary=x', 'a=1'],
+    ['has no boundary', 'multipart/form-data', 'a=1'],
+    ['has an empty boundary', 'multipart/form-data; boundary=', 'a=1'],
+    ['has an endless boundary', `multipart/form-data; boundary=${'x'.repeat(300)}`, 'a=1'],
+    [
+      'names __proto__',
+      'multipart/form-data; boundary=x',
+      '--x\r\nContent-Disposition: form-data; name="__proto__"\r\n\r\n1\r\n--x--\r\n',
+    ],
+  ])('one that %s is refused', async (_what, type, raw) => {
+    const { body } = await world.call('GET', '/api/openapi.json');
+    const uploads = Object.entries<{ post?: { requestBody?: { content: object } } }>(body.paths).filter(
+      ([, item]) => 'multipart/form-data' in (item.post?.requestBody?.content ?? {}),
+    );
+    expect(uploads.length).toBeGreaterThan(0);
+    for (const [path] of uploads) {
+      const reply = await world.call('POST', path, { raw, headers: { 'content-type': type } });
+      expect([400, 415], `${path}: ${reply.text}`).toContain(reply.status);
+      expect(reply.headers.get('content-type')).toBe('application/problem+json');
+    }
+  });
+});
+
 describe('queries', () => {
   test.each([
     ['limit=0', 'limit'],

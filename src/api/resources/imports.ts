@@ -143,7 +143,7 @@ function uploadRoute({ db }: ApiDeps): Route {
 file is only stored and looked at: see its guessed mapping, \`POST /api/imports/:id/preview\`, then
 \`POST /api/imports/:id/start\`. UTF-8, UTF-16 and Windows-1252; commas, semicolons, tabs or bars.`,
     scope: 'contacts:write',
-    upload: true,
+    upload: formFields,
     answers: { 202: importRecord },
     problems: ['import_unreadable', 'conflict'],
     handle: async (caller, { request }) => {

@@ -24,6 +24,8 @@ const kind = z.enum(SUPPRESSION_KINDS);
 const reason = z.enum(SUPPRESSION_REASONS);
 const country = z.string().max(2).optional().describe('ISO 3166 code for phone numbers without +');
 
+const importFields = { reason: reason.optional(), default_country: country };
+
 const suppression = z
   .object({
     kind,
@@ -137,12 +139,12 @@ function fileRoutes({ db }: ApiDeps): Route[] {
       about:
         '`multipart/form-data` with the file in `file`; columns `address`, `email` or `phone`, and `kind`, `reason`, `source` if there are such. It only ever adds.',
       scope: 'contacts:write',
-      upload: true,
+      upload: importFields,
       answers: { 200: imported },
       problems: ['import_unreadable'],
       handle: async (caller, { request }) => {
         const { result, fields } = await receiveFile(request, (_name, source) => readSuppressionFile(source));
-        const settings = fieldsOf({ reason: reason.optional(), default_country: country }, fields);
+        const settings = fieldsOf(importFields, fields);
         return ok(await importSuppressions(db, caller, result, settings));
       },
     }),
