@@ -1,31 +1,25 @@
 /** What keeps the point of no return: each test goes red without its guard (scripts/guards.mjs takes them away). */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';
 import { newId, type Uuid } from '../../../src/kernel/ids.ts';
 import { endEnrollment, type HoldClass, hold, unsubscribe } from '../../../src/plan/stop.ts';
-import { type EngineWorld, engineWorld } from '../../support/engine.ts';
+import type { EngineWorld } from '../../support/engine.ts';
 import {
   connection,
   holder,
   holdGate,
   holdTouch,
-  letGo,
   untilWaiting,
   untilWaitingOrEnded,
 } from '../../support/interleave.ts';
 import { enrolled, enrollmentRow, passGate, touchRow } from '../../support/touches.ts';
+import { worlds } from '../../support/worlds.ts';
 
-let database: EngineWorld;
-/** An organization for each test. */
+const worldOf = worlds();
 let world: EngineWorld;
-beforeAll(async () => {
-  database = await engineWorld();
+beforeEach(() => {
+  world = worldOf();
 });
-beforeEach(async () => {
-  world = await database.another();
-});
-afterEach(letGo);
-afterAll(() => database.close());
 
 describe('the gate reads what decides after its locks', () => {
   it('[EXE-2] sees a pause committed while it waited for the touch', async () => {
