@@ -8,7 +8,7 @@
 import { performance } from 'node:perf_hooks';
 import type { SendOutcome } from '../channels/channel.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
-import { type GateVerdict, gate } from '../ledger/gate.ts';
+import { type ContactDay, type GateVerdict, gate } from '../ledger/gate.ts';
 import { REFUSALS } from '../ledger/reasons.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
@@ -172,11 +172,15 @@ export async function askGate(
     periods: senders.map(
       (id) => quotaPeriod(planning.senders.get(id)!, planning.organization.time_zone, planning.now)!,
     ),
-    contact_day: planning.organization.capped
-      ? periodOf(planning.now, planning.organization.time_zone)!.day
-      : null,
+    contact_day: contactDay(planning),
     resend,
   });
+}
+
+function contactDay({ now, organization }: Planning): ContactDay | null {
+  if (!organization.capped) return null;
+  const { day, day_start_ms, day_end_ms } = periodOf(now, organization.time_zone)!;
+  return { day, from: new Date(day_start_ms).toISOString(), until: new Date(day_end_ms).toISOString() };
 }
 
 interface Moments {

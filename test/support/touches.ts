@@ -2,7 +2,7 @@
 import type { Database, Row } from '../../src/db/database.ts';
 import { sql } from '../../src/db/sql.ts';
 import { newId, type Uuid } from '../../src/kernel/ids.ts';
-import { type GateBatch, gate } from '../../src/ledger/gate.ts';
+import { type ContactDay, type GateBatch, gate } from '../../src/ledger/gate.ts';
 import { type Settlement, type SettleResult, settle } from '../../src/ledger/settle.ts';
 import { readPlanning } from '../../src/plan/sequences/calendar.ts';
 import { plannedTouch } from '../../src/plan/sequences/next.ts';
@@ -76,9 +76,15 @@ export async function gateBatch(
     policy_version: organization.policy_version,
     touches: touches.map((id) => rows.find((row) => row.id === id) as GateBatch['touches'][number]),
     periods: senders.map((id) => quotaPeriod(planning.senders.get(id)!, organization.time_zone, now)!),
-    contact_day: organization.capped ? periodOf(now, organization.time_zone)!.day : null,
+    contact_day: organization.capped ? contactDay(now) : null,
     ...more,
   };
+}
+
+/** In UTC, the zone of the organizations of tests. */
+function contactDay(now: number): ContactDay {
+  const { day, day_start_ms, day_end_ms } = periodOf(now, 'UTC')!;
+  return { day, from: new Date(day_start_ms).toISOString(), until: new Date(day_end_ms).toISOString() };
 }
 
 /** Asks the gate; answers with each touch's verdict in order. */
