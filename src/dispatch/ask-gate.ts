@@ -1,6 +1,7 @@
 /** Asks the gate for one batch of composed touches: their versions and hashes, their senders' quota periods now. */
 import type { Uuid } from '../kernel/ids.ts';
-import { gate } from '../ledger/gate.ts';
+import { type ContactDay, gate } from '../ledger/gate.ts';
+import type { Planning } from '../plan/sequences/calendar.ts';
 import { periodOf } from '../schedule/period.ts';
 import { quotaPeriod } from '../senders/periods.ts';
 import type { Composed } from './compose.ts';
@@ -38,9 +39,13 @@ export async function askGate(
     periods: senders.map(
       (id) => quotaPeriod(planning.senders.get(id)!, planning.organization.time_zone, planning.now)!,
     ),
-    contact_day: planning.organization.capped
-      ? periodOf(planning.now, planning.organization.time_zone)!.day
-      : null,
+    contact_day: contactDay(planning),
     resend,
   });
+}
+
+function contactDay({ now, organization }: Planning): ContactDay | null {
+  if (!organization.capped) return null;
+  const { day, day_start_ms, day_end_ms } = periodOf(now, organization.time_zone)!;
+  return { day, from: new Date(day_start_ms).toISOString(), until: new Date(day_end_ms).toISOString() };
 }

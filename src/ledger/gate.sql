@@ -26,8 +26,10 @@ CREATE OR REPLACE FUNCTION gate(
   p_hours text[],
   p_from timestamptz[],
   p_until timestamptz[],
-  -- the organization's day; null when it has no frequency cap
+  -- the organization's day, and from when until when it is; null when it has no frequency cap
   p_contact_day date,
+  p_contact_from timestamptz,
+  p_contact_until timestamptz,
   -- reconciling a class K provider: the touches are `unknown` and the same bytes go again under the same key
   p_resend boolean DEFAULT false,
   p_now timestamptz DEFAULT NULL
@@ -109,6 +111,7 @@ BEGIN
         WHEN p_resend AND t.hash <> i.hash THEN 'bytes_differ'
         WHEN c.version <> i.contact_version AND NOT p_resend THEN 'stale'
         WHEN sd.version <> i.sender_version OR org.policy_version <> p_policy_version OR NOT sd.in_period OR sd.hour_missing THEN 'stale'
+        WHEN v_now < p_contact_from OR v_now >= p_contact_until THEN 'stale'
       END AS refusal,
       least(
         org.contact_daily_cap - (SELECT u.used FROM contact_usage u WHERE u.org_id = p_org AND u.contact_id = t.contact_id AND u.day = p_contact_day),

@@ -24,6 +24,13 @@ export interface SenderPeriod {
   until: string;
 }
 
+/** The day that frequency caps count by. `day` is `YYYY-MM-DD`, times are ISO texts. */
+export interface ContactDay {
+  day: string;
+  from: string;
+  until: string;
+}
+
 export interface GateBatch {
   org: Uuid;
   worker: string;
@@ -35,8 +42,8 @@ export interface GateBatch {
   policy_version: number;
   touches: readonly GateTouch[];
   periods: readonly SenderPeriod[];
-  /** The organization's day `YYYY-MM-DD`, null when it has no frequency cap. */
-  contact_day: string | null;
+  /** The organization's day now, null when it has no frequency cap. */
+  contact_day: ContactDay | null;
   /** Reconciling class K: the touches are `unknown`, all from one earlier gate. */
   resend?: boolean;
   /** Null outside tests: the database's clock decides (I12). */
@@ -54,7 +61,8 @@ const STATEMENT = {
   name: 'gate',
   text: `SELECT g.touch_id, g.verdict, g.attempt, g.key_n, extract(epoch FROM g.at)::float8 * 1000 FROM gate(
     $1::uuid, $2::text, $3::uuid, $4::int, $5::int, $6::int, $7::uuid[], $8::int[], $9::int[], $10::text[], $11::text[],
-    $12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::date, $19::boolean, $20::timestamptz) g`,
+    $12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::date, $19::timestamptz, $20::timestamptz,
+    $21::boolean, $22::timestamptz) g`,
 };
 
 /** `at` is the database's time of the decision, Unix milliseconds. */
@@ -78,7 +86,9 @@ export async function gate(db: Database, batch: GateBatch): Promise<{ at: number
     periods.map((p) => p.hour),
     periods.map((p) => p.from),
     periods.map((p) => p.until),
-    batch.contact_day,
+    batch.contact_day?.day ?? null,
+    batch.contact_day?.from ?? null,
+    batch.contact_day?.until ?? null,
     batch.resend ?? false,
     batch.now ?? null,
   ])) as [Uuid, Verdict, number, number, number][];

@@ -41,6 +41,8 @@ DECLARE
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   SELECT e.contact_id, e.epoch INTO v_contact, v_epoch FROM enrollments e WHERE e.org_id = p_org AND e.id = p_id FOR UPDATE;
+  -- Also when another stop has come between: its cancel may still be due, and a gate from before both in progress.
+  PERFORM FROM touches t WHERE t.org_id = p_org AND t.contact_id = v_contact AND t.source_id = p_id AND t.live ORDER BY t.id FOR UPDATE;
   IF v_epoch = p_epoch THEN
     v_cancelled := touches_cancel(p_org, ARRAY[p_id], ARRAY[v_contact], p_reason, p_actor, coalesce(p_now, clock_timestamp()));
   END IF;
@@ -240,6 +242,8 @@ BEGIN
     SELECT e.id FROM enrollments e JOIN touches t ON t.org_id = p_org AND t.contact_id = p_contact AND t.source_id = e.id AND t.live
      WHERE e.org_id = p_org AND e.contact_id = p_contact AND e.status IN ('active', 'paused') AND t.channel = p_channel
      ORDER BY e.id FOR UPDATE OF e);
+  -- Waits for every gate that holds one, that of an enrollment which another stop has ended too.
+  PERFORM FROM touches t WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND t.channel = p_channel ORDER BY t.id FOR UPDATE;
   IF cardinality(v_sources) > 0 THEN
     UPDATE enrollments e SET status = 'unsubscribed', status_reason = 'unsubscribe', epoch = e.epoch + 1, updated_at = v_now, ended_at = v_now, ended_by = p_actor
      WHERE e.org_id = p_org AND e.id = ANY (v_sources);

@@ -65,6 +65,8 @@ export interface EngineWorld {
   contacts(count: number): Promise<Uuid[]>;
   sequence(definition?: Record<string, unknown>): Promise<Uuid>;
   enroll(sequence: Uuid, contacts: readonly Uuid[]): Promise<Uuid[]>;
+  /** Another organization in the same database, with a sender and a provider of its own. */
+  another(providerClass?: 'K' | 'L' | 'N'): Promise<EngineWorld>;
   close(): Promise<void>;
 }
 
@@ -73,11 +75,23 @@ export async function engineWorld(providerClass: 'K' | 'L' | 'N' = 'L'): Promise
   const url = await ensureAppLogin(ownerUrl, 'test-secret-test-secret-test-secret!');
   const db = new Database({ url, max: 12 });
   const owner = new Database({ url: ownerUrl, max: 2 });
+  return organizationWorld({ db, owner, versions: new VersionCache(db) }, providerClass, async () => {
+    await db.close();
+    await owner.close();
+    await drop();
+  });
+}
+
+async function organizationWorld(
+  database: Pick<EngineWorld, 'db' | 'owner' | 'versions'>,
+  providerClass: 'K' | 'L' | 'N',
+  close: () => Promise<void>,
+): Promise<EngineWorld> {
+  const { db, versions } = database;
   const org = newId();
   const sender = newId();
   await insertOrganization(db, org, sender);
   const ctx: Context = { org, actor: { type: 'system', id: 'test', name: 'test' } };
-  const versions = new VersionCache(db);
   const provider = new RecordingProvider(providerClass);
   const newEngine: EngineWorld['newEngine'] = (more = {}) => ({
     db,
@@ -90,12 +104,10 @@ export async function engineWorld(providerClass: 'K' | 'L' | 'N' = 'L'): Promise
     ...(more.failpoint ? { failpoint: more.failpoint } : {}),
   });
   return {
-    db,
-    owner,
+    ...database,
     org,
     ctx,
     sender,
-    versions,
     provider,
     newEngine,
     engine: newEngine(),
@@ -111,11 +123,8 @@ export async function engineWorld(providerClass: 'K' | 'L' | 'N' = 'L'): Promise
         return result.enrollment_id;
       });
     },
-    async close() {
-      await db.close();
-      await owner.close();
-      await drop();
-    },
+    another: (otherClass = providerClass) => organizationWorld(database, otherClass, async () => undefined),
+    close,
   };
 }
 
