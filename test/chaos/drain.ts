@@ -10,7 +10,7 @@ const LOOK_MS = 300;
 /** What is still to come: in flight, to be asked about, or due. `now()` is the database's, as the engine's is. */
 const OPEN = `
   SELECT count(*) FILTER (WHERE t.state = 'sending')::int AS sending,
-         count(*) FILTER (WHERE t.state = 'unknown' AND NOT t.needs_review)::int AS unknown,
+         count(*) FILTER (WHERE t.state = 'unknown' AND t.wake_at IS NOT NULL)::int AS unknown,
          count(*) FILTER (WHERE t.state = 'planned' AND t.wake_at <= now())::int AS due,
          count(*) FILTER (WHERE t.held_by IS NOT NULL)::int AS held
     FROM touches t WHERE t.live`;
