@@ -49,6 +49,8 @@ function stuck(
       if (sender?.class === 'L') return 'still unknown, though its provider can be asked';
       if (sender?.class === 'K' && !sender.forgets && status === 'active')
         return 'still unknown, though its key could be used again';
+      // A pause keeps it so: its key is used again when the enrollment goes on.
+      if (sender?.class === 'K' && status === 'paused') return null;
       return touch.needs_review ? null : 'unknown, and nobody is asked';
     case 'planned':
       if (status !== 'active') return `planned, though its enrollment is ${status}`;
