@@ -94,9 +94,14 @@ export interface VerifyOutcome {
   checks: { name: string; ok: boolean; detail: string }[];
 }
 
+/** The shortest life of a key found in any provider's documentation is 15 minutes (docs of Brevo); less is believed. */
+export const DEFAULT_KEY_LIFE_MS = 10 * 60_000;
+
 /** One live connection to a provider account (one per sender and configuration version). */
 export interface Connection {
   readonly provider_class: ProviderClass;
+  /** Class K: how long the provider remembers a key, milliseconds. Absent: DEFAULT_KEY_LIFE_MS is believed. */
+  readonly key_life_ms?: number;
   /** How many calls may be started at once now: free connections, the account's own rate. */
   capacity(): number;
   send(request: SendRequest): Promise<SendOutcome>;

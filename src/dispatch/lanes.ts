@@ -87,6 +87,8 @@ export interface DueTouch {
   needs_review: boolean;
   /** JSON of the frozen values; read for `unknown` only. */
   frozen: string | null;
+  /** When the gate let go the call that nobody knows the outcome of; null unless `unknown`. */
+  first_called: Date | null;
   enrollment_status: EnrollmentStatus;
   /** Whether its enrollment waits for it. */
   is_live: boolean;
@@ -122,6 +124,7 @@ const COLUMNS = [
   'looks',
   'needs_review',
   'frozen',
+  'first_called',
   'enrollment_status',
   'is_live',
   'thread',

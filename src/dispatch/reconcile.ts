@@ -3,26 +3,22 @@
  * K sends the same bytes under the same key again, through the gate; L is asked, and believed about `not found` only
  * on the second of two looks far apart; N needs a person, or after a time the policy. Never a blind retry.
  */
-import { performance } from 'node:perf_hooks';
-import type { Connection, LookupOutcome } from '../channels/channel.ts';
+import { type Connection, DEFAULT_KEY_LIFE_MS, type LookupOutcome } from '../channels/channel.ts';
 import { sql } from '../db/sql.ts';
-import { newId, type Uuid } from '../kernel/ids.ts';
+import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import { messageId } from '../plan/sequences/email-job.ts';
-import { askGate } from './ask-gate.ts';
-import { type Composed, compose, frozenSubject } from './compose.ts';
+import { reopening } from '../plan/sequences/next.ts';
+import { frozenSubject } from './compose.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
-import { movedOn, settlementOf } from './outcomes.ts';
-import { send } from './send.ts';
+import { movedOn } from './outcomes.ts';
+import { sendAgain } from './resend.ts';
 import { settleAll } from './settle.ts';
 import type { Situation } from './situation.ts';
 
 /** Looks that must find nothing before `not found` is believed. */
 const LOOKS_NEEDED = 2;
-/** Between two sends under one key, doubling with each, up to the gap between two looks. */
-const FIRST_RESEND_WAIT_MS = 250;
-const MAX_DOUBLINGS = 16;
 
 /** What a look that settles nothing leaves behind. */
 interface Note {
@@ -61,27 +57,45 @@ async function reconcileGate(
   const settlements: Settlement[] = [];
   const notes: Note[] = [];
   const resend: DueTouch[] = [];
+  const { now } = situation.planning;
+  const take = (result: Settlement | Note) => {
+    if ('outcome' in result) settlements.push(result);
+    else notes.push(result);
+  };
+  const ask = async (touch: DueTouch, connection: Connection | null) =>
+    connection?.lookup ? look(engine, situation, touch, connection) : assume(engine, situation, touch);
   await Promise.all(
     group.map(async (touch) => {
       const sender = situation.planning.senders.get(touch.sender_id);
       const connection = sender ? engine.connect(org, sender) : null;
-      if (connection?.provider_class === 'K' && touch.looks === 0) {
+      if (connection && touch.looks === 0 && keyLives(engine, connection, touch, now)) {
         resend.push(touch);
         return;
       }
-      const result = connection?.lookup
-        ? await look(engine, situation, touch, connection)
-        : assume(engine, situation, touch);
-      if ('outcome' in result) settlements.push(result);
-      else notes.push(result);
+      take(await ask(touch, connection));
     }),
   );
-  if (resend.length > 0) notes.push(...(await sendAgain(engine, org, situation, resend)));
+  const left = resend.length > 0 ? await sendAgain(engine, org, situation, resend) : [];
+  await Promise.all(
+    left.map(async ({ touch, connection, reason, final }) => {
+      if (connection.lookup) take(await look(engine, situation, touch, connection));
+      else if (final) take({ ...assume(engine, situation, touch), reason });
+      else notes.push({ touch, wake: now + engine.limits.lookup_gap_ms, looks: 0, review: false, reason });
+    }),
+  );
   await note(engine, org, notes);
   return settlements.length > 0 ? settleAll(engine, org, token, settlements) : 0;
 }
 
-/** Class L, and K once its key was refused: ask. */
+/** Class K: may the key still be used when a call that is gated now arrives? */
+function keyLives(engine: Engine, connection: Connection, touch: DueTouch, now: number): boolean {
+  if (connection.provider_class !== 'K' || touch.first_called === null) return false;
+  const { budget_ms, call_timeout_ms } = engine.limits;
+  const until = touch.first_called.getTime() + (connection.key_life_ms ?? DEFAULT_KEY_LIFE_MS);
+  return now + budget_ms + call_timeout_ms < until;
+}
+
+/** Class L, and class K where it can be asked and its key may not be used: ask. */
 async function look(
   engine: Engine,
   situation: Situation,
@@ -107,14 +121,7 @@ async function look(
   if (answer.kind === 'not_found') {
     const looks = touch.looks + 1;
     if (looks >= LOOKS_NEEDED) {
-      return {
-        touch_id: touch.id,
-        source_id: touch.source_id,
-        outcome: 'retry',
-        at: now,
-        reason: 'not_found_at_provider',
-        wake: now,
-      };
+      return asNotSent(situation, touch);
     }
     return { touch, wake: now + engine.limits.lookup_gap_ms, looks, review: false, reason: 'not_found_once' };
   }
@@ -144,6 +151,18 @@ function assume(engine: Engine, situation: Situation, touch: DueTouch): Settleme
   };
 }
 
+/** Proven: nothing was accepted. It goes again, when the window is open. */
+function asNotSent(situation: Situation, touch: DueTouch): Settlement {
+  const { now, senders } = situation.planning;
+  const version = situation.versions.get(touch.version_id);
+  const calendar = senders.get(touch.sender_id)?.calendar;
+  const open = version && calendar ? reopening(version.definition, now, calendar) : null;
+  const base = { touch_id: touch.id, source_id: touch.source_id, at: now };
+  if (!open?.ok) return { ...base, outcome: 'failed', reason: 'bad_schedule', ends: 'failed' };
+  const reason = 'not_found_at_provider';
+  return { ...base, outcome: 'retry', reason, wake: open.not_before, not_after: open.not_after };
+}
+
 function asSent(
   situation: Situation,
   touch: DueTouch,
@@ -162,78 +181,6 @@ function asSent(
     subject: frozenSubject(touch),
     ...moved,
     reason: moved.reason ?? reason,
-  };
-}
-
-/** Class K: the same bytes under the same key, if the gate lets them; otherwise only looking is left. */
-async function sendAgain(
-  engine: Engine,
-  org: Uuid,
-  situation: Situation,
-  touches: readonly DueTouch[],
-): Promise<Note[]> {
-  const { now } = situation.planning;
-  const { ready, refused } = await compose(
-    engine,
-    org,
-    situation,
-    touches.map((touch) => ({ ...touch })),
-  );
-  const notes: Note[] = refused.map((settlement) => ({
-    touch: touches.find((touch) => touch.id === settlement.touch_id)!,
-    wake: now,
-    looks: 1,
-    review: true,
-    reason: `not_resent: ${settlement.reason}`,
-  }));
-  if (ready.length === 0) return notes;
-  const token = newId();
-  const deadline = performance.now() + engine.limits.budget_ms;
-  const answer = await askGate(engine, org, token, situation, ready, true);
-  const answered = performance.now();
-  const byId = new Map(ready.map((composed) => [composed.touch.id, composed]));
-  const settlements: Settlement[] = [];
-  await Promise.all(
-    answer.verdicts.map(async (verdict) => {
-      const composed = byId.get(verdict.id)!;
-      if (verdict.verdict !== 'go') {
-        notes.push({
-          touch: composed.touch,
-          wake: now,
-          looks: 1,
-          review: true,
-          reason: `not_resent: ${verdict.verdict}`,
-        });
-        return;
-      }
-      const outcome = await send(engine, outgoing(composed, verdict.key_n), deadline);
-      const at = answer.at + (performance.now() - answered);
-      const { touch, version } = composed;
-      const settlement = settlementOf(
-        { touch, version, planning: situation.planning, attempt: verdict.attempt, at },
-        // It was unknown before this call; a call that never began proves nothing about the first one.
-        outcome.kind === 'not_started' ? { kind: 'ambiguous', reason: 'resend_not_started' } : outcome,
-        composed.subject,
-      );
-      // Without a wait, a provider that is down would be called as fast as it fails.
-      if (settlement.outcome === 'unknown') settlement.wake = at + resendWait(engine, verdict.attempt);
-      settlements.push(settlement);
-    }),
-  );
-  if (settlements.length > 0) await settleAll(engine, org, token, settlements);
-  return notes;
-}
-
-function resendWait(engine: Engine, attempt: number): number {
-  return Math.min(engine.limits.lookup_gap_ms, FIRST_RESEND_WAIT_MS * 2 ** Math.min(attempt, MAX_DOUBLINGS));
-}
-
-function outgoing(composed: Composed, keyN: number) {
-  return {
-    touch_id: composed.touch.id,
-    idempotency_key: `${composed.touch.id}.${keyN}`,
-    message: composed.message(keyN),
-    connection: composed.connection,
   };
 }
 

@@ -156,7 +156,8 @@ BEGIN
     UPDATE gates g SET open = g.open - n.n
       FROM (SELECT t.token, count(*)::int AS n FROM touches t WHERE t.org_id = p_org AND t.id = ANY (v_go) GROUP BY 1) n
      WHERE g.org_id = p_org AND g.token = n.token;
-    UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, gated_at = v_now, looks = 0
+    -- gated_at stays: a key's life at the provider counts from its first use.
+    UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1
      WHERE t.org_id = p_org AND t.id = ANY (v_go);
   ELSIF v_go IS NOT NULL THEN
     WITH going AS (

@@ -110,8 +110,12 @@ BEGIN
   IF v_epoch IS NULL THEN RETURN; END IF;
   PERFORM audit_write(p_org, p_audit, jsonb_build_object('epoch', v_epoch));
   -- In this transaction, so that a resume that is acknowledged always releases what it held.
+  -- The second is for when a worker dies over the first: graphile-worker would give that job to another after 4 hours.
   IF NOT p_paused AND p_class <> 'organization' THEN
-    PERFORM graphile_worker.add_job('release_held', json_build_object('org', p_org, 'class', p_class, 'id', p_id, 'epoch', v_epoch));
+    PERFORM graphile_worker.add_job('release_held', j.payload),
+            graphile_worker.add_job('release_held', j.payload, run_at => v_now + interval '20 seconds',
+              job_key => concat_ws(':', 'release', p_org, p_class, p_id, v_epoch))
+       FROM (SELECT json_build_object('org', p_org, 'class', p_class, 'id', p_id, 'epoch', v_epoch) AS payload) j;
   END IF;
   RETURN QUERY SELECT v_epoch, v_now;
 END $$;

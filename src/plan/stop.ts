@@ -118,18 +118,30 @@ async function held(
 /** Touches released at a time. */
 const RELEASE_BATCH = 2_000;
 
-/** The durable job queued by the flag that ends a Hold: clears its marks, unless a later switch has raised the epoch. */
+/** A worker that dies over a release is followed by another after this; it has long been done by then. */
+const FOLLOW_MS = 20_000;
+
+/**
+ * The durable job queued by the flag that ends a Hold: clears its marks, unless a later switch has raised the epoch.
+ * While it works, its follower is kept in the future; when it is done there is nothing left to follow.
+ */
 export async function releaseHeld(
   db: Database,
   job: { org: Uuid; class: HoldClass; id: string; epoch: number },
 ): Promise<number> {
+  const key = ['release', job.org, job.class, job.id, job.epoch].join(':');
+  await db.call(sql`
+    SELECT graphile_worker.add_job('release_held', ${JSON.stringify(job)}::json, job_key => ${key},
+      run_at => clock_timestamp() + ${FOLLOW_MS}::int * interval '1 millisecond')`);
   let released = 0;
   for (;;) {
     const [row] = await db.call<{ n: number | null }>(sql`
       SELECT hold_release(${job.org}::uuid, ${job.class}, ${job.id}, ${job.epoch}::int, ${RELEASE_BATCH}::int) AS n`);
     released += row?.n ?? 0;
-    if (!row?.n || row.n < RELEASE_BATCH) return released;
+    if (!row?.n || row.n < RELEASE_BATCH) break;
   }
+  await db.call(sql`SELECT graphile_worker.remove_job(${key})`);
+  return released;
 }
 
 export interface Unsubscribe {

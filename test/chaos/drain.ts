@@ -7,13 +7,16 @@ import type { Book } from './world.ts';
 
 const LOOK_MS = 300;
 
-/** What is still to come: in flight, to be asked about, or due. `now()` is the database's, as the engine's is. */
+/** What is still to come: in flight, to be asked about (a pause keeps a class K message unknown), or due. `now()` is the database's, as the engine's is. */
 const OPEN = `
   SELECT count(*) FILTER (WHERE t.state = 'sending')::int AS sending,
-         count(*) FILTER (WHERE t.state = 'unknown' AND NOT t.needs_review)::int AS unknown,
+         count(*) FILTER (WHERE t.state = 'unknown' AND t.wake_at IS NOT NULL
+           AND (e.status = 'active' OR s.config ->> 'class' = 'L'))::int AS unknown,
          count(*) FILTER (WHERE t.state = 'planned' AND t.wake_at <= now())::int AS due,
          count(*) FILTER (WHERE t.held_by IS NOT NULL)::int AS held
-    FROM touches t WHERE t.live`;
+    FROM touches t JOIN enrollments e ON e.org_id = t.org_id AND e.id = t.source_id
+    JOIN senders s ON s.org_id = t.org_id AND s.id = t.sender_id
+   WHERE t.live`;
 
 export async function releaseAll(client: Client, books: readonly Book[]): Promise<void> {
   for (const { organization, sequences } of books) {

@@ -10,7 +10,7 @@ export interface Injected {
   proxies: ReadonlyMap<string, DatabaseProxy>;
   cluster: Cluster;
   /** The provider's control port. */
-  provider(path: '/faults' | '/refuse', body: unknown): Promise<void>;
+  provider(path: '/faults' | '/refuse', body: object): Promise<void>;
 }
 
 export interface FaultCounts {

@@ -17,6 +17,10 @@ export const MAX_FREEZE_MS = 4_000;
 export const LATE_MS = 2_500;
 export const LOOKUP_DELAY_MS = 1_500;
 
+/** Of one account of class K: what its provider keeps to, and what the sender is told. */
+export const SHORT_KEY_LIFE_MS = 5_000;
+export const TOLD_KEY_LIFE_MS = 4_500;
+
 /** A client gives a request up after this. */
 export const CLIENT_TIMEOUT_MS = 15_000;
 /** Until everything has settled after the last fault. */

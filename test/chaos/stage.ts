@@ -16,7 +16,7 @@ import {
   POLL_MS,
 } from './limits.ts';
 import { keepRunning, type Managed, runForJson, startTelling } from './processes.ts';
-import { type Book, LABELS, makeBook } from './world.ts';
+import { type Book, keyLives, LABELS, makeBook } from './world.ts';
 
 /** Two, so that one may be frozen in the middle of a stop while the other goes on. */
 export const APIS = 2;
@@ -27,7 +27,7 @@ export interface Stage {
   cluster: Cluster;
   processes: ReadonlyMap<string, Managed>;
   proxies: ReadonlyMap<string, DatabaseProxy>;
-  provider(path: '/faults' | '/refuse', body: unknown): Promise<void>;
+  provider(path: '/faults' | '/refuse', body: object): Promise<void>;
   client: Client;
   recorder: Recorder;
   books: Book[];
@@ -58,7 +58,8 @@ export async function startStage(
     ends.push(() => provider.stop());
     const control = `http://127.0.0.1:${provider.told.control_port}`;
     const tellProvider: Stage['provider'] = async (path, body) => {
-      const { status } = await fetch(control + path, { method: 'POST', body: JSON.stringify(body) });
+      const told = path === '/faults' ? { ...body, key_lives: keyLives() } : body;
+      const { status } = await fetch(control + path, { method: 'POST', body: JSON.stringify(told) });
       if (status !== 200) throw new Error(`the provider answered ${status} to ${path}`);
     };
 

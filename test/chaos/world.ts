@@ -4,6 +4,7 @@
  */
 import type { Organization } from './checker/evidence.ts';
 import type { Client } from './client.ts';
+import { SHORT_KEY_LIFE_MS, TOLD_KEY_LIFE_MS } from './limits.ts';
 import { type Random, random } from './random.ts';
 import { routes } from './routes.ts';
 
@@ -16,6 +17,14 @@ const SMALL_DAILY = 60;
 const SMALL_HOURLY = 45;
 /** Of the first organization only. */
 const DAILY_CAP = 3;
+
+/** Ending of the accounts whose keys live short. */
+const FORGETFUL = '-forgets';
+
+/** What the provider has to be told of these accounts with every plan of faults. */
+export function keyLives(): Record<string, number> {
+  return Object.fromEntries(LABELS.map((label) => [`${label}-K-3${FORGETFUL}`, SHORT_KEY_LIFE_MS]));
+}
 
 /** What clients know of one organization. */
 export interface Book {
@@ -72,20 +81,27 @@ async function makeSenders(client: Client, book: Book, url: string): Promise<voi
     { class: 'K', limits: {} },
     { class: 'L', limits: {} },
     { class: 'N', limits: {} },
-    { class: 'K', limits: { daily_limit: SMALL_DAILY } },
+    { class: 'K', limits: { daily_limit: SMALL_DAILY }, forgets: true },
     { class: 'L', limits: { daily_limit: SMALL_DAILY, hourly_limit: SMALL_HOURLY } },
   ] as const;
-  for (const [n, { class: kind, limits }] of wanted.entries()) {
-    const account = `${label}-${kind}-${n}`;
+  for (const [n, { class: kind, limits, ...more }] of wanted.entries()) {
+    const forgets = 'forgets' in more;
+    const account = `${label}-${kind}-${n}${forgets ? FORGETFUL : ''}`;
     const { id } = await must(client, label, 'POST', routes.senders, {
       channel: 'email',
       provider: 'sandbox_http',
       name: account,
       from: { name: label, address: `${account.toLowerCase()}@${label}.example.com` },
-      config: { url, account, class: kind, max_connections: 20 },
+      config: {
+        url,
+        account,
+        class: kind,
+        max_connections: 20,
+        ...(forgets ? { key_life_ms: TOLD_KEY_LIFE_MS } : {}),
+      },
       ...limits,
     });
-    senders.push({ id, account, class: kind, daily_limit: null, hourly_limit: null, ...limits });
+    senders.push({ id, account, class: kind, forgets, daily_limit: null, hourly_limit: null, ...limits });
   }
 }
 

@@ -48,14 +48,16 @@ export class Account {
     return nth;
   }
 
+  /** What was accepted under this key before, in the key's life. */
+  remembered({ key }: Submission, now: number): Accepted | null {
+    const known = this.#class === 'K' && key !== null ? this.#byKey.get(key) : undefined;
+    return known && known.until > now ? known.message : null;
+  }
+
   accept(plan: FaultPlan, submission: Submission, now: number): Acceptance {
-    if (this.#class === 'K' && submission.key !== null) {
-      const known = this.#byKey.get(submission.key);
-      if (known && known.until > now) {
-        if (known.message.body_hash !== submission.body_hash) return { kind: 'conflict' };
-        return { kind: 'duplicate', message: known.message };
-      }
-    }
+    const known = this.remembered(submission, now);
+    if (known && known.body_hash !== submission.body_hash) return { kind: 'conflict' };
+    if (known) return { kind: 'duplicate', message: known };
     const n = this.#messages.length + 1;
     const delay = Math.floor(plan.lookup_delay_ms * draw(plan.seed, 'visible', this.#name, n));
     const message: Accepted = {
@@ -66,7 +68,10 @@ export class Account {
     };
     this.#messages.push(message);
     if (this.#class === 'K' && submission.key !== null)
-      this.#byKey.set(submission.key, { message, until: now + plan.key_life_ms });
+      this.#byKey.set(submission.key, {
+        message,
+        until: now + (plan.key_lives[this.#name] ?? plan.key_life_ms),
+      });
     return { kind: 'accepted', message };
   }
 

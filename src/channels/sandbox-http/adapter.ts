@@ -27,6 +27,7 @@ export function openSandboxHttp(config: SandboxHttpConfig): Connection {
   const capacity = () => (closed ? 0 : config.max_connections - taken);
   const connection: Connection = {
     provider_class: config.class,
+    key_life_ms: config.key_life_ms,
     capacity,
     async send(request) {
       if (capacity() < 1) return { kind: 'not_started', reason: 'no free connection' };

@@ -35,6 +35,7 @@ export const SEND_FAULTS = [
 export type SendFault = (typeof SEND_FAULTS)[number];
 
 const rate = z.number().min(0).max(1);
+const DAY_MS = 24 * 3_600_000;
 const milliseconds = z.int().min(0).max(600_000);
 
 export const FaultPlanSchema = z.strictObject({
@@ -47,11 +48,9 @@ export const FaultPlanSchema = z.strictObject({
   late_ms: milliseconds.default(3_000),
   /** Class L: at most so long after accepting, the message can be looked up. */
   lookup_delay_ms: milliseconds.default(0),
-  /** Class K: how long a key is remembered. */
-  key_life_ms: z
-    .int()
-    .min(1)
-    .default(24 * 3_600_000),
+  /** Class K: how long a key is remembered, and by account where it differs. */
+  key_life_ms: z.int().min(1).default(DAY_MS),
+  key_lives: z.record(z.string(), z.int().min(1)).default({}),
 });
 export type FaultPlan = z.infer<typeof FaultPlanSchema>;
 

@@ -136,6 +136,8 @@ async function play(now: Play): Promise<void> {
     case 'unavailable':
       return tell(now, 503, { code: 'unavailable' }, { 'retry-after': String(RETRY_AFTER_S) });
     case 'refused': {
+      // A key that is remembered gives its first answer again.
+      if (now.account.remembered(now.submission, Date.now())) return playAccepted(now);
       const { key, touch_id } = now.submission;
       const which = Math.floor(draw(now.plan.seed, 'refusal', key ?? touch_id ?? '') * REFUSALS.length);
       return tell(now, 422, { code: REFUSALS[which] });

@@ -3,7 +3,7 @@
  * that can be seen; every enrollment that a client was told of is there; what is unknown is so because its provider
  * cannot be asked.
  */
-import type { Evidence, Touch } from './evidence.ts';
+import type { Evidence, Organization, Touch } from './evidence.ts';
 import type { Violation } from './violation.ts';
 
 /** A touch due for longer than this, with nothing against it, was forgotten. */
@@ -11,13 +11,13 @@ const OVERDUE_MS = 5_000;
 
 export function checkEnding(evidence: Evidence): Violation[] {
   const enrollments = new Map(evidence.enrollments.map((enrollment) => [enrollment.id, enrollment]));
-  const classes = new Map(
-    evidence.organizations.flatMap(({ senders }) => senders.map((sender) => [sender.id, sender.class])),
+  const senders = new Map(
+    evidence.organizations.flatMap(({ senders: own }) => own.map((sender) => [sender.id, sender])),
   );
   const found: Violation[] = [];
   for (const touch of evidence.touches) {
     const status = enrollments.get(touch.enrollment)?.status;
-    const what = stuck(touch, status, classes.get(touch.sender), evidence.read_at);
+    const what = stuck(touch, status, senders.get(touch.sender), evidence.read_at);
     if (what)
       found.push({ invariant: 'I3', what, touch: touch.id, enrollment: touch.enrollment, org: touch.org });
   }
@@ -38,7 +38,7 @@ export function checkEnding(evidence: Evidence): Violation[] {
 function stuck(
   touch: Touch,
   status: string | undefined,
-  kind: 'K' | 'L' | 'N' | undefined,
+  sender: Organization['senders'][number] | undefined,
   now: number,
 ): string | null {
   if (status === undefined) return 'its enrollment is not there';
@@ -46,8 +46,11 @@ function stuck(
     case 'sending':
       return 'still sending after the drain';
     case 'unknown':
-      if (kind === 'L') return 'still unknown, though its provider can be asked';
-      if (kind === 'K' && status === 'active') return 'still unknown, though its key could be used again';
+      if (sender?.class === 'L') return 'still unknown, though its provider can be asked';
+      if (sender?.class === 'K' && !sender.forgets && status === 'active')
+        return 'still unknown, though its key could be used again';
+      // A pause keeps it so: its key is used again when the enrollment goes on.
+      if (sender?.class === 'K' && status === 'paused') return null;
       return touch.needs_review ? null : 'unknown, and nobody is asked';
     case 'planned':
       if (status !== 'active') return `planned, though its enrollment is ${status}`;

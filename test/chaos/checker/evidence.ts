@@ -75,6 +75,8 @@ export interface Organization {
     id: string;
     account: string;
     class: 'K' | 'L' | 'N';
+    /** Its keys live only seconds. */
+    forgets: boolean;
     daily_limit: number | null;
     hourly_limit: number | null;
   }[];

@@ -1,0 +1,111 @@
+/**
+ * Class K: the same bytes go again under the same key, if the gate lets them. Whatever the provider answers now but
+ * `accepted` says nothing about the first call, so the touch stays unknown. In: unknown touches of one gate. Out: those
+ * that were not sent again, and whether that is for good.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Connection, SendOutcome } from '../channels/channel.ts';
+import { newId, type Uuid } from '../kernel/ids.ts';
+import { REFUSALS } from '../ledger/reasons.ts';
+import type { Settlement } from '../ledger/settle.ts';
+import { LIVE_STATUSES } from '../plan/sequences/lifecycle.ts';
+import { askGate } from './ask-gate.ts';
+import { type Composed, compose } from './compose.ts';
+import type { Engine } from './engine.ts';
+import type { DueTouch } from './lanes.ts';
+import { settlementOf } from './outcomes.ts';
+import { send } from './send.ts';
+import { settleAll } from './settle.ts';
+import type { Situation } from './situation.ts';
+
+/** Between two sends under one key, doubling with each, up to the gap between two looks. */
+const FIRST_WAIT_MS = 250;
+const MAX_DOUBLINGS = 16;
+
+export interface NotResent {
+  touch: DueTouch;
+  connection: Connection;
+  reason: string;
+  /** It may never go again under this key; otherwise a pause or a switch is in the way, or a version has changed. */
+  final: boolean;
+}
+
+export async function sendAgain(
+  engine: Engine,
+  org: Uuid,
+  situation: Situation,
+  touches: readonly DueTouch[],
+): Promise<NotResent[]> {
+  const { ready, refused } = await compose(engine, org, situation, touches);
+  const left: NotResent[] = [];
+  const leave = (touch: DueTouch, reason: string) => {
+    const connection = engine.connect(org, situation.planning.senders.get(touch.sender_id)!)!;
+    left.push({ touch, connection, reason: `not_resent: ${reason}`, final: isFinal(touch, reason) });
+  };
+  for (const settlement of refused)
+    leave(touches.find((touch) => touch.id === settlement.touch_id)!, settlement.reason ?? 'refused');
+  if (ready.length === 0) return left;
+  const token = newId();
+  const deadline = performance.now() + engine.limits.budget_ms;
+  const answer = await askGate(engine, org, token, situation, ready, true);
+  const answered = performance.now();
+  const byId = new Map(ready.map((composed) => [composed.touch.id, composed]));
+  const settlements: Settlement[] = [];
+  await Promise.all(
+    answer.verdicts.map(async ({ id, verdict, key_n, attempt }) => {
+      const composed = byId.get(id)!;
+      if (verdict !== 'go') return leave(composed.touch, verdict);
+      const outcome = await send(engine, outgoing(composed, key_n), deadline);
+      const at = answer.at + (performance.now() - answered);
+      settlements.push(settlementOfResend(engine, situation, composed, attempt, outcome, at));
+    }),
+  );
+  if (settlements.length > 0) await settleAll(engine, org, token, settlements);
+  return left;
+}
+
+function isFinal(touch: DueTouch, reason: string): boolean {
+  if (reason === 'source_ended')
+    return !touch.is_live || !(LIVE_STATUSES as readonly string[]).includes(touch.enrollment_status);
+  if (reason === 'bytes_differ') return true;
+  return reason in REFUSALS && REFUSALS[reason as keyof typeof REFUSALS].action === 'end';
+}
+
+function settlementOfResend(
+  engine: Engine,
+  situation: Situation,
+  composed: Composed,
+  attempt: number,
+  outcome: SendOutcome,
+  at: number,
+): Settlement {
+  const { touch, version } = composed;
+  const settlement = settlementOf(
+    { touch, version, planning: situation.planning, attempt, at },
+    unproven(outcome),
+    composed.subject,
+  );
+  // Without a wait, a provider that is down would be called as fast as it fails.
+  const wait = Math.min(engine.limits.lookup_gap_ms, FIRST_WAIT_MS * 2 ** Math.min(attempt, MAX_DOUBLINGS));
+  if (settlement.outcome === 'unknown') settlement.wake = at + wait;
+  return settlement;
+}
+
+/** It was unknown before this call. That this one was refused, or never began, proves nothing about the first. */
+function unproven(outcome: SendOutcome): SendOutcome {
+  if (outcome.kind === 'accepted' || outcome.kind === 'ambiguous') return outcome;
+  return {
+    kind: 'ambiguous',
+    reason: `resend_${outcome.kind}: ${outcome.reason}`,
+    ...(outcome.kind === 'refused' && outcome.response !== undefined ? { response: outcome.response } : {}),
+  };
+}
+
+function outgoing(composed: Composed, keyN: number) {
+  return {
+    touch_id: composed.touch.id,
+    idempotency_key: `${composed.touch.id}.${keyN}`,
+    message: composed.message(keyN),
+    connection: composed.connection,
+  };
+}
