@@ -119,7 +119,8 @@ CREATE TABLE contact_tags (
   tag text NOT NULL,
   contact_id uuid NOT NULL,
   CONSTRAINT contact_tags_pkey PRIMARY KEY (org_id, tag, contact_id),
-  CONSTRAINT contact_tags_tag_check CHECK ((tag <> ''::text))
+  CONSTRAINT contact_tags_tag_check CHECK ((tag <> ''::text)),
+  CONSTRAINT contact_tags_org_id_contact_id_fkey FOREIGN KEY (org_id, contact_id) REFERENCES contacts(org_id, id) ON DELETE CASCADE
 );
 CREATE INDEX contact_tags_contact ON public.contact_tags USING btree (org_id, contact_id);
 -- row-level security: ENABLE, FORCE
@@ -400,6 +401,15 @@ CREATE TABLE imports (
 CREATE POLICY tenant ON imports FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
 GRANT DELETE, INSERT, SELECT, UPDATE ON imports TO cadenza_app;
 GRANT SELECT ON imports TO cadenza_readonly;
+
+CREATE TABLE job_workers (
+  id text NOT NULL,
+  process text NOT NULL,
+  heartbeat_at timestamp with time zone NOT NULL,
+  CONSTRAINT job_workers_pkey PRIMARY KEY (id)
+);
+-- row-level security: DISABLE, NO FORCE
+GRANT DELETE, INSERT, SELECT, UPDATE ON job_workers TO cadenza_app;
 
 CREATE TABLE lanes (
   org_id uuid NOT NULL,
@@ -716,7 +726,10 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes text[], p_frozen text[], p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_resend boolean, p_now timestamp with time zone) RETURNS TABLE(touch_id uuid, verdict text, attempt integer, key_n integer, at timestamp with time zone)
+-- FUNCTION first_touch_id(p_source uuid) RETURNS uuid
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
+
+-- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes text[], p_frozen text[], p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone) RETURNS TABLE(touch_id uuid, verdict text, attempt integer, key_n integer, at timestamp with time zone)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION gate_expire(p_org uuid, p_actor text, p_limit integer, p_now timestamp with time zone) RETURNS integer
@@ -743,11 +756,14 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION lane_next(p_now timestamp with time zone) RETURNS double precision
 --   sql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
 
--- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, frozen text, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text)
+-- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, frozen text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
+
+-- FUNCTION last_touch_id(p_source uuid) RETURNS uuid
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
 
 -- FUNCTION live_enrollment(p_org uuid, p_sequence uuid, p_contact uuid) RETURNS uuid
 --   sql · STABLE · EXECUTE: cadenza_app
@@ -772,6 +788,9 @@ GRANT SELECT ON touches TO cadenza_readonly;
 
 -- FUNCTION tenant_table(p_table regclass, p_privileges text) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: the owner
+
+-- FUNCTION touch_resolve(p_org uuid, p_token uuid, p_actor text, p_touch uuid, p_source uuid, p_word text, p_outcome text, p_at timestamp with time zone, p_wake timestamp with time zone, p_ends text, p_subject text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_channel text, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_audit jsonb, p_now timestamp with time zone) RETURNS text
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION touches_cancel(p_org uuid, p_sources uuid[], p_contacts uuid[], p_reason text, p_actor text, p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
