@@ -716,6 +716,9 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
+-- FUNCTION first_touch_id(p_source uuid) RETURNS uuid
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
+
 -- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes text[], p_frozen text[], p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_resend boolean, p_now timestamp with time zone) RETURNS TABLE(touch_id uuid, verdict text, attempt integer, key_n integer, at timestamp with time zone)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
@@ -749,6 +752,9 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
 
+-- FUNCTION last_touch_id(p_source uuid) RETURNS uuid
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
+
 -- FUNCTION live_enrollment(p_org uuid, p_sequence uuid, p_contact uuid) RETURNS uuid
 --   sql · STABLE · EXECUTE: cadenza_app
 
@@ -772,6 +778,9 @@ GRANT SELECT ON touches TO cadenza_readonly;
 
 -- FUNCTION tenant_table(p_table regclass, p_privileges text) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: the owner
+
+-- FUNCTION touch_resolve(p_org uuid, p_token uuid, p_actor text, p_touch uuid, p_source uuid, p_word text, p_outcome text, p_at timestamp with time zone, p_wake timestamp with time zone, p_ends text, p_subject text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_channel text, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_audit jsonb, p_now timestamp with time zone) RETURNS text
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION touches_cancel(p_org uuid, p_sources uuid[], p_contacts uuid[], p_reason text, p_actor text, p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app

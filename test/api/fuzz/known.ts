@@ -36,6 +36,14 @@ export const KNOWN: Record<string, ((sources: Sources) => unknown)[]> = {
         { channel: 'email', delay: { amount: 2, unit: 'days' }, body_text: 'Did you see this?' },
       ],
     }),
+    () => ({
+      name: 'Spring',
+      window: { days: ['mon', 'fri'], from: '09:00', to: '17:00', time_zone: 'Europe/Berlin' },
+      steps: [
+        { channel: 'email', subject: 'Hello {{ contact.first_name | default: "you" }}', body_text: 'One' },
+        { channel: 'email', delay: { amount: 2, unit: 'business_days' }, body_html: '<p>Two</p>' },
+      ],
+    }),
   ],
   'POST /api/contacts': [
     ({ random }) => ({ email: `c${random.below(500)}@example.org`, first_name: 'Ada', tags: ['new'] }),
@@ -45,15 +53,5 @@ export const KNOWN: Record<string, ((sources: Sources) => unknown)[]> = {
       sequence_id: idsOf(sources, '/api/outreach/sequences')[0],
       contact_id: idsOf(sources, '/api/contacts')[0],
     }),
-  ],
-  'POST /api/outreach/sequences': [
-    {
-      name: 'Spring',
-      window: { days: ['mon', 'fri'], from: '09:00', to: '17:00', time_zone: 'Europe/Berlin' },
-      steps: [
-        { channel: 'email', subject: 'Hello {{ contact.first_name | default: "you" }}', body_text: 'One' },
-        { channel: 'email', delay: { amount: 2, unit: 'business_days' }, body_html: '<p>Two</p>' },
-      ],
-    },
   ],
 };
