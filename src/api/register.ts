@@ -165,10 +165,15 @@ function installAnyBody(scope: FastifyInstance): void {
       if (length < LENIENT_BODY_BYTES) parts.push(part);
       length += part.length;
     });
-    payload.on('error', done);
-    payload.on('end', () =>
-      done(null, Buffer.concat(parts).subarray(0, LENIENT_BODY_BYTES).toString('latin1')),
-    );
+    let told = false;
+    const tell = () => {
+      if (told) return;
+      told = true;
+      done(null, Buffer.concat(parts).subarray(0, LENIENT_BODY_BYTES).toString('latin1'));
+    };
+    payload.on('end', tell);
+    // Who has gone before the body was complete has asked all the same.
+    payload.on('error', tell);
   });
 }
 
@@ -227,6 +232,7 @@ function refuseOtherMethods(app: FastifyInstance, path: string, routes: readonly
   app.route({
     method: ALL_METHODS.filter((method) => !has.includes(String(method))),
     url: path,
+    config: { secretPath: routes.some((route) => route.secretPath) },
     schema: { hide: true },
     exposeHeadRoute: false,
     // Before the body is read, whatever it is.
