@@ -64,7 +64,7 @@ async function reconcileGate(
     group.map(async (touch) => {
       const sender = situation.planning.senders.get(touch.sender_id);
       const connection = sender ? engine.connect(org, sender) : null;
-      if (connection?.provider_class === 'K' && touch.looks === 0) {
+      if (connection?.provider_class === 'K' && touch.looks === 0 && !touch.needs_review) {
         resend.push(touch);
         return;
       }
@@ -164,7 +164,10 @@ function asSent(
   };
 }
 
-/** Class K: the same bytes under the same key, if the gate lets them; otherwise only looking is left. */
+/**
+ * Class K: the same bytes under the same key, if the gate lets them. Otherwise only looking is left: the mark
+ * `needs_review` says so, for nobody has looked yet.
+ */
 async function sendAgain(
   engine: Engine,
   org: Uuid,
@@ -181,7 +184,7 @@ async function sendAgain(
   const notes: Note[] = refused.map((settlement) => ({
     touch: touches.find((touch) => touch.id === settlement.touch_id)!,
     wake: now,
-    looks: 1,
+    looks: 0,
     review: true,
     reason: `not_resent: ${settlement.reason}`,
   }));
@@ -199,7 +202,7 @@ async function sendAgain(
         notes.push({
           touch: composed.touch,
           wake: now,
-          looks: 1,
+          looks: 0,
           review: true,
           reason: `not_resent: ${verdict.verdict}`,
         });
