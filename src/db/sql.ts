@@ -50,9 +50,3 @@ function append(fragment: Fragment, values: unknown[]): string {
 export function sql(strings: TemplateStringsArray, ...parts: unknown[]): Sql {
   return new Fragment(strings, parts);
 }
-
-/** Joins statements with a separator written in this code, e.g. `join(filters, ' AND ')`. */
-export function join(parts: readonly Sql[], separator: ' AND ' | ' OR ' | ', ' | ' UNION ALL '): Sql {
-  const strings = ['', ...parts.slice(1).map(() => separator), ''];
-  return parts.length === 0 ? new Fragment([''], []) : new Fragment(strings, parts);
-}

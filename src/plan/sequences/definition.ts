@@ -22,7 +22,6 @@ export const CHANNELS = [
   'telegram',
   'task',
 ] as const;
-export type Channel = (typeof CHANNELS)[number];
 
 const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$/, 'a time HH:MM');
 

@@ -1,0 +1,415 @@
+/**
+ * The guards of the engine, and how to take each away. In: nothing. Out: `GUARDS`, a row a guard: what it is, the
+ * file, the edits that remove it (each text stands there exactly once; a third member names another file), the tests
+ * that must go red, by file and title.
+ * What is not here, and why, stands in docs/guards.md.
+ */
+const GATE = 'test/scenarios/guards/gate.test.ts';
+const SETTLE = 'test/scenarios/guards/settle.test.ts';
+const PLAN = 'test/scenarios/guards/plan.test.ts';
+const LIMITS = 'test/scenarios/guards/limits.test.ts';
+const HOLD = 'test/scenarios/guards/hold.test.ts';
+
+const SOURCE_LOCK = `  PERFORM pg_advisory_xact_lock_shared(2, k.key)
+    FROM (SELECT DISTINCT lock_bucket(p_org, s) AS key FROM unnest(p_sequences) s ORDER BY 1) k;
+`;
+const SENDER_LOCK = `  PERFORM pg_advisory_xact_lock_shared(3, k.key)
+    FROM (SELECT DISTINCT lock_bucket(p_org, s) AS key FROM unnest(p_senders) s ORDER BY 1) k;
+`;
+const TOUCH_LOCK =
+  '  PERFORM FROM touches t WHERE t.org_id = p_org AND t.id = ANY (p_touches) ORDER BY t.id FOR UPDATE;\n';
+
+export const GUARDS = [
+  {
+    guard: 'gate: touches are read in a later statement than their lock',
+    file: 'src/ledger/gate.sql',
+    edits: [
+      [TOUCH_LOCK, ''],
+      [
+        'LEFT JOIN touches t ON t.org_id = p_org AND t.id = i.id\n',
+        'LEFT JOIN LATERAL (SELECT x.* FROM touches x WHERE x.org_id = p_org AND x.id = i.id FOR UPDATE) t ON true\n',
+      ],
+    ],
+    tests: [GATE, 'sees a pause committed while it waited for the touch'],
+  },
+  {
+    guard: 'gate: switches are read in a later statement than their lock',
+    file: 'src/ledger/gate.sql',
+    edits: [
+      [SOURCE_LOCK, ''],
+      [
+        '  WITH org AS (\n    SELECT o.status,',
+        `  WITH locked AS MATERIALIZED (
+    SELECT count(pg_advisory_xact_lock_shared(2, lock_bucket(p_org, s))) AS n FROM unnest(p_sequences) s
+  ), org AS (\n    SELECT CASE WHEN (SELECT n FROM locked) >= 0 THEN o.status END AS status,`,
+      ],
+    ],
+    tests: [GATE, 'sees a switch of the sequence committed while it waited for the lock'],
+  },
+  {
+    guard: 'gate: touch rows are locked',
+    file: 'src/ledger/gate.sql',
+    edits: [[TOUCH_LOCK, '']],
+    tests: [GATE, 'leaves a touch alone that an unsubscribe in progress has cancelled'],
+  },
+  {
+    guard: 'gate: a touch must still be planned',
+    file: 'src/ledger/gate.sql',
+    edits: [
+      [
+        "        WHEN t.state IS DISTINCT FROM (CASE WHEN p_resend THEN 'unknown' ELSE 'planned' END) THEN 'gone'\n",
+        '',
+      ],
+    ],
+    tests: [GATE, 'lets a touch go to one of two workers'],
+  },
+  {
+    guard: 'gate: advisory lock of the organization',
+    file: 'src/ledger/gate.sql',
+    edits: [['  PERFORM pg_advisory_xact_lock_shared(1, lock_key(p_org));\n', '']],
+    tests: [GATE, 'a switch of the organization', 'a switch of the channel'],
+  },
+  {
+    guard: 'gate: advisory lock of the source',
+    file: 'src/ledger/gate.sql',
+    edits: [[SOURCE_LOCK, '']],
+    tests: [GATE, 'a switch of the sequence$'],
+  },
+  {
+    guard: 'gate: advisory lock of the sender',
+    file: 'src/ledger/gate.sql',
+    edits: [[SENDER_LOCK, '']],
+    tests: [GATE, 'a switch of the sender'],
+  },
+  {
+    guard: 'stop: exclusive lock of the organization',
+    file: 'src/ledger/locks.sql',
+    edits: [
+      [
+        'IF p_class = 1 THEN PERFORM pg_advisory_xact_lock(1, lock_key(p_org));',
+        'IF p_class = 1 THEN PERFORM lock_key(p_org);',
+      ],
+    ],
+    tests: [GATE, 'a switch of the organization', 'a switch of the channel'],
+  },
+  {
+    guard: 'stop: exclusive lock of source and sender',
+    file: 'src/ledger/locks.sql',
+    edits: [
+      [
+        'ELSE PERFORM pg_advisory_xact_lock(p_class, lock_bucket(p_org, p_id));',
+        'ELSE PERFORM lock_bucket(p_org, p_id);',
+      ],
+    ],
+    tests: [GATE, 'a switch of the sequence$', 'a switch of the sender'],
+  },
+  {
+    guard: 'stop: waits for the row locks (not SKIP LOCKED)',
+    file: 'src/plan/stop.sql',
+    edits: [
+      [
+        't.source_id = p_id AND t.live ORDER BY t.id FOR UPDATE;\n',
+        't.source_id = p_id AND t.live ORDER BY t.id FOR UPDATE SKIP LOCKED;\n',
+      ],
+      [
+        'WHERE t.org_id = p_org AND t.live ORDER BY t.id FOR UPDATE OF t;',
+        'WHERE t.org_id = p_org AND t.live ORDER BY t.id FOR UPDATE OF t SKIP LOCKED;',
+      ],
+      [
+        "t.contact_id = s.contact AND t.live AND t.state = 'planned'\n",
+        `t.contact_id = s.contact AND t.live AND t.state = 'planned'
+       AND t.id = ANY (ARRAY(SELECT x.id FROM touches x WHERE x.org_id = p_org AND x.source_id = ANY (p_sources) FOR UPDATE SKIP LOCKED))\n`,
+      ],
+    ],
+    tests: [GATE, 'a pause of the enrollment'],
+  },
+  {
+    guard: 'stop: what is in flight is listed in a later statement than the cancel',
+    file: 'src/plan/stop.sql',
+    edits: [
+      [
+        `  SELECT coalesce(array_agg(t.id), '{}') INTO v_flying FROM touches t
+   WHERE t.org_id = p_org AND t.contact_id = v_contact AND t.source_id = p_id AND t.live AND t.state IN ('sending', 'unknown');
+`,
+        '',
+      ],
+      [
+        '  -- Also when another stop has come between: its cancel may still be due, and a gate from before both in progress.\n',
+        `  SELECT coalesce(array_agg(t.id), '{}') INTO v_flying FROM touches t
+   WHERE t.org_id = p_org AND t.contact_id = v_contact AND t.source_id = p_id AND t.live AND t.state IN ('sending', 'unknown');
+`,
+      ],
+    ],
+    tests: [GATE, 'a pause of the enrollment'],
+  },
+  {
+    guard: 'stop: the receipt of an enrollment lists what is in flight',
+    file: 'src/plan/stop.sql',
+    edits: [
+      [
+        "t.source_id = p_id AND t.live AND t.state IN ('sending', 'unknown');",
+        "t.source_id = p_id AND t.live AND t.state = 'never';",
+      ],
+    ],
+    tests: [GATE, 'a pause of the enrollment'],
+  },
+  {
+    guard: 'stop: the receipt of a Hold lists what is in flight',
+    file: 'src/plan/stop.sql',
+    edits: [
+      ["t.token = g.token AND t.state IN ('sending', 'unknown')", "t.token = g.token AND t.state = 'never'"],
+    ],
+    tests: [GATE, 'a switch of'],
+  },
+  {
+    guard: 'stop: the receipt of an unsubscribe lists what is in flight',
+    file: 'src/plan/stop.sql',
+    edits: [
+      [
+        "t.channel = p_channel AND t.state IN ('sending', 'unknown');",
+        "t.channel = p_channel AND t.state = 'never';",
+      ],
+    ],
+    tests: [GATE, 'an unsubscribe, also'],
+  },
+  {
+    guard: 'stop: an overtaken one waits for the gates in progress',
+    file: 'src/plan/stop.sql',
+    edits: [
+      [
+        '  PERFORM FROM touches t WHERE t.org_id = p_org AND t.contact_id = v_contact AND t.source_id = p_id AND t.live ORDER BY t.id FOR UPDATE;\n',
+        '',
+      ],
+    ],
+    tests: [GATE, 'a pause that another stop has overtaken'],
+  },
+  {
+    guard: 'stop: an unsubscribe waits for the gates of ended enrollments',
+    file: 'src/plan/stop.sql',
+    edits: [
+      [
+        '  PERFORM FROM touches t WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND t.channel = p_channel ORDER BY t.id FOR UPDATE;\n',
+        '',
+      ],
+    ],
+    tests: [GATE, 'an unsubscribe, also'],
+  },
+  {
+    guard: 'stop: a cancel of an older epoch cancels nothing',
+    file: 'src/plan/stop.sql',
+    edits: [['  IF v_epoch = p_epoch THEN\n', '  IF true THEN\n']],
+    tests: [PLAN, 'a pause that froze after its flag cancels nothing of a later resume'],
+  },
+  {
+    guard: 'stop: touches are cancelled in one order',
+    file: 'src/plan/stop.sql',
+    edits: [
+      [
+        'WHERE t.org_id = p_org AND t.live ORDER BY t.id FOR UPDATE OF t;',
+        'WHERE t.org_id = p_org AND t.live FOR UPDATE OF t;',
+      ],
+    ],
+    tests: [LIMITS, 'an unsubscribe and a gate over the same touches'],
+  },
+  {
+    guard: 'gate: touches are locked in one order',
+    file: 'src/ledger/gate.sql',
+    edits: [[TOUCH_LOCK, TOUCH_LOCK.replace(' ORDER BY t.id', '')]],
+    tests: [LIMITS, 'a gate and an unsubscribe over the same touches'],
+  },
+  {
+    guard: 'settle: enrollments are locked in one order',
+    file: 'src/ledger/settle.sql',
+    edits: [['e.id = ANY (p_sources) ORDER BY e.id FOR UPDATE;', 'e.id = ANY (p_sources) FOR UPDATE;']],
+    tests: [LIMITS, 'two settles of the same enrollments'],
+  },
+  {
+    guard: 'settle: the sender comes before its touches',
+    file: 'src/ledger/settle.sql',
+    edits: [
+      [
+        "v_give_back boolean := p_outcomes && ARRAY['failed', 'retry', 'not_started'];",
+        'v_give_back boolean := false;',
+      ],
+    ],
+    tests: [LIMITS, 'a refusal being settled and a gate of the same sender'],
+  },
+  {
+    guard: "quota: the sender's row is locked",
+    file: 'src/ledger/gate.sql',
+    edits: [['    ORDER BY u.sender_id, u.period FOR UPDATE;\n', '    ORDER BY u.sender_id, u.period;\n']],
+    tests: [LIMITS, 'of two gates one takes the last place of a sender'],
+  },
+  {
+    guard: "cap: the contact's row is locked",
+    file: 'src/ledger/gate.sql',
+    edits: [['      ORDER BY u.contact_id FOR UPDATE;\n', '      ORDER BY u.contact_id;\n']],
+    tests: [LIMITS, 'of two gates one takes the last place of a capped contact'],
+  },
+  {
+    guard: 'quota: a batch is ranked within its sender',
+    file: 'src/ledger/gate.sql',
+    edits: [
+      [
+        "WHEN r.rank > r.day_left AND NOT p_resend THEN 'quota_day'",
+        "WHEN r.day_left < 1 AND NOT p_resend THEN 'quota_day'",
+      ],
+    ],
+    tests: [LIMITS, 'in one batch only as many go as there are places'],
+  },
+  {
+    guard: 'quota: the day must be that of the gate',
+    file: 'src/ledger/gate.sql',
+    edits: [[' OR NOT sd.in_period OR sd.hour_missing THEN', ' OR sd.hour_missing THEN']],
+    tests: [LIMITS, 'a batch composed yesterday takes nothing of today'],
+  },
+  {
+    guard: 'cap: the day must be that of the gate',
+    file: 'src/ledger/gate.sql',
+    edits: [["        WHEN v_now < p_contact_from OR v_now >= p_contact_until THEN 'stale'\n", '']],
+    tests: [LIMITS, 'a batch composed yesterday takes no place of a contact either'],
+  },
+  {
+    guard: 'settle: the token of the gate',
+    file: 'src/ledger/settle.sql',
+    edits: [
+      [
+        "t.state IN ('sending', 'unknown') AND t.token = p_token END",
+        "t.state IN ('sending', 'unknown') END",
+      ],
+    ],
+    tests: [SETTLE, 'an outcome under an old token is not written'],
+  },
+  {
+    guard: 'settle: only an active enrollment moves on',
+    file: 'src/ledger/settle.sql',
+    edits: [
+      ["      e.status = 'active' AND e.live_touch = t.id AS moves,", '      e.live_touch = t.id AS moves,'],
+    ],
+    tests: [SETTLE, 'a success after a pause is recorded and moves nothing on'],
+  },
+  {
+    guard: 'settle: only the live touch moves its enrollment on',
+    file: 'src/ledger/settle.sql',
+    edits: [
+      ["      e.status = 'active' AND e.live_touch = t.id AS moves,", "      e.status = 'active' AS moves,"],
+    ],
+    tests: [SETTLE, 'the outcome of a touch that its enrollment no longer waits for'],
+  },
+  {
+    guard: 'settle: a retry looks at its source',
+    file: 'src/ledger/settle.sql',
+    edits: [
+      [
+        "THEN CASE WHEN e.status = 'active' AND e.live_touch = t.id THEN 'planned' ELSE 'cancelled' END",
+        "THEN 'planned'",
+      ],
+    ],
+    tests: [SETTLE, 'a retry after a pause becomes cancelled'],
+  },
+  {
+    guard: 'quota: given back with a refusal',
+    file: 'src/ledger/settle.sql',
+    edits: [
+      [
+        "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started')",
+        "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome = 'never'",
+      ],
+    ],
+    tests: [SETTLE, 'a retry after a pause becomes cancelled', 'gives the quota back'],
+  },
+  {
+    guard: 'quota: given back to the day it was taken from',
+    file: 'src/ledger/settle.sql',
+    edits: [
+      [
+        "AND u.period IN (g.rules -> 'senders' -> n.sender_id::text ->> 'day', g.rules -> 'senders' -> n.sender_id::text ->> 'hour')\n  ), contact_back",
+        'AND u.period = to_char(v_now, \'"d"YYYY-MM-DD\')\n  ), contact_back',
+      ],
+    ],
+    tests: [SETTLE, 'a refusal gives the quota back to the day it was taken from'],
+  },
+  {
+    guard: 'cap: given back with a refusal',
+    file: 'src/ledger/settle.sql',
+    edits: [
+      [
+        "SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started')",
+        "SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE d.outcome = 'never'",
+      ],
+    ],
+    tests: [SETTLE, 'a frequency cap gets its place back'],
+  },
+  {
+    guard: 'plan key: the id of a touch is derived',
+    file: 'src/kernel/ids.ts',
+    edits: [["update('.').update(planKey)", "update('.').update(planKey + newId())"]],
+    tests: [SETTLE, 'what is planned twice is one touch'],
+  },
+  {
+    guard: 'touches_live: one waiting touch an enrollment',
+    file: 'src/db/migrations/0005_ledger.sql',
+    edits: [['CREATE UNIQUE INDEX touches_live', 'CREATE INDEX touches_live']],
+    tests: [PLAN, 'the database refuses a second waiting touch'],
+  },
+  {
+    guard: 'enrollments_live: one live enrollment a contact',
+    file: 'src/db/migrations/0004_sequences.sql',
+    edits: [
+      ['CREATE UNIQUE INDEX enrollments_live', 'CREATE INDEX enrollments_live'],
+      [
+        "    ON CONFLICT (org_id, sequence_id, contact_id) WHERE status IN ('active', 'paused') DO NOTHING\n",
+        '',
+        'src/plan/sequences/enroll.sql',
+      ],
+    ],
+    tests: [PLAN, 'of two enrolments of one contact at once one is told who was first'],
+  },
+  {
+    guard: 'move: what was seen is looked at again under the locks (enrollment)',
+    file: 'src/plan/sequences/move.sql',
+    edits: [
+      [
+        "  IF v_row.status IS DISTINCT FROM p_from OR v_row.live_touch <> p_touch THEN RETURN 'changed'; END IF;\n",
+        '',
+      ],
+    ],
+    tests: [PLAN, 'two resumes at once plan one touch'],
+  },
+  {
+    guard: 'move: what was seen is looked at again under the locks (touch)',
+    file: 'src/plan/sequences/move.sql',
+    edits: [["  IF v_state IS DISTINCT FROM p_touch_state THEN RETURN 'changed'; END IF;\n", '']],
+    tests: [PLAN, 'an advance looks again at a touch that went to the gate meanwhile'],
+  },
+  {
+    guard: 'hold: a mark is made under the shared lock of the organization',
+    file: 'src/ledger/settle.sql',
+    edits: [['    PERFORM pg_advisory_xact_lock_shared(1, lock_key(p_org));\n', '']],
+    tests: [HOLD, 'channel: a mark in progress is waited for'],
+  },
+  {
+    guard: 'hold: a mark is made under the shared lock of the source',
+    file: 'src/ledger/settle.sql',
+    edits: [['PERFORM pg_advisory_xact_lock_shared(2, k.key) FROM (', 'PERFORM k.key FROM (']],
+    tests: [HOLD, 'sequence: a mark in progress is waited for'],
+  },
+  {
+    guard: 'hold: a mark is made under the shared lock of the sender',
+    file: 'src/ledger/settle.sql',
+    edits: [['PERFORM pg_advisory_xact_lock_shared(3, k.key) FROM (', 'PERFORM k.key FROM (']],
+    tests: [HOLD, 'sender: a mark in progress is waited for'],
+  },
+  {
+    guard: 'hold: nothing is marked once it runs again',
+    file: 'src/ledger/settle.sql',
+    edits: [["AND (i.outcome <> 'held' OR CASE i.reason", 'AND (true OR CASE i.reason']],
+    tests: [HOLD, 'a worker that learnt of the pause late marks nothing'],
+  },
+  {
+    guard: 'hold: an older release lifts no mark',
+    file: 'src/plan/stop.sql',
+    edits: [['  IF v_epoch IS DISTINCT FROM p_epoch THEN RETURN NULL; END IF;\n', '']],
+    tests: [HOLD, 'the release of an earlier resume lifts no mark'],
+  },
+];
