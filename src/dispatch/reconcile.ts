@@ -68,7 +68,12 @@ async function reconcileGate(
     group.map(async (touch) => {
       const sender = situation.planning.senders.get(touch.sender_id);
       const connection = sender ? engine.connect(org, sender) : null;
-      if (connection && touch.looks === 0 && !touch.needs_review && keyLives(engine, connection, touch, now)) {
+      if (
+        connection &&
+        touch.looks === 0 &&
+        !touch.needs_review &&
+        keyLives(engine, connection, touch, now)
+      ) {
         resend.push(touch);
         return;
       }

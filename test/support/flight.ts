@@ -64,7 +64,7 @@ export async function letGo(
       },
     ],
     periods: [quotaPeriod(sender, zone, now)!],
-    contact_day: planning.organization.capped ? periodOf(now, zone)!.day : null,
+    contact_day: planning.organization.capped ? contactDay(now, zone) : null,
     now: new Date(now),
   });
   const [verdict] = answer.verdicts;
@@ -109,3 +109,8 @@ export const GREYLISTED: SendOutcome = {
   response: '450 later',
 };
 export const NOT_STARTED: SendOutcome = { kind: 'not_started', reason: 'budget_passed' };
+
+function contactDay(now: number, zone: string) {
+  const { day, day_start_ms, day_end_ms } = periodOf(now, zone)!;
+  return { day, from: new Date(day_start_ms).toISOString(), until: new Date(day_end_ms).toISOString() };
+}
