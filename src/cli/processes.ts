@@ -1,5 +1,6 @@
 /** The two halves of Cadenza as running things: the HTTP server and the workers. `serve`, `worker` and `up` use them. */
 import type { AddressInfo } from 'node:net';
+import { LEDGER_CHECKS } from '../api/checks.ts';
 import type { ApiDeps } from '../api/deps.ts';
 import { buildServer } from '../api/server.ts';
 import type { App } from '../app.ts';
@@ -11,7 +12,7 @@ export interface Running {
 }
 
 export async function startApi(app: App, sink: ApiDeps['sink']): Promise<Running & { port: number }> {
-  const server = await buildServer({ ...app, sink, checks: [] });
+  const server = await buildServer({ ...app, sink, checks: LEDGER_CHECKS });
   await server.listen({ port: app.config.port, host: app.config.host });
   return { port: (server.server.address() as AddressInfo).port, stop: () => server.close() };
 }

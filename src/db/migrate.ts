@@ -18,6 +18,8 @@ const SRC = joinPath(ROOT, 'src');
 const MIGRATIONS = joinPath(SRC, 'db', 'migrations');
 /** Any constant; one migration at a time per database. */
 const LOCK_KEY = 7_236_152;
+/** Months of events whose partitions are made ahead; beyond them a default partition takes what comes. */
+const PARTITIONS_AHEAD = 3;
 
 export interface MigrateOptions {
   /** The owner's connection URL. */
@@ -115,6 +117,7 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
       applied.push(file.name);
     }
     if (applied.length > 0) await grantJobQueue(client);
+    await client.query('SELECT events_partitions($1)', [PARTITIONS_AHEAD]);
     return { applied };
   } finally {
     // Ending the connection gives the lock back.

@@ -5,6 +5,7 @@
  */
 import { pgCode } from '../db/database.ts';
 import type { Uuid } from '../kernel/ids.ts';
+import { settledTouches } from '../kernel/metrics.ts';
 import { type Settlement, settle } from '../ledger/settle.ts';
 import type { Engine } from './engine.ts';
 
@@ -37,6 +38,9 @@ async function persist(
     try {
       const results = await settle(engine.db, { org, token, actor: `worker:${engine.worker}`, settlements });
       report(engine, org, settlements, results);
+      for (const { outcome, touch_id } of settlements) {
+        if (results.get(touch_id) !== 'lost') settledTouches.inc({ outcome });
+      }
       return [...results.values()].filter((result) => result !== 'lost').length;
     } catch (error) {
       if (isDataError(error)) return oneByOne(engine, org, token, settlements, error);

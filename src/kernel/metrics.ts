@@ -9,3 +9,10 @@ export const securityEvents = new Counter({
   labelNames: ['kind'] as const,
   registers: [registry],
 });
+
+export const settledTouches = new Counter({
+  name: 'cadenza_touches_settled_total',
+  help: 'Outcomes written, by outcome',
+  labelNames: ['outcome'] as const,
+  registers: [registry],
+});

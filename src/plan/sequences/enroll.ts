@@ -24,7 +24,6 @@ import { opening, plannedTouch } from './next.ts';
 import type { Version, VersionCache } from './versions.ts';
 
 /** Contacts in one call; larger lists go through a job. */
-const MAX_ENROLL_BATCH = 5_000;
 /** How often a batch is read and decided again because an enrollment in it changed meanwhile. */
 const MAX_ROUNDS = 8;
 /** serialization_failure (ours, see enroll.sql), unique_violation of a live enrollment, deadlock: read again. */

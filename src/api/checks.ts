@@ -1,0 +1,75 @@
+/** The health checks over the ledger: each names what should not be there, and what to do about it (OPS-4). */
+import type { Database } from '../db/database.ts';
+import { sql } from '../db/sql.ts';
+import type { Context } from '../tenancy/context.ts';
+import type { Finding, HealthCheck } from './health-check.ts';
+
+/** Due touches older than this mean that no worker runs, or that they cannot keep up. */
+const LATE_WARN_S = 60;
+const LATE_FAIL_S = 600;
+
+interface LedgerHealth {
+  not_waiting: number;
+  stuck: number;
+  review: number;
+  late_s: number | null;
+}
+
+async function read(db: Database, ctx: Context): Promise<LedgerHealth> {
+  return db.inOrg(ctx.org, (tx) => tx.one<LedgerHealth>(sql`SELECT * FROM ledger_health(${ctx.org}::uuid)`));
+}
+
+function counted(count: number, status: 'warn' | 'fail', what: string, advice: string): Finding {
+  return count === 0
+    ? { status: 'ok', detail: `No ${what}.`, data: { count } }
+    : { status, detail: `${count} ${what}. ${advice}`, data: { count } };
+}
+
+export const LEDGER_CHECKS: HealthCheck[] = [
+  {
+    name: 'waiting-touches',
+    about: 'Every active enrollment waits for exactly one touch.',
+    run: async (db, ctx) =>
+      counted(
+        (await read(db, ctx)).not_waiting,
+        'fail',
+        'active enrollments wait for nothing',
+        'This is a bug: report it; pause and resume plans a touch.',
+      ),
+  },
+  {
+    name: 'stuck-sends',
+    about: 'No touch is in `sending` long after its lease.',
+    run: async (db, ctx) =>
+      counted(
+        (await read(db, ctx)).stuck,
+        'fail',
+        'touches are stuck in sending',
+        'Start a worker: it finds out what became of them.',
+      ),
+  },
+  {
+    name: 'needs-review',
+    about: 'No touch waits for a person to say what became of it.',
+    run: async (db, ctx) =>
+      counted(
+        (await read(db, ctx)).review,
+        'warn',
+        'touches wait for a person',
+        'List them with GET /api/touches?needs_review=true and resolve each.',
+      ),
+  },
+  {
+    name: 'lag',
+    about: 'What is due goes soon.',
+    async run(db, ctx) {
+      const late = (await read(db, ctx)).late_s ?? 0;
+      const status = late > LATE_FAIL_S ? 'fail' : late > LATE_WARN_S ? 'warn' : 'ok';
+      return {
+        status,
+        detail: `The oldest due touch is ${Math.round(late)} s late.`,
+        data: { seconds: Math.round(late) },
+      };
+    },
+  },
+];

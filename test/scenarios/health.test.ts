@@ -1,0 +1,38 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LEDGER_CHECKS } from '../../src/api/checks.ts';
+import { sql } from '../../src/db/sql.ts';
+import { type EngineWorld, engineWorld } from '../support/engine.ts';
+
+describe('the health of the ledger', () => {
+  let world: EngineWorld;
+  beforeAll(async () => {
+    world = await engineWorld();
+  });
+  afterAll(() => world.close());
+  const check = async (name: string) =>
+    (await LEDGER_CHECKS.find((one) => one.name === name)!.run(world.db, world.ctx)).status;
+
+  it('[OPS-4] names active enrollments that wait for nothing, and late touches', async () => {
+    const [enrollment] = await world.enroll(await world.sequence(), await world.contacts(1));
+    expect(await check('waiting-touches')).toBe('ok');
+    expect(await check('lag')).toBe('ok');
+    await world.owner.call(
+      sql`UPDATE touches SET wake_at = now() - interval '1 hour' WHERE source_id = ${enrollment}::uuid`,
+    );
+    expect(await check('lag')).toBe('fail');
+    await world.owner.call(
+      sql`UPDATE touches SET state = 'cancelled', live = false, wake_at = NULL, settled_at = now() WHERE source_id = ${enrollment}::uuid`,
+    );
+    expect(await check('waiting-touches')).toBe('fail');
+    expect(await check('stuck-sends')).toBe('ok');
+    expect(await check('needs-review')).toBe('ok');
+  });
+
+  it('[OPS-1] events of this month and the next three have partitions that only the parent opens', async () => {
+    const rows = await world.owner.call(sql`
+      SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AS closed, has_table_privilege('cadenza_app', c.oid, 'SELECT') AS open
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'events'::regclass`);
+    expect(rows).toHaveLength(5);
+    for (const row of rows) expect(row).toMatchObject({ closed: true, open: false });
+  });
+});
