@@ -86,25 +86,25 @@ function ended(): Record<TouchEvent, null> {
   return Object.fromEntries(TOUCH_EVENTS.map((event) => [event, null])) as Record<TouchEvent, null>;
 }
 
-/** The typed event stream (REP-1): written by the runtime, read by the reports, from this one list. */
+/**
+ * The typed event stream (REP-1): written by the runtime, read by the reports, from this one list. A constraint keeps
+ * others out. What ends an enrollment is told by its status, whoever ended it.
+ */
 export const EVENT_TYPES = [
   'enrolled',
   'pause',
   'resume',
   'advance',
-  'unenroll',
   'restart',
-  'fail',
-  'complete',
-  'unsubscribe',
-  'bounce',
-  'exit',
+  // of an enrollment
   'completed',
-  'failed',
+  'exited',
   'bounced',
   'unsubscribed',
-  'exited',
   'unenrolled',
+  // of a touch, and without one of its enrollment
+  'failed',
+  // of a touch
   'sent',
   'retry',
   'not_started',
@@ -116,6 +116,7 @@ export const EVENT_TYPES = [
   'looked_up',
   'resolved',
   'needs_review',
-  'suppressed',
+  // of a contact
+  'unsubscribe',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

@@ -1,4 +1,4 @@
--- An End, first transaction: the flag, its event and its audit record. Zero rows: the enrollment is not there, or not
+-- An End, first transaction: the flag, its event (an end is told by the status it leads to) and its audit record. Zero rows: the enrollment is not there, or not
 -- in a status it may leave.
 CREATE OR REPLACE FUNCTION enrollment_flag(
   p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_audit jsonb, p_now timestamptz DEFAULT NULL
@@ -19,7 +19,7 @@ BEGIN
    WHERE e.org_id = p_org AND e.id = p_id
   RETURNING * INTO v_row;
   INSERT INTO events (org_id, at, type, reason, source_id, contact_id, sequence_id, step_id, sender_id, actor)
-    VALUES (p_org, v_now, p_event, p_reason, p_id, v_row.contact_id, v_row.sequence_id, v_row.step_id, v_row.sender_id, p_actor);
+    VALUES (p_org, v_now, CASE WHEN p_to = 'paused' THEN p_event ELSE p_to END, p_reason, p_id, v_row.contact_id, v_row.sequence_id, v_row.step_id, v_row.sender_id, p_actor);
   PERFORM audit_write(p_org, p_audit, jsonb_build_object('was', v_old));
   RETURN QUERY SELECT v_row.contact_id, v_row.epoch, v_now, v_old;
 END $$;

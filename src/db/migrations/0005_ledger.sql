@@ -96,7 +96,10 @@ CREATE TABLE events (
   attempt int,
   token uuid,
   actor text,
-  data jsonb
+  data jsonb,
+  CONSTRAINT events_type CHECK (type IN ('enrolled', 'pause', 'resume', 'advance', 'restart', 'completed', 'exited', 'bounced', 'unsubscribed',
+    'unenrolled', 'failed', 'sent', 'retry', 'not_started', 'unknown', 'cancelled', 'skipped', 'postponed', 'held', 'looked_up', 'resolved',
+    'needs_review', 'unsubscribe'))
 ) PARTITION BY RANGE (at);
 
 CREATE TABLE events_default PARTITION OF events DEFAULT;
