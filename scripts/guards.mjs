@@ -96,7 +96,8 @@ async function takeAway(dir, guard) {
 
 /** In capitals: not as it must be. */
 function say(result, mustFail, name) {
-  const colour = result === null ? 'broken' : result.failed > 0 ? 'red' : 'green';
+  const ran = result !== null && result.passed + result.failed > 0;
+  const colour = !ran ? 'broken' : result.failed > 0 ? 'red' : 'green';
   const good = colour === (mustFail ? 'red' : 'green');
   const count = result ? `${result.failed} of ${result.passed + result.failed}` : '';
   console.log(`${(good ? colour : colour.toUpperCase()).padEnd(7)} ${count.padEnd(8)} ${name}`);

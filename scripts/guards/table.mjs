@@ -9,6 +9,7 @@ const SETTLE = 'test/scenarios/guards/settle.test.ts';
 const PLAN = 'test/scenarios/guards/plan.test.ts';
 const LIMITS = 'test/scenarios/guards/limits.test.ts';
 const HOLD = 'test/scenarios/guards/hold.test.ts';
+const DISPATCH = 'test/scenarios/guards/dispatch.test.ts';
 
 const SOURCE_LOCK = `  PERFORM pg_advisory_xact_lock_shared(2, k.key)
     FROM (SELECT DISTINCT lock_bucket(p_org, s) AS key FROM unnest(p_sequences) s ORDER BY 1) k;
@@ -228,7 +229,7 @@ export const GUARDS = [
     file: 'src/ledger/settle.sql',
     edits: [
       [
-        "v_give_back boolean := p_outcomes && ARRAY['failed', 'retry', 'not_started'];",
+        "v_give_back boolean := p_outcomes && ARRAY['failed', 'retry', 'not_started', 'retry_new_key'];",
         'v_give_back boolean := false;',
       ],
     ],
@@ -312,7 +313,7 @@ export const GUARDS = [
     file: 'src/ledger/settle.sql',
     edits: [
       [
-        "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started')",
+        "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key')",
         "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome = 'never'",
       ],
     ],
@@ -334,7 +335,7 @@ export const GUARDS = [
     file: 'src/ledger/settle.sql',
     edits: [
       [
-        "SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started')",
+        "SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key')",
         "SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE d.outcome = 'never'",
       ],
     ],
@@ -411,5 +412,72 @@ export const GUARDS = [
     file: 'src/plan/stop.sql',
     edits: [['  IF v_epoch IS DISTINCT FROM p_epoch THEN RETURN NULL; END IF;\n', '']],
     tests: [HOLD, 'the release of an earlier resume lifts no mark'],
+  },
+  {
+    guard: 'budget: what did not begin in time is handed back',
+    file: 'src/dispatch/send.ts',
+    edits: [
+      [
+        "  if (performance.now() > deadline) return { kind: 'not_started', reason: BUDGET_PASSED };\n",
+        '  void deadline;\n',
+      ],
+    ],
+    tests: [DISPATCH, 'hands back what it could not begin within its budget'],
+  },
+  {
+    guard: 'settle: what was not started used no try',
+    file: 'src/ledger/settle.sql',
+    edits: [
+      [
+        "CASE WHEN i.outcome = 'not_started' THEN t.attempt - 1 ELSE t.attempt END AS attempt",
+        't.attempt AS attempt',
+      ],
+    ],
+    tests: [DISPATCH, 'hands back what it could not begin within its budget'],
+  },
+  {
+    guard: 'lane: only its holder keeps it',
+    file: 'src/dispatch/lane.sql',
+    edits: [
+      [
+        'suspect = p_suspect\n   WHERE l.org_id = p_org AND l.shard = p_shard AND l.token = p_token;',
+        'suspect = p_suspect\n   WHERE l.org_id = p_org AND l.shard = p_shard;',
+      ],
+    ],
+    tests: [DISPATCH, 'who lost its lane neither keeps it nor lets it go'],
+  },
+  {
+    guard: 'lane: only its holder lets it go',
+    file: 'src/dispatch/lane.sql',
+    edits: [
+      [
+        "interval '1 millisecond' END\n   WHERE l.org_id = p_org AND l.shard = p_shard AND l.token = p_token;",
+        "interval '1 millisecond' END\n   WHERE l.org_id = p_org AND l.shard = p_shard;",
+      ],
+    ],
+    tests: [DISPATCH, 'who lost its lane neither keeps it nor lets it go'],
+  },
+  {
+    guard: 'class L: two clear looks',
+    file: 'src/dispatch/reconcile.ts',
+    edits: [['const LOOKS_NEEDED = 2;', 'const LOOKS_NEEDED = 1;']],
+    tests: [DISPATCH, 'class L: only two clear looks far apart send again'],
+  },
+  {
+    guard: 'class L: the looks are far apart',
+    file: 'src/dispatch/reconcile.ts',
+    edits: [
+      [
+        "wake: now + engine.limits.lookup_gap_ms, looks, review: false, reason: 'not_found_once'",
+        "wake: now, looks, review: false, reason: 'not_found_once'",
+      ],
+    ],
+    tests: [DISPATCH, 'class L: only two clear looks far apart send again'],
+  },
+  {
+    guard: 'class K: only equal bytes go again',
+    file: 'src/ledger/gate.sql',
+    edits: [["        WHEN p_resend AND t.hash <> i.hash THEN 'bytes_differ'\n", '']],
+    tests: [DISPATCH, 'class K: other bytes never go under a key that was used'],
   },
 ];
