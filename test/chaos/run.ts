@@ -127,7 +127,7 @@ async function play(
   await show(stage.client, stage.books, from, join(dir, 'shown.json'));
   await stage.recorder.close();
   const verdict = checkEvidence(await loadEvidence(dir));
-  const tables = await asOwner(stage.cluster.url(), (client) => checkDatabase(client, 'settled'));
+  const tables = await asOwner(stage.cluster.url(), (client) => checkDatabase(client));
   const unsettled: Violation[] = open
     ? [{ invariant: 'I3', what: 'not everything settled after the faults', ...open }]
     : [];
