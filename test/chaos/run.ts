@@ -121,7 +121,7 @@ async function play(
   const drained = performance.now();
   await stage.calm();
   await releaseAll(stage.client, stage.books);
-  const open = await settle(stage.cluster.url());
+  const open = await settle(stage.cluster.url(), say);
   ended.abort();
   await Promise.all(side);
   await show(stage.client, stage.books, from, join(dir, 'shown.json'));
