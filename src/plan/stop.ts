@@ -34,15 +34,33 @@ export async function endEnrollment(
   const reason = options.reason ?? event;
   const actor = actorText(ctx.actor);
   const receipt = newId();
-  const [flag] = await db.call<{ epoch: number; effective_at: Date }>(sql`
+  const [raised] = await db.call<{ epoch: number; effective_at: Date }>(sql`
     SELECT * FROM enrollment_flag(${ctx.org}::uuid, ${id}::uuid, ${leavable(event)}::text[], ${to}, ${event}, ${reason}, ${actor},
       ${entry(ctx, `enrollment.${event}`, 'enrollment', id, { reason, receipt })}::jsonb)`);
+  const flag = raised ?? (await unfinished(db, ctx.org, id, to));
   if (!flag) throw await refusal(db, ctx.org, id, event);
   await options.failpoint?.('after_flag');
   await db.call(sql`
     SELECT * FROM enrollment_cancel(${ctx.org}::uuid, ${id}::uuid, ${flag.epoch}::int, ${reason}, ${receipt}::uuid, ${to}, ${actor}, ${flag.effective_at}::timestamptz)`);
   await options.failpoint?.('after_cancel');
   return read(db, ctx.org, receipt, options.wait_ms);
+}
+
+/**
+ * The flag of a stop whose process died before its second transaction: what it would have cancelled is still planned.
+ * Whoever repeats the stop, because no answer came, finishes it and gets the receipt.
+ */
+async function unfinished(
+  db: Database,
+  org: Uuid,
+  id: Uuid,
+  status: EnrollmentStatus,
+): Promise<{ epoch: number; effective_at: Date } | null> {
+  return db.inOrg(org, (tx) =>
+    tx.maybe(sql`
+      SELECT e.epoch, e.updated_at AS effective_at FROM enrollments e JOIN touches t ON t.org_id = e.org_id AND t.id = e.live_touch
+       WHERE e.org_id = ${org} AND e.id = ${id} AND e.status = ${status} AND t.state = 'planned'`),
+  );
 }
 
 /** 404 for an id that is not ours, 409 for a status the event cannot leave. */

@@ -33,6 +33,8 @@ export interface Answer {
 }
 
 const RETRY_MS = 150;
+/** Acts that change nothing when they are done twice. */
+const REPEATABLE = new Set(['pause', 'unenroll', 'unsubscribe', 'hold', 'release']);
 /** A persistent request is given up after so many tries. */
 const MAX_TRIES = 200;
 
@@ -77,13 +79,15 @@ export class Client {
   /** Never throws: no answer is an answer too. */
   async act(wanted: Wanted): Promise<Answer> {
     const began = hrtime.bigint();
-    const key = randomUUID();
+    let key = randomUUID();
     let tries = 0;
     let answer: { status: number | null; body: Answer['body'] };
     do {
       if (tries++ > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       answer = await this.#once(wanted, key);
-    } while (wanted.persist && tries < MAX_TRIES && (answer.status === null || answer.status >= 500));
+      // The process that began it is gone and its key is kept for a minute: who wants to stop something does not wait.
+      if (inProgress(answer) && REPEATABLE.has(wanted.act)) key = randomUUID();
+    } while (wanted.persist && tries < MAX_TRIES && !answered(answer));
     const receipt = succeeded(answer.status) ? await this.#receipt(wanted.org, answer.body) : null;
     const enrolled = wanted.act === 'enroll' ? enrolledIn(answer.body) : undefined;
     this.#recorder.write({
@@ -158,6 +162,16 @@ export class Client {
 
 function succeeded(status: number | null): boolean {
   return status !== null && status >= 200 && status < 300;
+}
+
+type Heard = { status: number | null; body: Answer['body'] };
+
+function inProgress({ status, body }: Heard): boolean {
+  return status === 409 && body?.code === 'idempotency_in_progress';
+}
+
+function answered(heard: Heard): boolean {
+  return heard.status !== null && heard.status < 500 && !inProgress(heard);
 }
 
 function parsed(text: string): Answer['body'] {

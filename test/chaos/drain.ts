@@ -6,6 +6,7 @@ import { switchRoute } from './routes.ts';
 import type { Book } from './world.ts';
 
 const LOOK_MS = 300;
+const TELL_MS = 5_000;
 
 /** What is still to come: in flight, to be asked about (a pause keeps a class K message unknown), or due. `now()` is the database's, as the engine's is. */
 const OPEN = `
@@ -42,12 +43,17 @@ export async function releaseAll(client: Client, books: readonly Book[]): Promis
 export type Open = Record<'sending' | 'unknown' | 'due' | 'held', number>;
 
 /** What was still open when it was given up, or null. */
-export async function settle(url: string): Promise<Open | null> {
+export async function settle(url: string, say: (line: string) => void): Promise<Open | null> {
   const end = performance.now() + DRAIN_MS;
+  let told = performance.now();
   for (;;) {
     const open = await asOwner(url, async (client) => (await client.query<Open>(OPEN)).rows[0]!);
     if (Object.values(open).every((count) => count === 0)) return null;
     if (performance.now() > end) return open;
+    if (performance.now() - told > TELL_MS) {
+      told = performance.now();
+      say(`waiting: ${JSON.stringify(open)}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }

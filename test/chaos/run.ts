@@ -121,13 +121,13 @@ async function play(
   const drained = performance.now();
   await stage.calm();
   await releaseAll(stage.client, stage.books);
-  const open = await settle(stage.cluster.url());
+  const open = await settle(stage.cluster.url(), say);
   ended.abort();
   await Promise.all(side);
   await show(stage.client, stage.books, from, join(dir, 'shown.json'));
   await stage.recorder.close();
   const verdict = checkEvidence(await loadEvidence(dir));
-  const tables = await asOwner(stage.cluster.url(), (client) => checkDatabase(client, 'settled'));
+  const tables = await asOwner(stage.cluster.url(), (client) => checkDatabase(client));
   const unsettled: Violation[] = open
     ? [{ invariant: 'I3', what: 'not everything settled after the faults', ...open }]
     : [];

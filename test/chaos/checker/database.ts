@@ -1,6 +1,6 @@
 /**
  * I3, I4, I5, I8 and I13 as the tables stand, read by the owner. Each statement is one snapshot and names what breaks
- * the rule, so it may be asked at any moment of a run (`always`) or once everything has settled (`settled`).
+ * the rule, so it may be asked at any moment of a run.
  */
 import type { Violation } from './violation.ts';
 
@@ -12,7 +12,6 @@ export interface Queryable {
 interface Rule {
   invariant: Violation['invariant'];
   what: string;
-  when: 'always' | 'settled';
   /** Rows are violations. */
   sql: string;
 }
@@ -29,7 +28,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I3',
     what: 'a touch without its enrollment, or an enrollment without its live touch',
-    when: 'always',
     sql: `
       SELECT t.id AS touch, t.source_id AS enrollment FROM touches t
        WHERE NOT EXISTS (SELECT FROM enrollments e WHERE e.org_id = t.org_id AND e.id = t.source_id)
@@ -40,7 +38,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I3',
     what: 'a step was left behind without being sent or skipped',
-    when: 'always',
     sql: `
       SELECT e.id AS enrollment, e.org_id AS org, e.status, e.generation, s.step_no, s.states
         FROM enrollments e CROSS JOIN LATERAL (
@@ -54,7 +51,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I3',
     what: 'what was sent and what the enrollment remembers as sent differ',
-    when: 'always',
     sql: `
       SELECT e.id AS enrollment, e.org_id AS org, cardinality(e.thread) AS remembered, s.n AS sent
         FROM enrollments e CROSS JOIN LATERAL (
@@ -66,7 +62,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I3',
     what: 'enrollments and the events that tell of them differ',
-    when: 'always',
     sql: `
       SELECT coalesce(e.org_id, v.org_id) AS org, coalesce(e.sequence_id, v.sequence_id) AS sequence, e.n AS enrolled, v.n AS told
         FROM (SELECT org_id, sequence_id, count(*)::int AS n FROM enrollments GROUP BY 1, 2) e
@@ -77,7 +72,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I3',
     what: 'an end that no event tells of, or told twice',
-    when: 'always',
     sql: `
       SELECT t.id AS touch, t.state, count(v.type)::int AS told FROM touches t
         LEFT JOIN events v ON v.org_id = t.org_id AND v.source_id = t.source_id AND v.touch_id = t.id
@@ -89,7 +83,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I4',
     what: 'an outcome was settled under a token whose gate did not let that touch go',
-    when: 'always',
     sql: `
       SELECT v.touch_id AS touch, v.type, v.token FROM events v
        WHERE v.type IN ('sent', 'failed', 'retry', 'not_started', 'unknown') AND v.touch_id IS NOT NULL
@@ -98,7 +91,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I4',
     what: 'one pass of the gate was settled more than once',
-    when: 'always',
     sql: `
       SELECT v.touch_id AS touch, v.token, array_agg(v.type) AS types FROM events v
        WHERE v.type IN ${SETTLED_EVENTS} AND v.touch_id IS NOT NULL
@@ -107,7 +99,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I4',
     what: 'sent or failed under another token than the last gate wrote',
-    when: 'always',
     sql: `
       SELECT t.id AS touch, t.state, t.token, v.token AS settled_under FROM touches t
         JOIN events v ON v.org_id = t.org_id AND v.source_id = t.source_id AND v.touch_id = t.id AND v.type IN ('sent', 'failed')
@@ -116,7 +107,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I4',
     what: 'a gate counts other touches in flight than there are',
-    when: 'always',
     sql: `
       SELECT g.token, g.org_id AS org, g.open, f.n AS in_flight FROM gates g CROSS JOIN LATERAL (
           SELECT count(*)::int AS n FROM touches t
@@ -126,7 +116,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I5',
     what: 'an enrollment with more than one waiting touch, or active with none',
-    when: 'always',
     sql: `
       SELECT e.id AS enrollment, e.org_id AS org, e.status, w.n AS waiting, w.ids AS touches
         FROM enrollments e CROSS JOIN LATERAL (
@@ -136,18 +125,8 @@ export const RULES: readonly Rule[] = [
        WHERE w.n > 1 OR (e.status = 'active' AND (w.n <> 1 OR w.ids[1] <> e.live_touch))`,
   },
   {
-    invariant: 'I5',
-    what: 'a touch planned for an enrollment that is not active',
-    when: 'settled',
-    sql: `
-      SELECT t.id AS touch, e.id AS enrollment, e.status FROM touches t
-        JOIN enrollments e ON e.org_id = t.org_id AND e.id = t.source_id
-       WHERE t.state = 'planned' AND e.status <> 'active'`,
-  },
-  {
     invariant: 'I8',
     what: 'the quota used is not what is sending, unknown and sent',
-    when: 'always',
     sql: `
       WITH held AS (
         SELECT h.org_id, h.sender_id, p.value AS period, count(*)::int AS n
@@ -160,7 +139,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I8',
     what: 'a sender over its limit',
-    when: 'always',
     sql: `
       SELECT u.sender_id AS sender, u.period, u.used, CASE WHEN u.period LIKE 'd%' THEN s.daily_limit ELSE s.hourly_limit END AS limit
         FROM sender_usage u JOIN senders s ON s.org_id = u.org_id AND s.id = u.sender_id
@@ -169,7 +147,6 @@ export const RULES: readonly Rule[] = [
   {
     invariant: 'I13',
     what: 'a contact over its cap, or its count wrong',
-    when: 'always',
     sql: `
       WITH held AS (
         SELECT h.org_id, h.contact_id, (h.rules ->> 'contact_day')::date AS day, count(*)::int AS n
@@ -185,10 +162,9 @@ export const RULES: readonly Rule[] = [
 /** Rows shown of one rule; the count says how many there are. */
 const SHOWN = 5;
 
-export async function checkDatabase(client: Queryable, when: 'always' | 'settled'): Promise<Violation[]> {
+export async function checkDatabase(client: Queryable): Promise<Violation[]> {
   const found: Violation[] = [];
   for (const rule of RULES) {
-    if (when === 'always' && rule.when === 'settled') continue;
     const { rows } = await client.query(rule.sql);
     for (const row of rows.slice(0, SHOWN))
       found.push({ invariant: rule.invariant, what: rule.what, ...row, rows: rows.length });

@@ -53,9 +53,9 @@ function stuck(
       if (sender?.class === 'K' && status === 'paused') return null;
       return touch.needs_review ? null : 'unknown, and nobody is asked';
     case 'planned':
-      if (status !== 'active') return `planned, though its enrollment is ${status}`;
       if (touch.held_by !== null) return `still held by its ${touch.held_by}, which runs again`;
       if (touch.due_at === null) return 'planned, but never due';
+      // A stop whose process died half-way leaves it; it is dropped when it falls due, or when the stop is repeated.
       return touch.due_at < now - OVERDUE_MS ? `due for ${now - touch.due_at} ms and not taken up` : null;
     default:
       return null;
