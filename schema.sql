@@ -289,7 +289,8 @@ CREATE TABLE events (
   attempt integer,
   token uuid,
   actor text,
-  data jsonb
+  data jsonb,
+  CONSTRAINT events_type CHECK ((type = ANY (ARRAY['enrolled'::text, 'pause'::text, 'resume'::text, 'advance'::text, 'restart'::text, 'completed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text, 'failed'::text, 'sent'::text, 'retry'::text, 'not_started'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text, 'postponed'::text, 'held'::text, 'looked_up'::text, 'resolved'::text, 'needs_review'::text, 'unsubscribe'::text])))
 ) PARTITION BY RANGE (at);
 CREATE INDEX events_source ON ONLY public.events USING btree (org_id, source_id, at);
 -- row-level security: ENABLE, FORCE
@@ -726,6 +727,9 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
+-- FUNCTION events_partitions(p_months integer, p_now timestamp with time zone) RETURNS integer
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
 -- FUNCTION first_touch_id(p_source uuid) RETURNS uuid
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
 
@@ -764,6 +768,9 @@ GRANT SELECT ON touches TO cadenza_readonly;
 
 -- FUNCTION last_touch_id(p_source uuid) RETURNS uuid
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
+
+-- FUNCTION ledger_health(p_org uuid, p_now timestamp with time zone) RETURNS TABLE(not_waiting integer, stuck integer, review integer, late_s double precision)
+--   plpgsql · STABLE · EXECUTE: cadenza_app
 
 -- FUNCTION live_enrollment(p_org uuid, p_sequence uuid, p_contact uuid) RETURNS uuid
 --   sql · STABLE · EXECUTE: cadenza_app

@@ -23,7 +23,6 @@ import { leavable } from './lifecycle.ts';
 import { opening, plannedTouch } from './next.ts';
 import type { Version, VersionCache } from './versions.ts';
 
-/** Contacts in one call; larger lists go through a job. */
 /** How often a batch is read and decided again because an enrollment in it changed meanwhile. */
 const MAX_ROUNDS = 8;
 /** serialization_failure (ours, see enroll.sql), unique_violation of a live enrollment, deadlock: read again. */
