@@ -1,6 +1,7 @@
 /** Every command, by its words, in the order of the help. */
 import type { Command } from './command.ts';
 import { doctor } from './commands/doctor.ts';
+import { enroll, pause, resume, stop } from './commands/enrollments.ts';
 import { importContacts } from './commands/import-contacts.ts';
 import { keysCreate, keysList, keysRevoke } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
@@ -16,6 +17,7 @@ import {
 } from './commands/sequences.ts';
 import { serve, worker } from './commands/serve.ts';
 import { up } from './commands/up.ts';
+import { why } from './commands/why.ts';
 
 export const COMMANDS = {
   up: up,
@@ -23,6 +25,11 @@ export const COMMANDS = {
   worker: worker,
   migrate: migrateCommand,
   'import contacts': importContacts,
+  enroll: enroll,
+  pause: pause,
+  resume: resume,
+  stop: stop,
+  why: why,
   doctor: doctor,
   'keys create': keysCreate,
   'keys list': keysList,

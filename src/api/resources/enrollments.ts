@@ -75,38 +75,42 @@ async function enroll(deps: ApiDeps, caller: Caller, body: NewEnrollment): Promi
   });
 }
 
+function enrollRoute(deps: ApiDeps): Route {
+  return route({
+    method: 'POST',
+    path,
+    tag,
+    summary: 'Enrol a contact, many contacts, or a tag',
+    about: `One contact: 201 with the enrollment, or why not. Up to ${MAX_INLINE} in \`contact_ids\`: 200 with a result for each. More, or a tag: 202 with a job, whose progress and results are at \`/api/outreach/enrollment-jobs/:id\`.`,
+    scope: 'outreach:write',
+    body: newEnrollment,
+    bodyLimit: BODY_BYTES,
+    answers: {
+      200: enrolledMany,
+      201: z.object({
+        result: z.literal('enrolled'),
+        reason: z.literal('restarted').nullable(),
+        contact_id: id,
+        enrollment_id: id,
+        enrollment,
+      }),
+      202: enrollmentJob,
+    },
+    problems: [
+      'not_found',
+      'already_enrolled',
+      'enrollment_refused',
+      'sequence_not_published',
+      'touch_in_flight',
+    ],
+    handle: (caller, { body }) => enroll(deps, caller, body),
+  });
+}
+
 export function enrollmentRoutes(deps: ApiDeps): Route[] {
   const { db, versions } = deps;
   return [
-    route({
-      method: 'POST',
-      path,
-      tag,
-      summary: 'Enrol a contact, many contacts, or a tag',
-      about: `One contact: 201 with the enrollment, or why not. Up to ${MAX_INLINE} in \`contact_ids\`: 200 with a result for each. More, or a tag: 202 with a job, whose progress and results are at \`/api/outreach/enrollment-jobs/:id\`.`,
-      scope: 'outreach:write',
-      body: newEnrollment,
-      bodyLimit: BODY_BYTES,
-      answers: {
-        200: enrolledMany,
-        201: z.object({
-          result: z.literal('enrolled'),
-          reason: z.literal('restarted').nullable(),
-          contact_id: id,
-          enrollment_id: id,
-          enrollment,
-        }),
-        202: enrollmentJob,
-      },
-      problems: [
-        'not_found',
-        'already_enrolled',
-        'enrollment_refused',
-        'sequence_not_published',
-        'touch_in_flight',
-      ],
-      handle: (caller, { body }) => enroll(deps, caller, body),
-    }),
+    enrollRoute(deps),
     route({
       method: 'GET',
       path,
