@@ -210,6 +210,37 @@ function settled(n: number, answer: Answer): Command {
   );
 }
 
+/** Several in a row on one enrollment: what single draws meet too rarely. */
+function inARow(name: string, n: number, parts: (last: (answer: Answer) => Command) => Command[]): Command {
+  return {
+    check: some,
+    async run(model, real) {
+      const last = (answer: Answer): Command => ({
+        check: () => true,
+        run: (now, there) =>
+          now.flights.length === 0
+            ? Promise.resolve()
+            : settled(now.flights.length - 1, answer).run(now, there),
+        toString: () => '',
+      });
+      for (const part of parts(last)) await part.run(model, real);
+    },
+    toString: () => `${name}(${n})`,
+  };
+}
+
+/** Paused while it is in flight, its outcome late, and resumed. */
+function detour(n: number, answer: Answer): Command {
+  return inARow(`detour ${answer}`, n, (last) => [go(n), ask('pause', n), last(answer), ask('resume', n)]);
+}
+
+/** Tried again and again. */
+function tries(n: number, answers: readonly Answer[]): Command {
+  return inARow(`tries ${answers.join(' ')}`, n, (last) =>
+    answers.flatMap((answer) => [go(n), last(answer)]),
+  );
+}
+
 function resolved(n: number, word: Resolution): Command {
   return command(`resolve(${n}, ${word})`, some, async (model) => {
     const one = pick(model, n);
@@ -273,6 +304,7 @@ async function invariants({ sequence, sender }: Real): Promise<void> {
 
 const contact = fc.nat({ max: CONTACTS - 1 });
 const which = fc.nat({ max: 20 });
+const answers = Object.keys(OUTCOMES) as Answer[];
 /** Mostly messages coming and going, so that the rest happens in the middle of them; a goodbye ends much, so it is rare. */
 const commands = fc.oneof(
   { weight: 24, arbitrary: which.map(go) },
@@ -300,6 +332,22 @@ const commands = fc.oneof(
   {
     weight: 12,
     arbitrary: fc.tuple(contact, fc.constantFrom(...ENROLL_POLICIES)).map((of) => enroll(...of)),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.tuple(which, fc.constantFrom(...answers)).map((of) => detour(...of)),
+  },
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(
+        which,
+        fc.array(fc.constantFrom<Answer>('later', 'later', 'not_started', 'accepted'), {
+          minLength: 2,
+          maxLength: 5,
+        }),
+      )
+      .map((of) => tries(...of)),
   },
   { weight: 1, arbitrary: contact.map(leave) },
 );
