@@ -1,0 +1,130 @@
+/** What an enrollment and its touches must do, in a hundred lines without a database: the model of lifecycle-model.test.ts. */
+import type { Uuid } from '../../src/kernel/ids.ts';
+import type { TouchState } from '../../src/ledger/states.ts';
+import {
+  type EnrollmentEvent,
+  type EnrollmentStatus,
+  isLive,
+  TRANSITIONS,
+} from '../../src/plan/sequences/lifecycle.ts';
+import type { Flight } from '../support/flight.ts';
+
+export const STEPS = 3;
+const TRIES = 3;
+
+export interface ModelTouch {
+  id: Uuid;
+  state: TouchState;
+  attempt: number;
+  /** Of the gate that let it go last. */
+  token: Uuid | null;
+}
+
+export interface ModelEnrollment {
+  id: Uuid;
+  contact: number;
+  status: EnrollmentStatus;
+  step: number;
+  live: ModelTouch;
+  touches: ModelTouch[];
+}
+
+export interface ModelContact {
+  id: Uuid;
+  reachable: boolean;
+}
+
+export interface Model {
+  contacts: ModelContact[];
+  enrollments: ModelEnrollment[];
+  flights: { flight: Flight; enrollment: ModelEnrollment; touch: ModelTouch }[];
+  /** Touches a provider said yes to, with how often. */
+  accepted: Map<Uuid, number>;
+}
+
+export type Answer = 'accepted' | 'refused' | 'bounce' | 'later' | 'ambiguous' | 'not_started';
+
+export const inFlight = (touch: ModelTouch) => touch.state === 'sending' || touch.state === 'unknown';
+
+export function liveOf(model: Model, contact: number): ModelEnrollment | undefined {
+  return model.enrollments.find((one) => one.contact === contact && isLive(one.status));
+}
+
+/** Null: it may go on; else the code of the refusal. */
+export function refusalOf(model: Model, one: ModelEnrollment, event: EnrollmentEvent): string | null {
+  if (TRANSITIONS[one.status][event] === null) return 'illegal_transition';
+  const other = liveOf(model, one.contact);
+  if (event === 'restart' && other !== undefined && other !== one) return 'already_enrolled';
+  if ((event === 'resume' || event === 'restart') && !model.contacts[one.contact]!.reachable)
+    return 'enrollment_refused';
+  if ((event === 'advance' || event === 'restart') && inFlight(one.live)) return 'touch_in_flight';
+  return null;
+}
+
+/** Whether a new touch is planned by it. */
+export function apply(one: ModelEnrollment, event: EnrollmentEvent): boolean {
+  if (one.live.state === 'planned') one.live.state = event === 'advance' ? 'skipped' : 'cancelled';
+  one.status = TRANSITIONS[one.status][event]!;
+  switch (event) {
+    case 'restart':
+      one.step = 0;
+      return true;
+    case 'advance':
+      return nextStep(one);
+    case 'resume':
+      if (inFlight(one.live)) return false;
+      return one.live.state === 'sent' ? nextStep(one) : true;
+    default:
+      return false;
+  }
+}
+
+function nextStep(one: ModelEnrollment): boolean {
+  if (one.step + 1 >= STEPS) {
+    one.status = 'completed';
+    return false;
+  }
+  one.step++;
+  return true;
+}
+
+export interface Settled {
+  result: 'settled' | 'late' | 'lost';
+  /** A next touch is planned. */
+  planned: boolean;
+}
+
+/** What an outcome does; `token` fences it. */
+export function settle(
+  model: Model,
+  one: ModelEnrollment,
+  touch: ModelTouch,
+  token: Uuid | null,
+  answer: Answer,
+): Settled {
+  if (!inFlight(touch) || touch.token !== token) return { result: 'lost', planned: false };
+  const moves = one.status === 'active' && one.live === touch;
+  const result = moves ? 'settled' : 'late';
+  if (answer === 'ambiguous') touch.state = 'unknown';
+  if (answer === 'not_started') touch.attempt--;
+  const givenUp = answer === 'later' && touch.attempt >= TRIES;
+  if (answer === 'not_started' || (answer === 'later' && !givenUp))
+    touch.state = moves ? 'planned' : 'cancelled';
+  if (answer === 'bounce') model.contacts[one.contact]!.reachable = false;
+  if (answer === 'accepted') {
+    touch.state = 'sent';
+    return { result, planned: moves && nextStep(one) };
+  }
+  if (answer === 'refused' || answer === 'bounce' || givenUp) {
+    touch.state = 'failed';
+    if (moves) one.status = answer === 'bounce' ? 'bounced' : 'failed';
+  }
+  return { result, planned: false };
+}
+
+/** An opt-out of the contact: every live enrollment ends, what is planned is cancelled. */
+export function optOut(model: Model, contact: number): void {
+  model.contacts[contact]!.reachable = false;
+  for (const one of model.enrollments)
+    if (one.contact === contact && isLive(one.status)) apply(one, 'unsubscribe');
+}
