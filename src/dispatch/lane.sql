@@ -112,5 +112,7 @@ BEGIN
          c.version, c.first_name, c.last_name, c.email, c.company, c.title, CASE WHEN c.attributes <> '{}' THEN c.attributes::text END
     FROM chosen d
     JOIN enrollments e ON e.org_id = p_org AND e.id = d.source_id
-    JOIN contacts c ON c.org_id = p_org AND c.id = d.contact_id;
+    JOIN contacts c ON c.org_id = p_org AND c.id = d.contact_id
+   -- A join may come back in any order, and the gate gives the last places of a day to those that come first.
+   ORDER BY d.priority, d.wake_at, d.id;
 END $$;
