@@ -96,6 +96,7 @@ export class Client {
       target: wanted.target ?? null,
       began: String(began),
       ended: String(hrtime.bigint()),
+      ended_at: Date.now(),
       tries,
       status: answer.status,
       receipt,

@@ -22,6 +22,6 @@ export const SHORT_KEY_LIFE_MS = 5_000;
 export const TOLD_KEY_LIFE_MS = 4_500;
 
 /** A client gives a request up after this. */
-export const CLIENT_TIMEOUT_MS = 15_000;
+export const CLIENT_TIMEOUT_MS = 6_000;
 /** Until everything has settled after the last fault. */
 export const DRAIN_MS = 90_000;

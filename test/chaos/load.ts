@@ -246,11 +246,11 @@ async function resolve({ client, book, draw }: Turn): Promise<void> {
   await client.act({
     org,
     act: 'resolve',
-    target: { class: 'enrollment', id: touch.id },
+    target: { class: 'touch', id: touch.id },
     decision,
     method: 'POST',
     path: routes.resolve(touch.id),
-    body: { decision },
+    body: { outcome: decision, note: 'chaos' },
   });
 }
 

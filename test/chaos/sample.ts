@@ -14,6 +14,7 @@ export interface Samples {
 }
 
 export async function sample(cluster: Cluster, samples: Samples, stop: AbortSignal): Promise<void> {
+  const seen = new Set<string>();
   while (!stop.aborted) {
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     if (samples.violations.length >= KEPT) return;
@@ -21,7 +22,13 @@ export async function sample(cluster: Cluster, samples: Samples, stop: AbortSign
       const found = await asOwner(cluster.url(), (client) => checkDatabase(client));
       samples.taken++;
       const sampled_at = new Date().toISOString();
-      samples.violations.push(...found.map((violation) => ({ ...violation, sampled_at })));
+      for (const violation of found) {
+        const { rows: _, ...facts } = violation;
+        const key = JSON.stringify(facts);
+        if (seen.has(key)) continue;
+        seen.add(key);
+        samples.violations.push({ ...violation, sampled_at });
+      }
     } catch {
       // The database is down, as it should be now and then.
     }

@@ -47,9 +47,14 @@ function touchOf(org: string, item: Item): Touch {
     generation: item.generation,
     needs_review: item.needs_review,
     held_by: item.held_by,
-    due_at: item.due_at === null ? null : Date.parse(item.due_at),
+    due_at: timeOf(item.due_at),
+    gated_at: timeOf(item.gated_at),
     created_at: Date.parse(item.created_at),
   };
+}
+
+function timeOf(text: string | null): number | null {
+  return text === null ? null : Date.parse(text);
 }
 
 function enrollmentOf(org: string, item: Item): Enrollment {

@@ -74,8 +74,7 @@ export const RULES: readonly Rule[] = [
     what: 'an end that no event tells of, or told twice',
     sql: `
       SELECT t.id AS touch, t.state, count(v.type)::int AS told FROM touches t
-        LEFT JOIN events v ON v.org_id = t.org_id AND v.source_id = t.source_id AND v.touch_id = t.id
-         AND (v.type = t.state OR (v.type = 'resolved' AND t.state IN ('sent', 'failed')))
+        LEFT JOIN events v ON v.org_id = t.org_id AND v.source_id = t.source_id AND v.touch_id = t.id AND v.type = t.state
        WHERE NOT t.live
        GROUP BY t.org_id, t.id, t.state
       HAVING count(v.type) <> 1`,

@@ -22,15 +22,14 @@ export interface JournalLine {
   answer?: number | string;
 }
 
-export const TARGET_CLASSES = [
-  'enrollment',
-  'contact',
-  'sequence',
-  'sender',
-  'channel',
-  'organization',
-] as const;
-export type TargetClass = (typeof TARGET_CLASSES)[number];
+export type TargetClass =
+  | 'touch'
+  | 'enrollment'
+  | 'contact'
+  | 'sequence'
+  | 'sender'
+  | 'channel'
+  | 'organization';
 
 /** Acts after which nothing may begin that the receipt does not list. */
 export const STOPS = ['pause', 'unenroll', 'unsubscribe', 'hold'] as const;
@@ -57,6 +56,8 @@ export interface Ack {
   /** When the first try began and the last ended, nanoseconds. */
   began: string;
   ended: string;
+  /** The end on the clock that the database uses too, milliseconds. */
+  ended_at: number;
   tries: number;
   /** Null: no answer came. */
   status: number | null;
@@ -99,6 +100,8 @@ export interface Touch {
   held_by: string | null;
   /** When it is due, milliseconds; null: not by itself. */
   due_at: number | null;
+  /** When the gate last let it go. */
+  gated_at: number | null;
   created_at: number;
 }
 

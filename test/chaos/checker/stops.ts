@@ -57,7 +57,27 @@ export function checkStops(evidence: Evidence): StopsResult {
     const touch = line.event === 'begun' && line.touch_id ? touches.get(line.touch_id) : undefined;
     if (touch) checkCall(line, touch, targets, result);
   }
+  result.violations.push(...gatedAfterOptOut(evidence));
   return result;
+}
+
+/** Two clocks of one machine, read by two processes. */
+const CLOCK_MS = 5;
+
+/** The link in a message answers a page, not a receipt: but nothing of the contact may pass the gate any more. */
+function gatedAfterOptOut(evidence: Evidence): Violation[] {
+  const out = new Map<string, Ack>();
+  for (const ack of evidence.acks) {
+    if (ack.act !== 'unsubscribe' || !ack.target || !succeeded(ack)) continue;
+    const known = out.get(ack.target.id);
+    if (!known || ack.ended_at < known.ended_at) out.set(ack.target.id, ack);
+  }
+  return evidence.touches.flatMap(({ id, contact, gated_at, org }) => {
+    const ack = out.get(contact);
+    if (!ack || gated_at === null || gated_at <= ack.ended_at + CLOCK_MS) return [];
+    const what = `let go ${gated_at - ack.ended_at} ms after its contact had opted out`;
+    return [{ invariant: 'I1' as const, what, touch: id, contact, org, ack: ack.n }];
+  });
 }
 
 function checkCall(line: JournalLine, touch: Touch, targets: Map<string, Target>, result: StopsResult): void {

@@ -1,0 +1,372 @@
+/** The checker judged: on evidence without a fault it is silent, and each planted fault is found, and named. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { checkEvidence } from './checker/check.ts';
+import type { Ack, Evidence, JournalLine, Touch } from './checker/evidence.ts';
+import type { Violation } from './checker/violation.ts';
+
+const SECOND = 1_000_000_000n;
+const START = 1_000n * SECOND;
+const START_MS = Date.parse('2026-11-22T10:00:00Z');
+const at = (seconds: number) => String(START + BigInt(Math.round(seconds * 1e9)));
+const atMs = (seconds: number) => START_MS + seconds * 1_000;
+
+function touch(id: string, more: Partial<Touch> = {}): Touch {
+  return {
+    id,
+    org: 'alder',
+    enrollment: 'e1',
+    sequence: 'q1',
+    sender: 'sK',
+    contact: 'c1',
+    channel: 'email',
+    state: 'sent',
+    step_id: id,
+    generation: 1,
+    needs_review: false,
+    held_by: null,
+    due_at: null,
+    gated_at: atMs(1),
+    created_at: atMs(0),
+    ...more,
+  };
+}
+
+let calls = 0;
+
+/** A call that began at a time, and whether it was accepted. */
+function call(of: Touch, seconds: number, accepted = true, key = `${of.id}.1`): JournalLine[] {
+  const kind = of.sender.at(1) as 'K' | 'L' | 'N';
+  const line = {
+    call: ++calls,
+    wall: new Date(atMs(seconds)).toISOString(),
+    class: kind,
+    account: `alder-${kind}`,
+    touch_id: of.id,
+    key,
+    recipient: 'p1@alder.example.org',
+    body_hash: `body of ${of.id}`,
+  };
+  const begun: JournalLine = { ...line, event: 'begun', mono: at(seconds) };
+  return accepted ? [begun, { ...line, event: 'accepted', mono: at(seconds + 0.01) }] : [begun];
+}
+
+let acks = 0;
+
+function ack(act: string, target: Ack['target'], seconds: number, more: Partial<Ack> = {}): Ack {
+  return {
+    n: ++acks,
+    org: 'alder',
+    act,
+    target,
+    began: at(seconds - 0.1),
+    ended: at(seconds),
+    ended_at: atMs(seconds),
+    tries: 1,
+    status: 200,
+    receipt: {
+      id: `r${acks}`,
+      epoch: acks,
+      effective_at: atMs(seconds - 0.05),
+      in_flight: [],
+      drained: true,
+    },
+    ...more,
+  };
+}
+
+/** Two touches sent, one waiting for tomorrow, and an unenroll that came after the calls. */
+function sound(): Evidence {
+  const t1 = touch('t1');
+  const t2 = touch('t2', { sender: 'sL', enrollment: 'e2' });
+  const t3 = touch('t3', { state: 'planned', due_at: atMs(86_400), gated_at: null, enrollment: 'e3' });
+  return {
+    read_at: atMs(60),
+    from: atMs(0),
+    until: atMs(60),
+    organizations: [
+      {
+        label: 'alder',
+        id: 'o1',
+        daily_cap: 3,
+        senders: (['K', 'L', 'N'] as const).map((kind) => ({
+          id: `s${kind}`,
+          account: `alder-${kind}`,
+          class: kind,
+          forgets: false,
+          daily_limit: 3,
+          hourly_limit: null,
+        })),
+        contacts: { c1: 'p1@alder.example.org' },
+      },
+      {
+        label: 'birch',
+        id: 'o2',
+        daily_cap: null,
+        senders: [
+          {
+            id: 'b1',
+            account: 'birch-K',
+            class: 'K',
+            forgets: false,
+            daily_limit: null,
+            hourly_limit: null,
+          },
+        ],
+        contacts: { c2: 'p2@birch.example.org' },
+      },
+    ],
+    touches: [t1, t2, t3],
+    enrollments: ['e1', 'e2', 'e3'].map((id) => ({
+      id,
+      org: 'alder',
+      contact: 'c1',
+      sequence: 'q1',
+      status: 'active',
+    })),
+    journal: [...call(t1, 1), ...call(t2, 2)],
+    acks: [
+      ack('enroll', { class: 'sequence', id: 'q1' }, 0.5, { receipt: null, enrolled: ['e1', 'e2', 'e3'] }),
+      ack('unenroll', { class: 'enrollment', id: 'e1' }, 3),
+    ],
+  };
+}
+
+type Plant = (evidence: Evidence) => void;
+const first = (evidence: Evidence) => evidence.touches[0]!;
+
+const set =
+  (part: (evidence: Evidence) => object, facts: object): Plant =>
+  (evidence) => {
+    Object.assign(part(evidence), facts);
+  };
+
+const STOPPED: [string, NonNullable<Ack['target']>][] = [
+  ['pause', { class: 'enrollment', id: 'e1' }],
+  ['unenroll', { class: 'enrollment', id: 'e1' }],
+  ['unsubscribe', { class: 'contact', id: 'c1' }],
+  ['hold', { class: 'sequence', id: 'q1' }],
+  ['hold', { class: 'sender', id: 'sK' }],
+  ['hold', { class: 'channel', id: 'email' }],
+  ['hold', { class: 'organization', id: 'alder' }],
+];
+
+/** A call half a second after the stop was acknowledged. */
+const stoppedBefore =
+  (act: string, target: NonNullable<Ack['target']>, more: Partial<Ack> = {}): Plant =>
+  (evidence) => {
+    evidence.acks.push(ack(act, target, 0.5, more));
+  };
+
+const FAULTS: [string, Violation['invariant'], Plant][] = [
+  ...STOPPED.map(([act, target]): [string, Violation['invariant'], Plant] => [
+    `a call after the acknowledged ${act} of its ${target.class}`,
+    'I1',
+    stoppedBefore(act, target),
+  ]),
+  [
+    'a call after a stop whose resume came first, by their epochs',
+    'I1',
+    (evidence) => {
+      const target = { class: 'sender', id: 'sK' } as const;
+      const resumed = ack('release', target, 0.4);
+      evidence.acks.push(resumed, ack('hold', target, 0.5));
+    },
+  ],
+  [
+    'a call for a touch older than the pause, though resumed since: a resume makes another',
+    'I1',
+    (evidence) => {
+      const target = { class: 'enrollment', id: 'e1' } as const;
+      evidence.acks.push(ack('pause', target, 0.5), ack('resume', target, 0.8));
+    },
+  ],
+  [
+    'a call after a stop that lists another touch',
+    'I1',
+    stoppedBefore(
+      'pause',
+      { class: 'enrollment', id: 'e1' },
+      { receipt: { id: 'r', epoch: 1, effective_at: atMs(0.4), in_flight: ['t2'], drained: false } },
+    ),
+  ],
+  [
+    'the gate passed after the link to opt out was answered',
+    'I1',
+    stoppedBefore('unsubscribe', { class: 'contact', id: 'c1' }, { receipt: null }),
+  ],
+  ['a touch accepted twice', 'I2', (evidence) => evidence.journal.push(...call(first(evidence), 1.5))],
+  [
+    'a touch of class N accepted twice without a resend',
+    'I2',
+    (evidence) => {
+      first(evidence).sender = 'sN';
+      evidence.journal = [...call(first(evidence), 1), ...call(first(evidence), 1.5)];
+      evidence.touches[1]!.state = 'failed';
+    },
+  ],
+  [
+    'a step accepted as two touches',
+    'I2',
+    (evidence) => {
+      const again = touch('t4', { step_id: 't1' });
+      evidence.touches.push(again);
+      evidence.journal.push(...call(again, 2));
+    },
+  ],
+  [
+    'one key with two bodies',
+    'I2',
+    (evidence) => evidence.journal.push({ ...call(first(evidence), 1.5, false)[0]!, body_hash: 'another' }),
+  ],
+  ['a call for an unknown touch', 'I3', (evidence) => evidence.journal.push(...call(touch('t9'), 1))],
+  [
+    'accepted, but counted as failed',
+    'I3',
+    (evidence) => {
+      first(evidence).state = 'failed';
+    },
+  ],
+  [
+    'counted as sent, but never accepted',
+    'I3',
+    (evidence) => {
+      evidence.journal = evidence.journal.filter((line) => line.touch_id !== 't1');
+    },
+  ],
+  [
+    'an acknowledged enrollment that is gone',
+    'I3',
+    (evidence) => {
+      evidence.acks[0]!.enrolled!.push('e9');
+    },
+  ],
+  ['still sending', 'I3', set((evidence) => evidence.touches[2]!, { state: 'sending' })],
+  ['due and not taken up', 'I3', set((evidence) => evidence.touches[2]!, { due_at: atMs(10) })],
+  ['never due', 'I3', set((evidence) => evidence.touches[2]!, { due_at: null })],
+  ['still held', 'I3', set((evidence) => evidence.touches[2]!, { held_by: 'sequence' })],
+  [
+    'unknown where the provider can be asked',
+    'I3',
+    set((evidence) => evidence.touches[2]!, { state: 'unknown', sender: 'sL', needs_review: true }),
+  ],
+  [
+    'unknown where the key could be used again',
+    'I3',
+    set((evidence) => evidence.touches[2]!, { state: 'unknown', needs_review: true }),
+  ],
+  [
+    'unknown, and nobody is asked',
+    'I3',
+    set((evidence) => evidence.touches[2]!, { state: 'unknown', sender: 'sN' }),
+  ],
+  [
+    'a touch without its enrollment',
+    'I3',
+    (evidence) => {
+      evidence.enrollments.pop();
+      evidence.acks[0]!.enrolled!.pop();
+    },
+  ],
+  [
+    "another organization's account used for a recipient",
+    'I7',
+    set((evidence) => evidence.journal[0]!, { account: 'birch-K' }),
+  ],
+  ['a recipient of nobody', 'I7', set((evidence) => evidence.journal[0]!, { recipient: 'x@y.example' })],
+  ["another organization's contact shown", 'I7', set((evidence) => evidence.touches[2]!, { contact: 'c2' })],
+  ["another organization's sender shown", 'I7', set((evidence) => evidence.touches[2]!, { sender: 'b1' })],
+  [
+    'one touch shown to two organizations',
+    'I7',
+    (evidence) =>
+      evidence.touches.push(
+        touch('t3', { org: 'birch', contact: 'c2', sender: 'b1', enrollment: 'e3', state: 'cancelled' }),
+      ),
+  ],
+  [
+    "a probe of another organization's id that was answered",
+    'I7',
+    (evidence) => evidence.acks.push(ack('probe', null, 1, { receipt: null, status: 200 })),
+  ],
+  [
+    'more accepted from an account than its day allows',
+    'I8',
+    set((evidence) => evidence.organizations[0]!.senders[0]!, { daily_limit: 0 }),
+  ],
+  [
+    'more accepted from an account than its hour allows',
+    'I8',
+    set((evidence) => evidence.organizations[0]!.senders[0]!, { hourly_limit: 0 }),
+  ],
+  ['a contact over its cap', 'I13', set((evidence) => evidence.organizations[0]!, { daily_cap: 1 })],
+];
+
+describe('the chaos checker', () => {
+  it('finds nothing where nothing is wrong', () => {
+    const { violations, counts } = checkEvidence(sound());
+    expect(violations).toEqual([]);
+    expect(counts).toMatchObject({ calls: 2, sends: 2, stops: 1, late_listed: 0 });
+  });
+
+  for (const [name, invariant, plant] of FAULTS) {
+    it(`[${invariant}] finds ${name}`, () => {
+      const evidence = sound();
+      plant(evidence);
+      const { violations } = checkEvidence(evidence);
+      expect(violations.map((violation) => violation.invariant)).toContain(invariant);
+    });
+  }
+
+  it('lets a call be that the receipt lists, and counts it', () => {
+    const evidence = sound();
+    const listed = { id: 'r', epoch: 1, effective_at: atMs(0.4), in_flight: ['t1'], drained: false };
+    for (const [act, target] of STOPPED) evidence.acks.push(ack(act, target, 0.5, { receipt: listed }));
+    // The contact, the channel and the organization cover the other touch as well.
+    evidence.touches[1]!.state = 'failed';
+    evidence.journal = evidence.journal.filter((line) => line.touch_id === 't1');
+    for (const each of evidence.touches) each.gated_at = atMs(0.3);
+    const { violations, counts } = checkEvidence(evidence);
+    expect(violations).toEqual([]);
+    expect(counts.late_listed).toBe(1);
+  });
+
+  for (const [how, more] of [
+    ['was answered', {}],
+    ['was never answered', { status: null, receipt: null }],
+    ['was refused on a repetition', { status: 409, receipt: null, tries: 2 }],
+  ] as const) {
+    it(`excuses a call when a resume that ${how} came between`, () => {
+      const evidence = sound();
+      const target = { class: 'sender', id: 'sK' } as const;
+      evidence.acks.push(ack('hold', target, 0.5), ack('release', target, 0.8, more));
+      expect(checkEvidence(evidence).violations).toEqual([]);
+    });
+  }
+
+  it('does not excuse it when the resume was refused outright', () => {
+    const evidence = sound();
+    const target = { class: 'sender', id: 'sK' } as const;
+    evidence.acks.push(ack('hold', target, 0.5), ack('release', target, 0.8, { status: 409, receipt: null }));
+    expect(checkEvidence(evidence).violations).toHaveLength(1);
+  });
+
+  it('accepts a second sending that a person asked for', () => {
+    const evidence = sound();
+    evidence.journal.push(...call(first(evidence), 1.5, true, 't1.2'));
+    const resend = { receipt: null, decision: 'resend' };
+    evidence.acks.push(ack('resolve', { class: 'touch', id: 't1' }, 1.4, resend));
+    expect(checkEvidence(evidence).violations).toEqual([]);
+  });
+
+  it('imports nothing of the product', () => {
+    const folder = new URL('./checker/', import.meta.url);
+    const imports = readdirSync(folder).flatMap((file) =>
+      [...readFileSync(new URL(file, folder), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+        (match) => match[1]!,
+      ),
+    );
+    expect(imports.length).toBeGreaterThan(10);
+    expect(imports.filter((name) => !/^(node:|\.\/[a-z-]+\.ts$)/.test(name))).toEqual([]);
+  });
+});
