@@ -409,7 +409,8 @@ CREATE TABLE job_workers (
   heartbeat_at timestamp with time zone NOT NULL,
   CONSTRAINT job_workers_pkey PRIMARY KEY (id)
 );
--- row-level security: DISABLE, NO FORCE
+-- row-level security: ENABLE, FORCE
+CREATE POLICY processes ON job_workers FOR ALL TO cadenza_app USING true WITH CHECK true;
 GRANT DELETE, INSERT, SELECT, UPDATE ON job_workers TO cadenza_app;
 
 CREATE TABLE lanes (

@@ -31,7 +31,7 @@ const KEEP_ALIVE_MS = 72_000;
 /** Longer than any token: what is cut off or added to by a mail program still gets its polite page. */
 const PATH_PARAM_LIMIT = 8_000;
 /** Behind this much delay of the event loop a request would wait longer than its client. */
-const EVENT_LOOP_LIMIT_MS = 2_000;
+const EVENT_LOOP_LIMIT_MS = 5_000;
 const FLUSH_MS = 15_000;
 
 const UPLOAD_LIMITS = { files: 1, fields: 20, parts: 21, fieldSize: 64 * 1024, headerPairs: 50 };

@@ -9,6 +9,7 @@ export const EXEMPT: Record<string, string> = {
   // [I7] The credential's hash is all that is known when it is read; it is written inside its organization only.
   directory: 'read by hash before the organization is known',
   schema_migrations: 'names of migrations; no tenant data',
+  job_workers: 'names of processes that work the job queue; no tenant data',
 };
 
 /** Functions that run as somebody else, counted. */

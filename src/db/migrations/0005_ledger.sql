@@ -172,4 +172,10 @@ CREATE TABLE job_workers (
   heartbeat_at timestamptz NOT NULL
 );
 
+ALTER TABLE job_workers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE job_workers FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY processes ON job_workers TO cadenza_app USING (true) WITH CHECK (true);
+
 GRANT SELECT, INSERT, UPDATE, DELETE ON job_workers TO cadenza_app;
