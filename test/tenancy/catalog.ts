@@ -70,7 +70,7 @@ async function widePolicies(client: pg.Client): Promise<string[]> {
     client,
     `SELECT tablename || '.' || policyname AS name FROM pg_policies
      WHERE schemaname = 'public' AND roles <> ARRAY['cadenza_picker']::name[]
-       AND NOT (tablename = 'directory' AND cmd = 'SELECT')
+       AND NOT (tablename = 'directory' AND cmd = 'SELECT') AND tablename <> 'job_workers'
        AND (permissive <> 'PERMISSIVE'
          OR coalesce(qual, with_check) NOT LIKE '(org_id = (NULLIF(current_setting(''app.org''::text, true), ''''::text))::uuid)'
          OR coalesce(with_check, qual) NOT LIKE '(org_id = (NULLIF(current_setting(''app.org''::text, true), ''''::text))::uuid)')`,
