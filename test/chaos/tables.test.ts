@@ -10,7 +10,9 @@ import { Worker } from '../../src/worker/worker.ts';
 import { type EngineWorld, engineWorld, until } from '../support/engine.ts';
 import { checkDatabase, RULES } from './checker/database.ts';
 
-const ONE_SENT = `SELECT t.id FROM touches t WHERE t.state = 'sent' ORDER BY t.id LIMIT 1`;
+const ONE_SENT = `
+  SELECT t.id FROM touches t JOIN enrollments e ON e.id = t.source_id
+   WHERE t.state = 'sent' AND e.status = 'active' ORDER BY t.id LIMIT 1`;
 const ONE_WAITING = `SELECT t.id FROM touches t WHERE t.state = 'planned' ORDER BY t.id LIMIT 1`;
 
 /** By the text of the rule that must find it. */
