@@ -1,11 +1,12 @@
 /** Every command, by its words, in the order of the help. */
 import type { Command } from './command.ts';
 import { doctor } from './commands/doctor.ts';
-import { enroll, pause, resume, stop } from './commands/enrollments.ts';
+import { enroll } from './commands/enroll.ts';
 import { importContacts } from './commands/import-contacts.ts';
 import { keysCreate, keysList, keysRevoke } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { orgsCreate, orgsList } from './commands/orgs.ts';
+import { reconcile } from './commands/reconcile.ts';
 import { secretsRewrap } from './commands/secrets.ts';
 import { sendersCreate, sendersList, sendersVerify } from './commands/senders.ts';
 import {
@@ -16,6 +17,7 @@ import {
   sequencesResume,
 } from './commands/sequences.ts';
 import { serve, worker } from './commands/serve.ts';
+import { pause, resume, stop } from './commands/switch.ts';
 import { up } from './commands/up.ts';
 import { why } from './commands/why.ts';
 
@@ -30,6 +32,7 @@ export const COMMANDS = {
   resume: resume,
   stop: stop,
   why: why,
+  reconcile: reconcile,
   doctor: doctor,
   'keys create': keysCreate,
   'keys list': keysList,

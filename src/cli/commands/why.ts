@@ -1,36 +1,66 @@
-/** `why TOUCH`: what was decided about a message, when, by which rule, and what is next (EXE-14). */
-
-import { isUuid } from '../../kernel/ids.ts';
-import { explainTouch } from '../../ledger/explain.ts';
-import { type Command, UsageError } from '../command.ts';
+/** `why TOUCH`: a touch explains itself, for people. */
+import { type Explanation, explainTouch } from '../../ledger/explain.ts';
+import type { Command } from '../command.ts';
+import { idArgument } from '../input.ts';
 import { chooseOrganization, ORG_OPTION, withInstallation } from '../installation.ts';
 
+const when = (at: Date | null) => (at === null ? '' : at.toISOString());
+
+function plannedLines({ touch, planned }: Explanation): string[] {
+  const { step, sequence } = planned;
+  const delay = step.delay ? `, ${step.delay.amount} ${step.delay.unit} after the one before` : '';
+  const until = planned.not_after === null ? '' : ` until ${when(planned.not_after)}`;
+  return [
+    `Touch ${touch.id}: ${touch.state}`,
+    '',
+    `Planned    ${when(planned.at)} by ${planned.by}`,
+    `For        step ${step.no + 1}${step.name ? ` (${step.name})` : ''} of ${sequence.name}, version ${sequence.version}: ${step.channel}${delay}`,
+    `Enrollment ${planned.enrollment_id}`,
+    `Window     from ${when(planned.not_before)}${until}`,
+  ];
+}
+
+function decisionLines({ decisions }: Explanation): string[] {
+  return decisions.flatMap((one, i) => {
+    const rules = Object.entries(one.rules)
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ');
+    const outcome = one.outcome === null ? 'no outcome yet' : `${one.outcome} ${when(one.outcome_at)}`;
+    const why = one.reason === null ? '' : ` (${one.reason})`;
+    return [
+      `Gate ${String(i + 1).padEnd(6)}${when(one.at)} let it go, for ${one.worker}: ${rules}`,
+      `           ${outcome}${why}`,
+    ];
+  });
+}
+
+function eventLines({ events }: Explanation): string[] {
+  return events.map((one) => {
+    const why = one.reason === null ? '' : `: ${one.says ?? one.reason}`;
+    return `  ${when(one.at)}  ${one.type.padEnd(12)} ${one.actor ?? ''}${why}`;
+  });
+}
+
+function text(told: Explanation): string {
+  const { provider, next } = told;
+  const said = provider.said === null ? [] : [`Provider   ${provider.name} said: ${provider.said}`];
+  const at = next.at === null ? '' : ` ${when(next.at)}`;
+  const lines = [...plannedLines(told), ...decisionLines(told), ...said, 'Events', ...eventLines(told)];
+  return [...lines, '', `Next       ${next.kind}${at}. ${next.says}`].join('\n');
+}
+
 export const why: Command = {
-  summary: 'Explain a touch: planned when and by what, each decision, each event, what is next',
+  summary: 'Let a touch explain itself',
   takes: ['TOUCH'],
   options: { ...ORG_OPTION },
+  about: 'When and by whom it was planned, each decision and its rules, each attempt, and what is next.',
   async run(call) {
-    const id = call.args[0]!.toLowerCase();
-    if (!isUuid(id)) throw new UsageError('TOUCH is the id of a touch, as GET /api/touches shows it.');
-    await withInstallation(call.config, async (installation) => {
-      const caller = await chooseOrganization(call, installation);
-      const told = await explainTouch(installation.db, caller.org, id);
-      const lines = [
-        `Touch ${id} is ${told.touch.state}${told.touch.reason === null ? '' : ` (${told.touch.reason})`}.`,
-        `planned   ${told.planned.at.toISOString()} by ${told.planned.by}, ${told.planned.sequence.name} version ${told.planned.sequence.version}, step ${told.planned.step?.no ?? '?'}`,
-        `due       ${told.planned.not_before.toISOString()}`,
-        ...told.decisions.map(
-          (gate) =>
-            `gate      ${gate.at.toISOString()} let it go to ${gate.worker}, attempt ${gate.attempt ?? '?'}: ${gate.outcome ?? 'no outcome yet'}`,
-        ),
-        ...told.events.map(
-          (event) =>
-            `event     ${event.at.toISOString()} ${event.type}${event.reason === null ? '' : ` (${event.reason})`}`,
-        ),
-        `next      ${JSON.stringify(told.next)}`,
-      ];
-      call.result(told, lines.join('\n'));
-    });
+    const id = idArgument(call, 'reconcile');
+    const told = await withInstallation(call.config, async (installation) =>
+      explainTouch(installation.db, (await chooseOrganization(call, installation)).org, id),
+    );
+    call.result(told, text(told));
     return undefined;
   },
 };

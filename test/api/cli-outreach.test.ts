@@ -1,0 +1,191 @@
+/** `enroll`, `pause`, `resume`, `stop`, `why`, `reconcile`: words in, exit code and text out. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { main } from '../../src/cli/main.ts';
+import { sql } from '../../src/db/sql.ts';
+import type { Uuid } from '../../src/kernel/ids.ts';
+import { AMBIGUOUS, answered, letGo } from '../support/flight.ts';
+import { makeContacts, makeSender, makeSequence } from '../support/outreach.ts';
+import { setup, type World } from './world.ts';
+
+let world: World;
+let sender: Uuid;
+let dir: string;
+
+beforeAll(async () => {
+  world = await setup();
+  sender = await makeSender(world.db, world.org.id);
+  dir = mkdtempSync(join(tmpdir(), 'cadenza-cli-'));
+});
+afterAll(async () => {
+  await world?.close();
+  rmSync(dir, { recursive: true });
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: tests read whatever JSON they expect
+async function cadenza(...words: string[]): Promise<{ code: number; out: string; err: string; json: any }> {
+  const out: string[] = [];
+  const err: string[] = [];
+  // The application's own login: no command here needs the owner.
+  const env = { APP_DATABASE_URL: world.db.url, CADENZA_DATA: dir };
+  const code = await main([...words, '--org', world.org.id], env, {
+    out: (text) => out.push(text),
+    err: (text) => err.push(text),
+  });
+  const text = out.join('\n');
+  return { code, out: text, err: err.join('\n'), json: words.includes('--json') ? JSON.parse(text) : null };
+}
+
+const sequence = () => makeSequence(world.db, world.org.id, sender);
+const contacts = (count: number, given = {}) => makeContacts(world.db, world.org.id, count, given);
+
+async function enrolled(): Promise<{ enrollment: Uuid; touch: Uuid }> {
+  const [contact_id] = await contacts(1);
+  const { body } = await world.call('POST', '/api/outreach/enrollments', {
+    body: { sequence_id: await sequence(), contact_id },
+  });
+  return { enrollment: body.enrollment_id, touch: body.enrollment.live_touch };
+}
+
+describe('enroll', () => {
+  test('[SEQ-10] by id and address, from a file, and by tag; says who was not and why', async () => {
+    const id = await sequence();
+    const people = await contacts(5);
+    const [noAddress] = await contacts(1, { email: null });
+    const { email } = await world.db.inOrg(world.org.id, (tx) =>
+      tx.one(sql`SELECT email FROM contacts WHERE org_id = ${world.org.id} AND id = ${people[0]}`),
+    );
+    const first = await cadenza(
+      'enroll',
+      id,
+      '--contacts',
+      `${email.toUpperCase()},${people[1]},${noAddress}`,
+      '--json',
+    );
+    expect(first).toMatchObject({
+      code: 0,
+      json: {
+        enrolled: 2,
+        refused: 1,
+        results: [{}, {}, { contact_id: noAddress, reason: 'no_address' }],
+      },
+    });
+    const file = join(dir, 'people.txt');
+    writeFileSync(file, `${people.slice(0, 3).join('\n')}\n`);
+    const second = await cadenza('enroll', id, '--file', file);
+    expect(second.out).toContain('1 enrolled, 2 skipped, 0 refused');
+    expect(second.out).toContain('already_enrolled');
+    await contacts(4, { tag: 'fair' });
+    expect((await cadenza('enroll', id, '--tag', 'fair', '--json')).json).toMatchObject({
+      status: 'completed',
+      enrolled: 4,
+    });
+    const again = await cadenza('enroll', id, '--tag', 'fair', '--policy', 'restart', '--json');
+    expect(again.json).toMatchObject({ enrolled: 4, skipped: 0 });
+    const rows = await world.db.inOrg(world.org.id, (tx) =>
+      tx.rows(
+        sql`SELECT enrolled_by FROM enrollments WHERE org_id = ${world.org.id} AND sequence_id = ${id}`,
+      ),
+    );
+    expect(rows).toHaveLength(7);
+    for (const row of rows) expect(row.enrolled_by).toMatch(/^system:cli:/);
+  });
+
+  test('exit codes mean something', async () => {
+    const id = await sequence();
+    expect((await cadenza('enroll', id)).code).toBe(2);
+    expect((await cadenza('enroll', id, '--tag', 'x', '--policy', 'always')).code).toBe(2);
+    expect((await cadenza('enroll', 'no-id', '--tag', 'x')).code).toBe(2);
+    expect((await cadenza('enroll', sender, '--tag', 'x')).code).toBe(3);
+    expect((await cadenza('enroll', id, '--contacts', 'nobody@example.com')).code).toBe(3);
+  });
+});
+
+describe('pause, resume, stop', () => {
+  test('[SEQ-6] [SEQ-7] [EXE-1] of an enrollment, with its receipt', async () => {
+    const { enrollment } = await enrolled();
+    const paused = await cadenza('pause', 'enrollment', enrollment, '--reason', 'by hand', '--json');
+    expect(paused.json).toMatchObject({
+      enrollment: { status: 'paused', status_reason: 'by hand' },
+      receipt: { not_started: 1, in_flight: [], drained: true },
+    });
+    expect((await cadenza('resume', enrollment)).out).toContain('goes on');
+    const stopped = await cadenza('stop', 'enrollment', enrollment);
+    expect(stopped.out).toContain('1 planned, now cancelled. Nothing was in flight.');
+    const twice = await cadenza('stop', 'enrollment', enrollment);
+    expect(twice).toMatchObject({ code: 3, err: expect.stringContaining('unenrolled') });
+  });
+
+  test.each(['sequence', 'sender', 'channel', 'organization'])('[EXE-15] of a %s, and back', async (what) => {
+    const { touch } = await enrolled();
+    const { body } = await world.call('GET', `/api/touches/${touch}`);
+    const ids: Record<string, string[]> = {
+      sequence: [body.touch.sequence_id],
+      sender: [body.touch.sender_id],
+      channel: ['email'],
+      organization: [],
+    };
+    const runway = { db: world.db, versions: world.deps.versions, org: world.org.id };
+    const stopped = await cadenza('stop', what, ...ids[what]!, '--wait', '1s', '--json');
+    expect(stopped).toMatchObject({ code: 0, json: { receipt: { subject_type: what, status: 'paused' } } });
+    expect((await letGo(runway, touch)).verdict).toBe(`${what}_paused`);
+    expect((await cadenza('resume', what, ...ids[what]!)).code).toBe(0);
+    expect((await letGo(runway, touch)).verdict).toBe('go');
+  });
+
+  test('[EXE-1] what is in flight is listed', async () => {
+    const { enrollment, touch } = await enrolled();
+    await letGo({ db: world.db, versions: world.deps.versions, org: world.org.id }, touch);
+    const { out } = await cadenza('pause', 'enrollment', enrollment);
+    expect(out).toContain(`In flight then, with what became of it:\n  ${touch}  sending`);
+  });
+
+  test('wrong words are told apart from refusals', async () => {
+    for (const words of [['mailbox', 'x'], ['sequence'], ['sequence', 'x'], ['organization', 'x']])
+      expect((await cadenza('pause', ...words)).code, words.join(' ')).toBe(2);
+    expect((await cadenza('pause', 'channel', 'pigeon')).code).toBe(3);
+    expect((await cadenza('pause', 'sequence', world.org.id)).code).toBe(3);
+  });
+});
+
+describe('why and reconcile', () => {
+  test('[EXE-14] [TEN-5] a touch that nobody knows about is listed, explained, and resolved', async () => {
+    const { touch } = await enrolled();
+    const runway = { db: world.db, versions: world.deps.versions, org: world.org.id };
+    const flight = await letGo(runway, touch, { soon: true });
+    await answered(runway, flight, AMBIGUOUS);
+    expect((await cadenza('reconcile')).out).toBe('Nothing waits for a person.');
+    await world.db.call(sql`
+      SELECT reconcile_note(${world.org.id}::uuid, 'worker:test', ${[touch]}::uuid[], ${[flight.token]}::uuid[], ${[null]}::timestamptz[], ${[0]}::int[],
+        ${[true]}::boolean[], ${['no_proof_possible']}::text[])`);
+    expect((await cadenza('reconcile', '--json')).json.items).toMatchObject([
+      { id: touch, state: 'unknown' },
+    ]);
+
+    const why = await cadenza('why', touch);
+    expect(why.code).toBe(0);
+    for (const part of [
+      `Touch ${touch}: unknown`,
+      'step 1 of Test, version 1: email',
+      'Gate 1',
+      'connection_lost',
+      'needs_review',
+      'Next       review',
+    ])
+      expect(why.out).toContain(part);
+    expect((await cadenza('why', touch, '--json')).json.next.kind).toBe('review');
+
+    expect((await cadenza('reconcile', touch)).code).toBe(2);
+    const done = await cadenza('reconcile', touch, '--outcome', 'sent', '--note', 'they answered');
+    expect(done.out).toContain('is sent. Next: Step 2 of its sequence');
+    expect((await cadenza('reconcile', touch, '--outcome', 'sent')).code).toBe(3);
+    const { body } = await world.call('GET', `/api/audit?subject_id=${touch}`);
+    expect(body.items[0]).toMatchObject({
+      action: 'touch.resolve',
+      actor_type: 'system',
+      data: { note: 'they answered' },
+    });
+  });
+});
