@@ -258,6 +258,32 @@ describe('cancelling', () => {
   });
 });
 
+test('[EXE-1] [CON-4] who opts out while a bulk enrolment runs is never let go', async () => {
+  const sequence_id = await sequence();
+  const people = await contacts(400);
+  const leaving = people.filter((_, i) => i % 8 === 0);
+  const id = await job(sequence_id, people, { chunk: 40 });
+  const left = new Set<Uuid>();
+  const opting = (async () => {
+    for (const contact of leaving) {
+      const { status } = await world.call('POST', `/api/contacts/${contact}/unsubscribe`, { body: {} });
+      expect(status).toBe(200);
+      left.add(contact);
+    }
+  })();
+  await Promise.all([run(id), opting]);
+  expect(left.size).toBe(leaving.length);
+  const runway = { db: world.db, versions: world.deps.versions, org: world.org.id };
+  const reasons = new Map((await results(id)).map((one) => [one.contact_id, one.reason]));
+  for (const row of await rows(sequence_id)) {
+    const { body } = await world.call('GET', `/api/outreach/enrollments/${row.enrollment_id}`);
+    const { verdict } = await letGo(runway, body.live_touch);
+    if (!left.has(row.contact_id)) expect(verdict).toBe('go');
+    else expect(['gone', 'suppressed', 'source_ended'], `${body.status}`).toContain(verdict);
+  }
+  for (const contact of leaving) expect(['suppressed', 'opted_out', null]).toContain(reasons.get(contact));
+});
+
 describe('dying', () => {
   test('[SEQ-3] two processes at one job enrol everybody once, and each result is true', async () => {
     const sequence_id = await sequence();

@@ -5,6 +5,15 @@ import { isUuid, type Uuid } from '../../kernel/ids.ts';
 import { Problem } from '../../kernel/problem.ts';
 import { runEnrollmentJob } from '../../plan/sequences/bulk-enroll.ts';
 import { ENROLL_POLICIES, type EnrollPolicy } from '../../plan/sequences/candidates.ts';
+
+<<<<<<< HEAD
+=======
+
+import { enrollContacts } from '../../plan/sequences/enroll.ts';
+import { MAX_INLINE } from '../../plan/sequences/enroll-one.ts';
+
+>>>>>>> outreach
+
 import {
   createEnrollmentJob,
   type EnrollmentJob,
@@ -93,6 +102,7 @@ async function carryOut(
   return getEnrollmentJob(db, caller.org, job.job_id);
 }
 
+<<<<<<< HEAD
 async function notEnrolled({ db }: Installation, org: Uuid, job: EnrollmentJob): Promise<JobResult[]> {
   const pages = await Promise.all(
     (['skipped', 'refused'] as const).map((result) =>
@@ -109,6 +119,57 @@ function text(job: EnrollmentJob, others: readonly JobResult[]): string {
   const rest = more > 0 ? `\n  and ${more} more` : '';
   const error = job.error === null ? '' : ` ${job.error}`;
   return `${enrolled} enrolled, ${skipped} skipped, ${refused} refused; job ${job.job_id} is ${job.status}.${error}${lines.join('')}${rest}`;
+=======
+/** A list short enough to be answered at once: the same as the API. */
+async function atOnce(
+  { db }: Installation,
+  caller: Caller,
+  input: { sequence_id: Uuid; contact_ids: readonly Uuid[]; policy: EnrollPolicy | undefined },
+): Promise<Done> {
+  const results = await enrollContacts(db, new VersionCache(db), caller, input);
+  const count = (result: JobResult['result']) => results.filter((one) => one.result === result).length;
+  const counts = { enrolled: count('enrolled'), skipped: count('skipped'), refused: count('refused') };
+  const others = results.filter((one) => one.result !== 'enrolled');
+  return { ...counts, json: { ...counts, results }, others: others.slice(0, SHOWN), about: '' };
+}
+
+interface Done {
+  enrolled: number;
+  skipped: number;
+  refused: number;
+  json: unknown;
+  /** Some of those that were not enrolled. */
+  others: JobResult[];
+  about: string;
+}
+
+async function asJob(
+  call: Call,
+  installation: Installation,
+  caller: Caller,
+  input: { sequence_id: Uuid; policy: EnrollPolicy | undefined } & JobTarget,
+): Promise<Done> {
+  const { db } = installation;
+  const versions = new VersionCache(db);
+  const made = await createEnrollmentJob(db, versions, caller, input);
+  const job = await carryOut(call, installation, caller, versions, made);
+  const pages = await Promise.all(
+    (['skipped', 'refused'] as const).map((result) =>
+      jobResults(db, caller.org, job.job_id, { result, limit: SHOWN }),
+    ),
+  );
+  const others = pages.flatMap((page) => page.items).slice(0, SHOWN);
+  const error = job.error === null ? '' : `: ${job.error}`;
+  const about = `; job ${job.job_id} is ${job.status}${error}`;
+  return { ...job, json: { ...job, not_enrolled: others }, others, about };
+}
+
+function text({ enrolled, skipped, refused, others, about }: Done): string {
+  const lines = others.map((one) => `\n  ${one.contact_id}  ${one.result}: ${one.reason}`);
+  const more = skipped + refused - others.length;
+  const rest = more > 0 ? `\n  and ${more} more` : '';
+  return `${enrolled} enrolled, ${skipped} skipped, ${refused} refused${about}${lines.join('')}${rest}`;
+>>>>>>> outreach
 }
 
 export const enroll: Command = {
@@ -136,6 +197,7 @@ export const enroll: Command = {
       call.config,
       async (installation) => {
         const caller = await chooseOrganization(call, installation);
+<<<<<<< HEAD
         const versions = new VersionCache(installation.db);
         const target = await targetOf(installation, caller, wanted);
         const made = await createEnrollmentJob(installation.db, versions, caller, {
@@ -149,6 +211,16 @@ export const enroll: Command = {
       { connections: CONNECTIONS },
     );
     call.result({ ...done.job, not_enrolled: done.others }, text(done.job, done.others));
+=======
+        const target = await targetOf(installation, caller, wanted);
+        const input = { sequence_id, policy, ...target };
+        return 'contact_ids' in input && input.contact_ids.length <= MAX_INLINE
+          ? atOnce(installation, caller, input)
+          : asJob(call, installation, caller, input);
+      },connections: CONNECTIONS ,
+    );
+    call.result(done.json, text(done));
+>>>>>>> outreach
     return undefined;
   },
 };

@@ -38,11 +38,11 @@ export async function listEnrollments(
 function chosen(org: Uuid, filter: EnrollmentFilter, after: Uuid | null): Sql {
   const { sequence_id, contact_id, status } = filter;
   const limit = filter.limit + 1;
-  const older = sql`(${after}::uuid IS NULL OR x.id < ${after})`;
+  const older = after === null ? sql`true` : sql`x.id < ${after}`;
   if (contact_id !== undefined)
     return sql`(SELECT * FROM enrollments x WHERE x.org_id = ${org} AND x.contact_id = ${contact_id} AND ${older}
-      AND (${sequence_id ?? null}::uuid IS NULL OR x.sequence_id = ${sequence_id ?? null})
-      AND (${status ?? null}::text IS NULL OR x.status = ${status ?? null}))`;
+      AND ${sequence_id === undefined ? sql`true` : sql`x.sequence_id IS NOT DISTINCT FROM ${sequence_id}`}
+      AND ${status === undefined ? sql`true` : sql`x.status = ${status}`})`;
   if (sequence_id === undefined && status === undefined)
     return sql`(SELECT * FROM enrollments x WHERE x.org_id = ${org} AND ${older} ORDER BY x.id DESC LIMIT ${limit})`;
   const statuses = status === undefined ? [...ENROLLMENT_STATUSES] : [status];

@@ -13,7 +13,7 @@ export async function touchesOfSequence(
   page: PageRequest,
 ): Promise<Page<Touch>> {
   const [source, touch] = positionOf(page, ['uuid', 'uuid']) ?? [null, null];
-  // The cursor's own enrollment may have nothing left; every other one has a touch.
+  // OFFSET 0: see ledger/touches.ts. The cursor's own enrollment may have nothing left; every other one has a touch.
   const enrollments = page.limit + 2;
   const rows = await db.inOrg(org, (tx) =>
     tx.rows<Touch>(sql`
@@ -26,7 +26,7 @@ export async function touchesOfSequence(
       )
       SELECT ${touchColumns} FROM chosen c CROSS JOIN LATERAL (
         SELECT * FROM touches x WHERE x.org_id = ${org} AND x.source_id = c.id AND x.id BETWEEN first_touch_id(c.id) AND last_touch_id(c.id)
-          AND (${source}::uuid IS NULL OR x.source_id < ${source} OR x.id < ${touch}::uuid)) t
+          AND (${source}::uuid IS NULL OR x.source_id < ${source} OR x.id < ${touch}::uuid) OFFSET 0) t
        ORDER BY t.source_id DESC, t.id DESC LIMIT ${page.limit + 1}`),
   );
   return pageOf(rows, page, (row) => [row.enrollment_id, row.id]);
