@@ -67,16 +67,9 @@ describe('enroll', () => {
     expect(first).toMatchObject({
       code: 0,
       json: {
-<<<<<<< HEAD
-        status: 'completed',
-        enrolled: 2,
-        refused: 1,
-        not_enrolled: [{ contact_id: noAddress, reason: 'no_address' }],
-=======
         enrolled: 2,
         refused: 1,
         results: [{}, {}, { contact_id: noAddress, reason: 'no_address' }],
->>>>>>> outreach
       },
     });
     const file = join(dir, 'people.txt');
@@ -85,14 +78,10 @@ describe('enroll', () => {
     expect(second.out).toContain('1 enrolled, 2 skipped, 0 refused');
     expect(second.out).toContain('already_enrolled');
     await contacts(4, { tag: 'fair' });
-<<<<<<< HEAD
-    expect((await cadenza('enroll', id, '--tag', 'fair', '--json')).json).toMatchObject({ enrolled: 4 });
-=======
     expect((await cadenza('enroll', id, '--tag', 'fair', '--json')).json).toMatchObject({
       status: 'completed',
       enrolled: 4,
     });
->>>>>>> outreach
     const again = await cadenza('enroll', id, '--tag', 'fair', '--policy', 'restart', '--json');
     expect(again.json).toMatchObject({ enrolled: 4, skipped: 0 });
     const rows = await world.db.inOrg(world.org.id, (tx) =>
@@ -122,11 +111,7 @@ describe('pause, resume, stop', () => {
       enrollment: { status: 'paused', status_reason: 'by hand' },
       receipt: { not_started: 1, in_flight: [], drained: true },
     });
-<<<<<<< HEAD
-    expect((await cadenza('resume', 'enrollment', enrollment)).out).toContain('goes on');
-=======
     expect((await cadenza('resume', enrollment)).out).toContain('goes on');
->>>>>>> outreach
     const stopped = await cadenza('stop', 'enrollment', enrollment);
     expect(stopped.out).toContain('1 planned, now cancelled. Nothing was in flight.');
     const twice = await cadenza('stop', 'enrollment', enrollment);

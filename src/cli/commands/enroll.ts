@@ -5,15 +5,8 @@ import { isUuid, type Uuid } from '../../kernel/ids.ts';
 import { Problem } from '../../kernel/problem.ts';
 import { runEnrollmentJob } from '../../plan/sequences/bulk-enroll.ts';
 import { ENROLL_POLICIES, type EnrollPolicy } from '../../plan/sequences/candidates.ts';
-
-<<<<<<< HEAD
-=======
-
 import { enrollContacts } from '../../plan/sequences/enroll.ts';
 import { MAX_INLINE } from '../../plan/sequences/enroll-one.ts';
-
->>>>>>> outreach
-
 import {
   createEnrollmentJob,
   type EnrollmentJob,
@@ -102,24 +95,6 @@ async function carryOut(
   return getEnrollmentJob(db, caller.org, job.job_id);
 }
 
-<<<<<<< HEAD
-async function notEnrolled({ db }: Installation, org: Uuid, job: EnrollmentJob): Promise<JobResult[]> {
-  const pages = await Promise.all(
-    (['skipped', 'refused'] as const).map((result) =>
-      jobResults(db, org, job.job_id, { result, limit: SHOWN }),
-    ),
-  );
-  return pages.flatMap((page) => page.items).slice(0, SHOWN);
-}
-
-function text(job: EnrollmentJob, others: readonly JobResult[]): string {
-  const { enrolled, skipped, refused } = job;
-  const lines = others.map((one) => `\n  ${one.contact_id}  ${one.result}: ${one.reason}`);
-  const more = skipped + refused - others.length;
-  const rest = more > 0 ? `\n  and ${more} more` : '';
-  const error = job.error === null ? '' : ` ${job.error}`;
-  return `${enrolled} enrolled, ${skipped} skipped, ${refused} refused; job ${job.job_id} is ${job.status}.${error}${lines.join('')}${rest}`;
-=======
 /** A list short enough to be answered at once: the same as the API. */
 async function atOnce(
   { db }: Installation,
@@ -169,7 +144,6 @@ function text({ enrolled, skipped, refused, others, about }: Done): string {
   const more = skipped + refused - others.length;
   const rest = more > 0 ? `\n  and ${more} more` : '';
   return `${enrolled} enrolled, ${skipped} skipped, ${refused} refused${about}${lines.join('')}${rest}`;
->>>>>>> outreach
 }
 
 export const enroll: Command = {
@@ -197,30 +171,15 @@ export const enroll: Command = {
       call.config,
       async (installation) => {
         const caller = await chooseOrganization(call, installation);
-<<<<<<< HEAD
-        const versions = new VersionCache(installation.db);
-        const target = await targetOf(installation, caller, wanted);
-        const made = await createEnrollmentJob(installation.db, versions, caller, {
-          sequence_id,
-          policy,
-          ...target,
-        });
-        const job = await carryOut(call, installation, caller, versions, made);
-        return { job, others: await notEnrolled(installation, caller.org, job) };
-      },
-      { connections: CONNECTIONS },
-    );
-    call.result({ ...done.job, not_enrolled: done.others }, text(done.job, done.others));
-=======
         const target = await targetOf(installation, caller, wanted);
         const input = { sequence_id, policy, ...target };
         return 'contact_ids' in input && input.contact_ids.length <= MAX_INLINE
           ? atOnce(installation, caller, input)
           : asJob(call, installation, caller, input);
-      },connections: CONNECTIONS ,
+      },
+      { connections: CONNECTIONS },
     );
     call.result(done.json, text(done));
->>>>>>> outreach
     return undefined;
   },
 };

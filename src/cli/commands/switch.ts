@@ -21,12 +21,9 @@ interface Wanted {
 
 /** @throws UsageError */
 function wantedOf(args: readonly string[]): Wanted {
-<<<<<<< HEAD
-=======
   // An id alone is an enrollment's: what is stopped most.
   const alone = args[0]!.toLowerCase();
   if (args.length === 1 && isUuid(alone)) return { what: 'enrollment', id: alone };
->>>>>>> outreach
   const what = TARGETS.find((target) => target === args[0]);
   if (what === undefined) throw new UsageError(`WHAT is one of: ${TARGETS.join(', ')}.`);
   const id = args[1]?.toLowerCase();
@@ -66,11 +63,7 @@ function switching(verb: Verb, summary: string, about: string): Command {
     summary,
     takes: ['WHAT', '[ID]'],
     options: { ...STOP_OPTIONS, ...ORG_OPTION },
-<<<<<<< HEAD
-    about: `WHAT is $TARGETS.join(', '). $about`,
-=======
-    about: `WHAT is $TARGETS.join(', '); an ID alone is an enrollment's. ${about}`,
->>>>>>> outreach
+    about: `WHAT is ${TARGETS.join(', ')}; an ID alone is an enrollment's. ${about}`,
     async run(call) {
       const wanted = wantedOf(call.args);
       const options = { reason: textOption(call, 'reason'), wait_ms: waitOption(textOption(call, 'wait')) };
