@@ -18,6 +18,8 @@ export interface Wanted {
   body?: unknown;
   /** Sent as a form instead of JSON. */
   form?: string;
+  /** A file and its fields. */
+  upload?: FormData;
   /** Repeated, under the same Idempotency-Key, until it is answered. */
   persist?: boolean;
   decision?: string;
@@ -134,6 +136,7 @@ export class Client {
           ...(key === null || wanted.method === 'GET' || wanted.open ? {} : { 'idempotency-key': key }),
         },
         ...(text === undefined ? {} : { body: text }),
+        ...(wanted.upload === undefined ? {} : { body: wanted.upload }),
         signal: AbortSignal.timeout(CLIENT_TIMEOUT_MS),
       });
       const answer = await response.text();
