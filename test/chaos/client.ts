@@ -18,6 +18,8 @@ export interface Wanted {
   body?: unknown;
   /** Sent as a form instead of JSON. */
   form?: string;
+  /** A file and its fields. */
+  upload?: FormData;
   /** Repeated, under the same Idempotency-Key, until it is answered. */
   persist?: boolean;
   decision?: string;
@@ -37,6 +39,8 @@ const RETRY_MS = 150;
 const REPEATABLE = new Set(['pause', 'unenroll', 'unsubscribe', 'hold', 'release']);
 /** A persistent request is given up after so many tries. */
 const MAX_TRIES = 200;
+/** And after so many answers that its first try is still under way. */
+const MAX_BUSY = 5;
 
 export class Recorder {
   readonly #file: WriteStream;
@@ -80,14 +84,17 @@ export class Client {
   async act(wanted: Wanted): Promise<Answer> {
     const began = hrtime.bigint();
     let key = randomUUID();
-    let tries = 0;
+    let [tries, busy] = [0, 0];
     let answer: { status: number | null; body: Answer['body'] };
     do {
       if (tries++ > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       answer = await this.#once(wanted, key);
-      // The process that began it is gone and its key is kept for a minute: who wants to stop something does not wait.
-      if (inProgress(answer) && REPEATABLE.has(wanted.act)) key = randomUUID();
-    } while (wanted.persist && tries < MAX_TRIES && !answered(answer));
+      if (!inProgress(answer)) continue;
+      // The process that began it is gone and its key is kept for a minute. Who wants to stop something does not wait;
+      // what could be done twice is given up.
+      if (REPEATABLE.has(wanted.act)) key = randomUUID();
+      else if (++busy >= MAX_BUSY) answer = { status: null, body: null };
+    } while (wanted.persist && tries < MAX_TRIES && busy < MAX_BUSY && !answered(answer));
     const receipt = succeeded(answer.status) ? await this.#receipt(wanted.org, answer.body) : null;
     const enrolled = wanted.act === 'enroll' ? enrolledIn(answer.body) : undefined;
     this.#recorder.write({
@@ -134,6 +141,7 @@ export class Client {
           ...(key === null || wanted.method === 'GET' || wanted.open ? {} : { 'idempotency-key': key }),
         },
         ...(text === undefined ? {} : { body: text }),
+        ...(wanted.upload === undefined ? {} : { body: wanted.upload }),
         signal: AbortSignal.timeout(CLIENT_TIMEOUT_MS),
       });
       const answer = await response.text();

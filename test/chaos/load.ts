@@ -6,7 +6,7 @@ import { appendFileSync } from 'node:fs';
 import type { Answer, Client } from './client.ts';
 import { type Random, random } from './random.ts';
 import { routes, switchRoute } from './routes.ts';
-import { type Book, definition, makeContact } from './world.ts';
+import { type Book, definition, makeContact, TAGS } from './world.ts';
 
 /** Between two acts of one client. */
 const PAUSE_MS = [5, 60] as const;
@@ -14,12 +14,13 @@ const PAUSE_MS = [5, 60] as const;
 const HOLD_MS = [50, 1_200] as const;
 /** Acts go to enrollments among the newest so many, where something is happening. */
 const NEWEST = 40;
-const BULK = 25;
+const BULK = 60;
 const WAIT = '?wait=2s';
 
 type Act =
   | 'enroll'
   | 'enroll_many'
+  | 'enroll_tag'
   | 'contact'
   | 'pause'
   | 'resume'
@@ -37,7 +38,8 @@ type Act =
 const WEIGHTS: Record<Act, number> = {
   enroll: 22,
   enroll_many: 8,
-  contact: 8,
+  enroll_tag: 1,
+  contact: 4,
   pause: 18,
   resume: 12,
   unenroll: 6,
@@ -87,6 +89,7 @@ const ACTS: Record<Act, (turn: Turn) => Promise<unknown>> = {
       turn,
       Array.from({ length: 2 + turn.draw.below(BULK) }, () => turn.draw.pick(turn.book.contacts)),
     ),
+  enroll_tag: enrollTag,
   contact: ({ client, book }) => makeContact(client, book),
   pause: (turn) => patch(turn, 'pause'),
   resume: (turn) => patch(turn, 'resume'),
@@ -126,6 +129,20 @@ async function enroll({ client, book, draw }: Turn, contacts: string[]): Promise
     if (result.enrollment_id && (result.result ?? 'enrolled') === 'enrolled')
       book.enrollments.push({ id: result.enrollment_id, contact: result.contact_id ?? unique[0], sequence });
   }
+}
+
+/** A job, worked by whichever worker lives. */
+async function enrollTag({ client, book, draw }: Turn): Promise<void> {
+  const sequence = draw.pick(book.sequences).id;
+  await client.act({
+    org: book.organization.label,
+    act: 'enroll_tag',
+    target: { class: 'sequence', id: sequence },
+    method: 'POST',
+    path: routes.enrollments,
+    body: { sequence_id: sequence, tag: draw.pick(TAGS) },
+    persist: true,
+  });
 }
 
 /** A stop that waits tells the true outcome; most do not wait. */

@@ -16,7 +16,7 @@ export type FaultKind = Fault['kind'];
 
 /** Mean seconds between two of a kind. */
 const MEANS: Record<FaultKind, number> = {
-  kill: 2.5,
+  kill: 3,
   freeze: 2,
   crash_database: 15,
   terminate_backends: 6,

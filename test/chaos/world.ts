@@ -9,9 +9,11 @@ import { type Random, random } from './random.ts';
 import { routes } from './routes.ts';
 
 export const LABELS = ['alder', 'birch', 'cedar'] as const;
-const CONTACTS = 60;
-const AT_ONCE = 10;
+const CONTACTS = 400;
+/** Which all imported contacts have; each has one of TAGS besides. */
+export const TAGS = ['north', 'east', 'south', 'west'] as const;
 const SEQUENCES = 5;
+const IMPORT_MS = 60_000;
 /** Runs out within a run. */
 const SMALL_DAILY = 60;
 const SMALL_HOURLY = 45;
@@ -63,8 +65,7 @@ export async function makeBook(
   });
   await makeSenders(client, book, providerUrl);
   for (let n = 0; n < SEQUENCES; n++) await makeSequence(client, book, draw, n);
-  for (let n = 0; n < CONTACTS; n += AT_ONCE)
-    await Promise.all(Array.from({ length: AT_ONCE }, () => makeContact(client, book)));
+  await importContacts(client, book);
   return book;
 }
 
@@ -130,11 +131,52 @@ export function definition(name: string, sender_ids: string[], draw: Random) {
   return { name, sender_ids, reenroll: { policy: 'if_ended' }, steps };
 }
 
+async function importContacts(client: Client, book: Book): Promise<void> {
+  const { label } = book.organization;
+  for (const tag of TAGS) {
+    const rows = Array.from(
+      { length: CONTACTS / TAGS.length },
+      (_, n) => `${tag}${n}@${label}.example.org,${tag} ${n}`,
+    );
+    const upload = new FormData();
+    upload.set('tags', tag);
+    upload.set('start', 'true');
+    upload.set(
+      'file',
+      new Blob([`email,first_name\n${rows.join('\n')}\n`], { type: 'text/csv' }),
+      `${tag}.csv`,
+    );
+    const path = '/api/contacts/import';
+    const { status, body } = await client.act({ org: label, act: 'setup', method: 'POST', path, upload });
+    if (status !== 202) throw new Error(`importing answered ${status}: ${JSON.stringify(body)}`);
+    await completed(client, label, body.import_id);
+  }
+  for (const item of await client.all(label, routes.contacts))
+    know(book, String(item.id), String(item.email));
+}
+
+async function completed(client: Client, org: string, id: string): Promise<void> {
+  const end = performance.now() + IMPORT_MS;
+  for (;;) {
+    const { body } = await client.act({ org, act: 'setup', method: 'GET', path: `/api/imports/${id}` });
+    if (body?.status === 'completed') return;
+    if (body?.status === 'failed' || performance.now() > end)
+      throw new Error(`the import did not end: ${JSON.stringify(body)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function know(book: Book, id: string, email: string): void {
+  book.organization.contacts[id] = email;
+  book.contacts.push(id);
+  book.byAddress.set(email, id);
+}
+
 let made = 0;
 
 /** One more contact; null when nobody answered. */
 export async function makeContact(client: Client, book: Book): Promise<string | null> {
-  const { label, contacts } = book.organization;
+  const { label } = book.organization;
   const email = `p${++made}@${label}.example.org`;
   const { status, body } = await client.act({
     org: label,
@@ -145,8 +187,6 @@ export async function makeContact(client: Client, book: Book): Promise<string | 
     persist: true,
   });
   if (status === null || status >= 300) return null;
-  contacts[body.id] = email;
-  book.contacts.push(body.id);
-  book.byAddress.set(email, body.id);
+  know(book, body.id, email);
   return body.id;
 }
