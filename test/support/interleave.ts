@@ -54,7 +54,9 @@ export function holdTouch(world: EngineWorld, touch: string): Promise<Holder> {
 
 /** Any statement that writes an event waits here: after its snapshot, before its end. */
 export function holdEvents(world: EngineWorld): Promise<Holder> {
-  return holder(world, 'LOCK TABLE events_default IN SHARE MODE');
+  // The partitions, not the parent: a statement waits where it writes its event, not where it begins.
+  const month = new Date().toISOString().slice(0, 7).replace('-', '_');
+  return holder(world, `LOCK TABLE events_default, events_${month} IN SHARE MODE`);
 }
 
 /** A gate under this token waits here: after it has decided and written, before its end. */
