@@ -11,8 +11,14 @@ const DAY_MS = 24 * HOUR_MS;
 export function checkLimits(evidence: Evidence): Violation[] {
   const perAccount = new Map<string, number>();
   const perRecipient = new Map<string, number>();
-  for (const { event, account, recipient } of evidence.journal) {
+  const declared = declaredNotSent(evidence);
+  for (const { event, account, recipient, touch_id } of evidence.journal) {
     if (event !== 'accepted') continue;
+    const pardoned = declared.get(touch_id ?? '') ?? 0;
+    if (pardoned > 0) {
+      declared.set(touch_id!, pardoned - 1);
+      continue;
+    }
     if (account) perAccount.set(account, (perAccount.get(account) ?? 0) + 1);
     if (recipient) perRecipient.set(recipient, (perRecipient.get(recipient) ?? 0) + 1);
   }
@@ -39,6 +45,16 @@ export function checkLimits(evidence: Evidence): Violation[] {
     }
   }
   return found;
+}
+
+/** A person who said that a message was not sent gave its place back, whatever the provider had really done with it. */
+function declaredNotSent(evidence: Evidence): Map<string, number> {
+  const declared = new Map<string, number>();
+  for (const ack of evidence.acks) {
+    if (ack.act !== 'resolve' || !ack.target || ack.decision === 'sent') continue;
+    declared.set(ack.target.id, (declared.get(ack.target.id) ?? 0) + ack.tries);
+  }
+  return declared;
 }
 
 function periods({ from, until }: Evidence, length: number): number {
