@@ -30,11 +30,15 @@ export interface DeliverHooks {
   stop(): boolean;
   /** Called with how many touches were settled, as it happens. */
   settled(count: number): void;
+  /** Resolves when `stop` has begun to say so, so that nobody waits for a slow provider. */
+  over?: Promise<void>;
+  /** Nothing is read any more: somebody else may have the lane, though calls are still under way. */
+  left?(): void;
 }
 
 /** Works the lane until nothing is due, `stop` says so, or the lane is lost. Returns how many touches were settled. */
 export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): Promise<number> {
-  const flights = new Flights(engine.limits.touches_in_flight, hooks.settled);
+  const flights = new Flights(engine.limits.touches_in_flight, hooks.settled, hooks.over);
   const ready = new Ready();
   const limit = lane.careful ? 1 : engine.limits.batch;
   let open = true;
@@ -58,6 +62,8 @@ export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): 
       await keepLane(engine.db, lane, engine.limits.lane_lease_ms, { made: true, suspect: null });
     }
   }
+  await flights.drainShort();
+  hooks.left?.();
   await flights.drain();
   return flights.settled;
 }
@@ -87,7 +93,7 @@ async function work(
   await engine.failpoint?.('after_compose');
   if (composed.refused.length > 0) {
     const ids = composed.refused.map((settlement) => settlement.touch_id);
-    flights.start(ids, () => settleAll(engine, lane.org, null, composed.refused));
+    flights.start(ids, () => settleAll(engine, lane.org, null, composed.refused), true);
   }
   ready.add(composed.ready);
   const going = ready.take(limit);
@@ -105,7 +111,7 @@ async function pass(
   going: Composed[],
   flights: Flights,
 ): Promise<boolean> {
-  await flights.room(going.length);
+  if (!(await flights.room(going.length))) return true;
   const token = newId();
   const deadline = performance.now() + engine.limits.budget_ms;
   await engine.failpoint?.('before_gate');
@@ -122,7 +128,7 @@ async function pass(
   }
   if (refused.length > 0) {
     const ids = refused.map(({ verdict }) => verdict.id);
-    flights.start(ids, () => settleRefused(engine, lane.org, situation, refused, answer.at));
+    flights.start(ids, () => settleRefused(engine, lane.org, situation, refused, answer.at), true);
   }
   if (passed.length > 0) {
     const moments = { gated: answer.at, answered, deadline };

@@ -44,6 +44,8 @@ export interface EngineLimits {
   touches_in_flight: number;
   /** A lane's lease; kept at a third of it. */
   lane_lease_ms: number;
+  /** After this long a lane is let go when another waits, so that the one that waited longest is next (EXE-13). */
+  lane_turn_ms: number;
   /** From the gate to the provider call; what has not begun by then is handed back. */
   budget_ms: number;
   /** Hard limit of one provider call. */
@@ -62,6 +64,7 @@ export const DEFAULT_LIMITS: EngineLimits = {
   batch: 500,
   touches_in_flight: 1_500,
   lane_lease_ms: 15_000,
+  lane_turn_ms: 500,
   budget_ms: 2_000,
   call_timeout_ms: 30_000,
   lease_margin_ms: 5_000,

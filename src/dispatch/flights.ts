@@ -5,15 +5,23 @@ export class Flights {
   readonly #limit: number;
   readonly #onSettled: (count: number) => void;
   readonly #under = new Set<Promise<void>>();
+  /** Of these, those that call nobody but the database. */
+  readonly #short = new Set<Promise<void>>();
   /** The touches in them: the next read meets some of these again, still planned until their settle. */
   readonly #touches = new Set<Uuid>();
+  readonly #over: Promise<void> | undefined;
+  #isOver = false;
   #failure: unknown = null;
   /** Sum of what the tasks settled. */
   settled = 0;
 
-  constructor(limit: number, onSettled: (count: number) => void) {
+  /** `over`: nobody waits for a call longer than that. */
+  constructor(limit: number, onSettled: (count: number) => void, over?: Promise<void>) {
     this.#limit = limit;
     this.#onSettled = onSettled;
+    this.#over = over?.then(() => {
+      this.#isOver = true;
+    });
   }
 
   /** Tasks under way. */
@@ -25,13 +33,20 @@ export class Flights {
     return this.#touches.has(touch);
   }
 
-  /** Until so many touches more may be under way. Ask before the gate: what it lets go must start at once. */
-  async room(touches: number): Promise<void> {
-    while (this.#touches.size > 0 && this.#touches.size + touches > this.#limit) await this.next();
+  /**
+   * Until so many touches more may be under way. Ask before the gate: what it lets go must start at once. False: there
+   * is no room yet, and the turn is over.
+   */
+  async room(touches: number): Promise<boolean> {
+    while (this.#touches.size > 0 && this.#touches.size + touches > this.#limit) {
+      if (this.#isOver) return false;
+      await this.next();
+    }
+    return true;
   }
 
-  /** Starts a task now; it answers with how many touches it settled. */
-  start(touches: readonly Uuid[], task: () => Promise<number>): void {
+  /** Starts a task now; it answers with how many touches it settled. `short`: it calls no provider. */
+  start(touches: readonly Uuid[], task: () => Promise<number>, short = false): void {
     for (const id of touches) this.#touches.add(id);
     const running: Promise<void> = task()
       .then(
@@ -46,13 +61,21 @@ export class Flights {
       .finally(() => {
         for (const id of touches) this.#touches.delete(id);
         this.#under.delete(running);
+        this.#short.delete(running);
       });
     this.#under.add(running);
+    if (short) this.#short.add(running);
   }
 
-  /** Until one of them ends. */
+  /** Until one of them ends, or the turn is over. */
   async next(): Promise<void> {
-    await Promise.race(this.#under);
+    await Promise.race(this.#over ? [...this.#under, this.#over] : this.#under);
+    this.#rethrow();
+  }
+
+  /** Until the short ones have ended: whoever reads the lane next would meet their touches again. */
+  async drainShort(): Promise<void> {
+    while (this.#short.size > 0) await Promise.race(this.#short);
     this.#rethrow();
   }
 

@@ -41,12 +41,29 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $
       AND t.wake_at > coalesce(p_now, clock_timestamp()) ORDER BY t.wake_at LIMIT 1) n
 $$;
 
+-- lane_waits: has another lane something due and nobody who works it? Then the turn of p_org's holder is over.
+CREATE OR REPLACE FUNCTION lane_waits(p_org uuid, p_now timestamptz DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+#variable_conflict use_column
+DECLARE
+  v_now timestamptz := coalesce(p_now, clock_timestamp());
+BEGIN
+  RETURN EXISTS (
+    SELECT FROM lanes l
+     WHERE l.org_id <> p_org AND (l.lease_until IS NULL OR l.lease_until < v_now) AND (l.sleep_until IS NULL OR l.sleep_until <= v_now)
+       AND EXISTS (SELECT FROM organizations o WHERE o.org_id = l.org_id AND o.status = 'active' AND NOT o.sending_paused)
+       AND EXISTS (SELECT FROM generate_series(0, 3) p(priority)
+             WHERE EXISTS (SELECT FROM touches t WHERE t.org_id = l.org_id AND t.priority = p.priority AND t.wake_at <= v_now)));
+END $$;
+
 -- Whoever is to own a function needs CREATE at that moment (a superuser gives it without), and never again.
 GRANT CREATE ON SCHEMA public TO cadenza_picker;
 
 ALTER FUNCTION lane_take(text, uuid, int, timestamptz) OWNER TO cadenza_picker;
 
 ALTER FUNCTION lane_next(timestamptz) OWNER TO cadenza_picker;
+
+ALTER FUNCTION lane_waits(uuid, timestamptz) OWNER TO cadenza_picker;
 
 REVOKE CREATE ON SCHEMA public FROM cadenza_picker;
 

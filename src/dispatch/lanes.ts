@@ -60,6 +60,12 @@ export async function leaveLane(db: Database, lane: Lane, sleepMs: number): Prom
   );
 }
 
+/** Has another organization something due and nobody who works it? */
+export async function othersWait(db: Database, org: Uuid): Promise<boolean> {
+  const [row] = await db.call<{ waits: boolean }>(sql`SELECT lane_waits(${org}::uuid) AS waits`);
+  return row?.waits === true;
+}
+
 /** Milliseconds until the next touch of anybody falls due; null: nothing is planned. */
 export async function untilNextDue(db: Database): Promise<number | null> {
   const [row] = await db.call<{ ms: number | null }>(sql`SELECT lane_next() AS ms`);

@@ -6,7 +6,15 @@
 import { type Listener, listen } from '../db/listen.ts';
 import { deliver } from '../dispatch/deliver.ts';
 import type { Engine } from '../dispatch/engine.ts';
-import { expireGates, keepLane, type Lane, leaveLane, takeLane, untilNextDue } from '../dispatch/lanes.ts';
+import {
+  expireGates,
+  keepLane,
+  type Lane,
+  leaveLane,
+  othersWait,
+  takeLane,
+  untilNextDue,
+} from '../dispatch/lanes.ts';
 import { dropSuspect } from '../dispatch/poison.ts';
 import { WAKE_CHANNEL } from '../ledger/wake.ts';
 
@@ -20,12 +28,15 @@ export interface WorkerOptions {
 /** A lane whose due touches are all in other hands is left alone this long. */
 const NOTHING_TO_DO_MS = 250;
 const ERROR_WAIT_MS = 500;
+/** Turns that are over but for their provider's answers; a slow provider keeps nobody else's lane from its turn. */
+const MAX_ENDING = 8;
 
 export class Worker {
   readonly #engine: Engine;
   readonly #options: WorkerOptions;
   #stopping = false;
   #loops: Promise<void>[] = [];
+  readonly #ending = new Set<Promise<void>>();
   #sleepers = new Set<() => void>();
   #listener: Listener | null = null;
   /** Touches settled since the start. */
@@ -46,6 +57,7 @@ export class Worker {
     this.#stopping = true;
     this.#wakeAll();
     await Promise.all(this.#loops);
+    await Promise.all(this.#ending);
     await this.#listener?.stop();
   }
 
@@ -62,37 +74,90 @@ export class Worker {
     }
   }
 
+  /** One turn in a lane. Ends when the lane is let go; what is still being sent then is settled beside the next turn. */
   async #work(lane: Lane): Promise<void> {
-    const { db, limits, worker } = this.#engine;
-    let lost = false;
-    let before = this.settled;
-    // A careful holder keeps the lane itself: it names the touch it is at.
-    const heart = lane.careful
-      ? undefined
-      : setInterval(() => {
-          const made = this.settled > before;
-          before = this.settled;
-          keepLane(db, lane, limits.lane_lease_ms, { made, suspect: null }).then(
-            (kept) => {
-              lost ||= !kept;
-            },
-            () => undefined,
-          );
-        }, limits.lane_lease_ms / 3);
+    let left: () => void = () => undefined;
+    const letGo = new Promise<void>((resolve) => {
+      left = resolve;
+    });
+    const whole = this.#turn(lane, left);
+    if (this.#ending.size >= MAX_ENDING) return whole;
+    const ending = whole
+      .catch((error: unknown) => {
+        this.#engine.log.error({ error, org_id: lane.org }, 'a lane failed after its turn');
+      })
+      .finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+    return Promise.race([whole, letGo]);
+  }
+
+  async #turn(lane: Lane, left: () => void): Promise<void> {
+    const { db, worker } = this.#engine;
+    // A careful holder keeps the lane itself, naming the touch it is at; its turn has no end, the next would not be careful.
+    const heart = lane.careful ? null : this.#keep(lane);
+    const turn = lane.careful ? null : this.#limit(lane);
     let done = 0;
+    let leaving: Promise<void> | null = null;
+    const leave = () => {
+      heart?.stop();
+      turn?.stop();
+      leaving ??= leaveLane(db, lane, done === 0 ? NOTHING_TO_DO_MS : 0).catch(() => undefined);
+      return leaving;
+    };
     try {
       if (lane.suspect) done += await dropSuspect(this.#engine, lane);
       done += await expireGates(db, lane.org, worker);
-      done += await deliver(this.#engine, lane, {
-        stop: () => this.#stopping || lost,
+      await deliver(this.#engine, lane, {
+        stop: () => this.#stopping || heart?.lost() === true || turn?.over() === true,
         settled: (count) => {
+          done += count;
           this.settled += count;
+        },
+        ...(turn ? { over: turn.end } : {}),
+        left: () => {
+          if (turn?.over() && !this.#stopping) void leave().then(left);
         },
       });
     } finally {
-      clearInterval(heart);
-      await leaveLane(db, lane, done === 0 ? NOTHING_TO_DO_MS : 0).catch(() => undefined);
+      await leave();
     }
+  }
+
+  /** The turn is over when it has lasted its time and another lane waits. */
+  #limit(lane: Lane): { end: Promise<void>; over(): boolean; stop(): void } {
+    const { db, limits } = this.#engine;
+    let over = false;
+    let timer: NodeJS.Timeout | undefined;
+    const end = new Promise<void>((resolve) => {
+      timer = setInterval(() => {
+        othersWait(db, lane.org).then(
+          (wait) => {
+            over ||= wait;
+            if (over) resolve();
+          },
+          () => undefined,
+        );
+      }, limits.lane_turn_ms);
+    });
+    return { end, over: () => over, stop: () => clearInterval(timer) };
+  }
+
+  /** The heartbeat. */
+  #keep(lane: Lane): { stop(): void; lost(): boolean } {
+    const { db, limits } = this.#engine;
+    let lost = false;
+    let before = this.settled;
+    const timer = setInterval(() => {
+      const made = this.settled > before;
+      before = this.settled;
+      keepLane(db, lane, limits.lane_lease_ms, { made, suspect: null }).then(
+        (kept) => {
+          lost ||= !kept;
+        },
+        () => undefined,
+      );
+    }, limits.lane_lease_ms / 3);
+    return { stop: () => clearInterval(timer), lost: () => lost };
   }
 
   /** Milliseconds until something may be due. */
