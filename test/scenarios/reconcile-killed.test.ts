@@ -43,8 +43,9 @@ async function sendThrough(kind: 'K' | 'L' | 'N'): Promise<void> {
     UPDATE senders SET provider = 'sandbox_http', config = ${JSON.stringify(config)}, version = version + 1 WHERE id = ${world.sender}::uuid`);
 }
 
+/** As built: what users run. */
 function startWorker(): Child {
-  const child = startChild('test/support/worker-process.ts', [], {
+  const child = startChild('bin/cadenza.mjs', ['worker', '--json'], {
     APP_DATABASE_URL: world.db.url,
     CADENZA_DATA: dir,
     LOG_LEVEL: 'silent',

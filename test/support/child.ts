@@ -1,4 +1,4 @@
-/** A TypeScript file of the project in a process of its own; Node 20 needs the types stripped on the way in. */
+/** A program of the project in a process of its own. Of a TypeScript file the types are stripped on the way in. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -19,7 +19,8 @@ export interface Child {
 /** `file` is relative to the project. Whoever starts one ends it. */
 export function startChild(file: string, args: readonly string[], env: Record<string, string> = {}): Child {
   const path = fileURLToPath(new URL(file, ROOT));
-  const child = spawn(process.execPath, ['--import', LOADER, path, ...args], {
+  const loader = file.endsWith('.ts') ? ['--import', LOADER] : [];
+  const child = spawn(process.execPath, [...loader, path, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
