@@ -266,7 +266,7 @@ CREATE TABLE enrollments (
   CONSTRAINT enrollments_status CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text]))),
   CONSTRAINT enrollments_org_id_contact_id_fkey FOREIGN KEY (org_id, contact_id) REFERENCES contacts(org_id, id),
   CONSTRAINT enrollments_org_id_sequence_id_fkey FOREIGN KEY (org_id, sequence_id) REFERENCES sequences(org_id, id)
-) WITH (fillfactor=60);
+) WITH (fillfactor=45);
 CREATE INDEX enrollments_contact ON public.enrollments USING btree (org_id, contact_id, sequence_id, id);
 CREATE UNIQUE INDEX enrollments_live ON public.enrollments USING btree (org_id, sequence_id, contact_id) WHERE (status = ANY (ARRAY['active'::text, 'paused'::text]));
 CREATE INDEX enrollments_sequence ON public.enrollments USING btree (org_id, sequence_id, status, id);
@@ -310,6 +310,7 @@ CREATE TABLE gates (
   touches uuid[] NOT NULL,
   open integer NOT NULL,
   rules jsonb NOT NULL,
+  contents json,
   CONSTRAINT gates_pkey PRIMARY KEY (org_id, token)
 ) WITH (fillfactor=70);
 CREATE INDEX gates_open ON public.gates USING btree (org_id, lease_until) WHERE (open > 0);
@@ -673,8 +674,7 @@ CREATE TABLE touches (
   needs_review boolean DEFAULT false NOT NULL,
   reason text,
   provider_id text,
-  frozen json,
-  hash text,
+  hash uuid,
   detail text,
   planned_by text NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -686,7 +686,7 @@ CREATE TABLE touches (
   CONSTRAINT touches_settled CHECK (((settled_at IS NULL) = live)),
   CONSTRAINT touches_source_type_check CHECK ((source_type = 'enrollment'::text)),
   CONSTRAINT touches_state CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text])))
-) WITH (fillfactor=60);
+) WITH (fillfactor=50);
 CREATE INDEX touches_due ON public.touches USING btree (org_id, priority, wake_at) WHERE (wake_at IS NOT NULL);
 CREATE INDEX touches_held ON public.touches USING btree (org_id, held_by, id) WHERE (held_by IS NOT NULL);
 CREATE UNIQUE INDEX touches_live ON public.touches USING btree (org_id, contact_id, source_id) WHERE live;
@@ -734,7 +734,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION first_touch_id(p_source uuid) RETURNS uuid
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
 
--- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes text[], p_frozen text[], p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone) RETURNS TABLE(touch_id uuid, verdict text, attempt integer, key_n integer, at timestamp with time zone)
+-- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes uuid[], p_contents json, p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone) RETURNS TABLE(touch_id uuid, verdict text, attempt integer, key_n integer, at timestamp with time zone)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION gate_expire(p_org uuid, p_actor text, p_limit integer, p_now timestamp with time zone) RETURNS integer
@@ -761,10 +761,13 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION lane_next(p_now timestamp with time zone) RETURNS double precision
 --   sql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
 
--- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, frozen text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text)
+-- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, contents text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)
+--   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
+
+-- FUNCTION lane_waits(p_org uuid, p_now timestamp with time zone) RETURNS boolean
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
 
 -- FUNCTION last_touch_id(p_source uuid) RETURNS uuid
@@ -788,7 +791,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION reconcile_note(p_org uuid, p_actor text, p_touches uuid[], p_tokens uuid[], p_wakes timestamp with time zone[], p_looks integer[], p_review boolean[], p_reasons text[], p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats timestamp with time zone[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes timestamp with time zone[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_now timestamp with time zone) RETURNS TABLE(touch_id uuid, result text)
+-- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats double precision[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes double precision[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_from double precision[], p_next_until double precision[], p_now timestamp with time zone) RETURNS TABLE(touch_id uuid, result text)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION slots_assign(p_org uuid, p_sender uuid, p_periods text[], p_counts integer[]) RETURNS void
@@ -797,7 +800,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION tenant_table(p_table regclass, p_privileges text) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: the owner
 
--- FUNCTION touch_resolve(p_org uuid, p_token uuid, p_actor text, p_touch uuid, p_source uuid, p_word text, p_outcome text, p_at timestamp with time zone, p_wake timestamp with time zone, p_ends text, p_subject text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_channel text, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_audit jsonb, p_now timestamp with time zone) RETURNS text
+-- FUNCTION touch_resolve(p_org uuid, p_token uuid, p_actor text, p_touch uuid, p_source uuid, p_word text, p_outcome text, p_at double precision, p_wake double precision, p_ends text, p_subject text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_channel text, p_next_from double precision, p_next_until double precision, p_audit jsonb, p_now timestamp with time zone) RETURNS text
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION touches_cancel(p_org uuid, p_sources uuid[], p_contacts uuid[], p_reason text, p_actor text, p_now timestamp with time zone) RETURNS integer

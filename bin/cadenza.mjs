@@ -1,5 +1,8 @@
-#!/usr/bin/env node
-/** The command line. The program is compiled; `npm start` and `npm test` do that when it is due. */
+#!/usr/bin/env -S node --max-semi-space-size=32
+/**
+ * The command line. The program is compiled; `npm start` and `npm test` do that when it is due. The flag gives room to
+ * what a batch of messages leaves behind: with less, collecting it takes a fifth of a worker's time (measured).
+ */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

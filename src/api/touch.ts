@@ -85,6 +85,7 @@ export const explanation = z
           worker: z.string(),
           lease_until: time,
           rules: facts.describe('Version of the settings, quota periods of the sender, day of the contact'),
+          values: z.record(z.string(), z.string()).nullable().describe('The values composed in'),
           attempt: z.number().int().nullable(),
           outcome: z.string().nullable(),
           outcome_at: time.nullable(),

@@ -127,12 +127,15 @@ function readValue(vars: object, path: string[]): unknown {
   }
 }
 
+/** Says nothing about the recipient, and follows from the touch. */
+const LINK = 'unsubscribe_url';
+
 /** The values as they were used, to be kept with the message; absent ones are left out. */
 export function usedValues(template: PreparedTemplate, values: readonly unknown[]): Record<string, string> {
   const used: Record<string, string> = {};
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
-    if (value === null) continue;
+    if (value === null || template.names[i] === LINK) continue;
     used[template.names[i]!] =
       typeof value === 'string' ? value : typeof value === 'object' ? JSON.stringify(value) : String(value);
   }

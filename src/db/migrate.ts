@@ -78,6 +78,7 @@ async function recorded(client: pg.Client): Promise<Map<string, string>> {
 async function apply(client: pg.Client, file: SqlFile, kind: 'table' | 'function'): Promise<void> {
   await client.query('BEGIN');
   try {
+    if (kind === 'function') await dropFunctions(client, file.text);
     for (const statement of splitStatements(file.text)) await client.query(statement);
     await client.query(
       `INSERT INTO schema_migrations (name, checksum, kind, applied_at) VALUES ($1, $2, $3, now())
@@ -89,6 +90,17 @@ async function apply(client: pg.Client, file: SqlFile, kind: 'table' | 'function
     await client.query('ROLLBACK').catch(() => undefined);
     throw new Error(`${file.name}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** Another signature of an earlier release would stay beside the new one, and another result type could not replace it. */
+async function dropFunctions(client: pg.Client, text: string): Promise<void> {
+  const names = [...text.matchAll(/^CREATE OR REPLACE FUNCTION (\w+)/gm)].map((match) => match[1]);
+  const { rows } = await client.query<{ signature: string }>(
+    `SELECT oid::regprocedure::text AS signature FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname = ANY ($1)`,
+    [names],
+  );
+  // sql-from-string: DROP takes no parameter, and the catalog spelled and quoted the signature
+  for (const { signature } of rows) await client.query(`DROP FUNCTION ${signature}`);
 }
 
 export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {

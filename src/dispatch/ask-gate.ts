@@ -27,14 +27,14 @@ export async function askGate(
     lease_ms: limits.budget_ms + limits.call_timeout_ms + limits.lease_margin_ms,
     budget_ms: limits.budget_ms,
     policy_version: planning.organization.policy_version,
-    touches: going.map(({ touch, sender_version, hash, frozen }) => ({
+    touches: going.map(({ touch, sender_version, hash, contents }) => ({
       id: touch.id,
       sequence_id: touch.sequence_id,
       sender_id: touch.sender_id,
       contact_version: touch.contact_version,
       sender_version,
       hash,
-      frozen,
+      contents,
     })),
     periods: senders.map(
       (id) => quotaPeriod(planning.senders.get(id)!, planning.organization.time_zone, planning.now)!,

@@ -14,23 +14,25 @@ import type { DueTouch } from './lanes.ts';
 import { settlementOfRefusal } from './outcomes.ts';
 import type { Situation } from './situation.ts';
 
-/** A composed touch, ready to ask the gate. */
 /** Beside the values composed in: whoever learns later that the first e-mail was sent needs its subject for the thread. */
-const FROZEN_SUBJECT = '$subject';
+const SUBJECT = '$subject';
 
-function freeze(touch: DueTouch, result: { message: ComposedEmail; used: Record<string, string> }): string {
-  return JSON.stringify(
-    touch.thread === null ? { ...result.used, [FROZEN_SUBJECT]: result.message.subject } : result.used,
-  );
+function contentsOf(
+  touch: DueTouch,
+  result: { message: ComposedEmail; used: Record<string, string> },
+): string {
+  if (touch.thread === null) result.used[SUBJECT] = result.message.subject;
+  return JSON.stringify(result.used);
 }
 
 /** The subject that opened its thread; null when it did not, or was composed before subjects were kept. */
-export function frozenSubject(touch: Pick<DueTouch, 'thread' | 'frozen'>): string | null {
-  if (touch.thread !== null || touch.frozen === null) return null;
-  const subject: unknown = JSON.parse(touch.frozen)[FROZEN_SUBJECT];
+export function firstSubject(touch: Pick<DueTouch, 'thread' | 'contents'>): string | null {
+  if (touch.thread !== null || touch.contents === null) return null;
+  const subject: unknown = JSON.parse(touch.contents)[SUBJECT];
   return typeof subject === 'string' ? subject : null;
 }
 
+/** A composed touch, ready to ask the gate. */
 export interface Composed {
   touch: DueTouch;
   version: Version;
@@ -38,7 +40,7 @@ export interface Composed {
   connection: Connection;
   hash: string;
   /** JSON of the values composed in. */
-  frozen: string;
+  contents: string;
   subject: string;
   /** The message under the key number that the gate gave. */
   message(keyN: number): EmailMessage;
@@ -154,7 +156,7 @@ function composed(
     connection,
     sender_version: sender.version,
     hash: result.hash,
-    frozen: freeze(touch, result),
+    contents: contentsOf(touch, result),
     subject: result.message.subject,
     message: (keyN) =>
       keyN === touch.key_n

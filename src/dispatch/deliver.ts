@@ -36,6 +36,9 @@ export interface DeliverHooks {
   left?(): void;
 }
 
+/** While nothing more is due and calls are under way, the lane is read again after so long. */
+const READ_AGAIN_MS = 50;
+
 /** Works the lane until nothing is due, `stop` says so, or the lane is lost. Returns how many touches were settled. */
 export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): Promise<number> {
   const flights = new Flights(engine.limits.touches_in_flight, hooks.settled, hooks.over);
@@ -44,19 +47,20 @@ export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): 
   let open = true;
   while (open && !hooks.stop()) {
     await engine.failpoint?.('before_read');
-    const due = (await readDue(engine.db, lane.org, limit, ready.senders())).filter(
-      (touch) => !flights.has(touch.id),
-    );
+    const read = await readDue(engine.db, lane.org, limit, ready.senders());
+    const due = read.filter((touch) => !flights.has(touch.id));
     if (due.length === 0 && ready.size === 0) {
       // What is in flight may plan touches that are due at once: look again when it has settled.
       if (flights.size === 0) break;
-      await flights.next();
+      await flights.quiet(READ_AGAIN_MS);
       continue;
     }
     await engine.failpoint?.('after_read');
     if (lane.careful && due[0])
       await keepLane(engine.db, lane, engine.limits.lane_lease_ms, { made: false, suspect: due[0].id });
     open = await work(engine, lane, due, ready, flights, limit);
+    // That was all there is for now; what settles may plan more, and others may too.
+    if (read.length < limit && ready.size === 0) await flights.quiet(READ_AGAIN_MS);
     if (lane.careful) {
       await flights.drain();
       await keepLane(engine.db, lane, engine.limits.lane_lease_ms, { made: true, suspect: null });
@@ -160,7 +164,7 @@ async function sendAndSettle(
   let settled = 0;
   const outcomes = passed.map(async ({ composed, verdict }) => {
     const outcome = await sendOne(engine, composed, verdict, moments.deadline);
-    const at = moments.gated + (performance.now() - moments.answered);
+    const at = Math.round(moments.gated + performance.now() - moments.answered);
     arrived.push(settlement(engine, org, situation, composed, verdict, outcome, at));
   });
   await engine.failpoint?.('after_send');

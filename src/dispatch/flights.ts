@@ -73,6 +73,22 @@ export class Flights {
     this.#rethrow();
   }
 
+  /** Until all have ended, the turn is over, or so long. */
+  async quiet(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const passed = new Promise<void>((resolve) => {
+      timer = setTimeout(() => resolve(), ms);
+    });
+    let waiting = true;
+    void passed.then(() => {
+      waiting = false;
+    });
+    while (waiting && this.#under.size > 0 && !this.#isOver)
+      await Promise.race(this.#over ? [...this.#under, this.#over, passed] : [...this.#under, passed]);
+    clearTimeout(timer);
+    this.#rethrow();
+  }
+
   /** Until the short ones have ended: whoever reads the lane next would meet their touches again. */
   async drainShort(): Promise<void> {
     while (this.#short.size > 0) await Promise.race(this.#short);

@@ -98,7 +98,7 @@ END $$;
 CREATE OR REPLACE FUNCTION lane_read(p_org uuid, p_limit int, p_skip_senders uuid[], p_only uuid[] DEFAULT NULL, p_now timestamptz DEFAULT NULL)
 RETURNS TABLE (
   id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no int, generation int, n int,
-  contact_id uuid, sender_id uuid, channel text, attempt int, key_n int, token uuid, looks smallint, needs_review boolean, frozen text,
+  contact_id uuid, sender_id uuid, channel text, attempt int, key_n int, token uuid, looks smallint, needs_review boolean, contents text,
   first_called timestamptz, enrollment_status text, is_live boolean, thread text, thread_subject text,
   contact_version int, first_name text, last_name text, email text, company text, title text, attributes text
 )
@@ -124,7 +124,7 @@ BEGIN
   )
   SELECT d.id, d.state, d.source_id, d.sequence_id, d.version_id, d.step_id, d.step_no, d.generation, d.n,
          d.contact_id, d.sender_id, d.channel, d.attempt, d.key_n, d.token, d.looks, d.needs_review,
-         CASE WHEN d.state = 'unknown' THEN d.frozen::text END, CASE WHEN d.state = 'unknown' THEN d.gated_at END,
+         CASE WHEN d.state = 'unknown' THEN (SELECT g.contents ->> d.id::text FROM gates g WHERE g.org_id = p_org AND g.token = d.token) END, CASE WHEN d.state = 'unknown' THEN d.gated_at END,
          e.status, e.live_touch = d.id, CASE WHEN e.thread <> '{}' THEN array_to_string(e.thread, ',') END, e.thread_subject,
          c.version, c.first_name, c.last_name, c.email, c.company, c.title, CASE WHEN c.attributes <> '{}' THEN c.attributes::text END
     FROM chosen d

@@ -91,8 +91,8 @@ export interface DueTouch {
   token: Uuid | null;
   looks: number;
   needs_review: boolean;
-  /** JSON of the frozen values; read for `unknown` only. */
-  frozen: string | null;
+  /** JSON of the values composed in; read for `unknown` only. */
+  contents: string | null;
   /** When the gate let go the call that nobody knows the outcome of; null unless `unknown`. */
   first_called: Date | null;
   enrollment_status: EnrollmentStatus;
@@ -110,39 +110,6 @@ export interface DueTouch {
   /** JSON. */
   attributes: string | null;
 }
-
-const COLUMNS = [
-  'id',
-  'state',
-  'source_id',
-  'sequence_id',
-  'version_id',
-  'step_id',
-  'step_no',
-  'generation',
-  'n',
-  'contact_id',
-  'sender_id',
-  'channel',
-  'attempt',
-  'key_n',
-  'token',
-  'looks',
-  'needs_review',
-  'frozen',
-  'first_called',
-  'enrollment_status',
-  'is_live',
-  'thread',
-  'thread_subject',
-  'contact_version',
-  'first_name',
-  'last_name',
-  'email',
-  'company',
-  'title',
-  'attributes',
-] as const satisfies readonly (keyof DueTouch)[];
 
 const READ = {
   name: 'lane_read',
@@ -164,10 +131,41 @@ export async function readTouch(db: Database, org: Uuid, id: Uuid): Promise<DueT
   return (await db.callPrepared(READ, [org, 1, [], [id], null])).map(touchOf)[0] ?? null;
 }
 
-function touchOf(row: unknown[]): DueTouch {
-  const touch: Record<string, unknown> = {};
-  for (let i = 0; i < COLUMNS.length; i++) touch[COLUMNS[i]!] = row[i];
-  return touch as unknown as DueTouch;
+/** In the order of lane_read's columns. A literal: every touch has one shape, which the hot loops need. */
+// biome-ignore lint/suspicious/noExplicitAny: what a column holds is lane_read's word
+function touchOf(row: any[]): DueTouch {
+  return {
+    id: row[0],
+    state: row[1],
+    source_id: row[2],
+    sequence_id: row[3],
+    version_id: row[4],
+    step_id: row[5],
+    step_no: row[6],
+    generation: row[7],
+    n: row[8],
+    contact_id: row[9],
+    sender_id: row[10],
+    channel: row[11],
+    attempt: row[12],
+    key_n: row[13],
+    token: row[14],
+    looks: row[15],
+    needs_review: row[16],
+    contents: row[17],
+    first_called: row[18],
+    enrollment_status: row[19],
+    is_live: row[20],
+    thread: row[21],
+    thread_subject: row[22],
+    contact_version: row[23],
+    first_name: row[24],
+    last_name: row[25],
+    email: row[26],
+    company: row[27],
+    title: row[28],
+    attributes: row[29],
+  };
 }
 
 /** Touches whose process is gone become `unknown`. Returns how many. */

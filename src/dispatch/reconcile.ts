@@ -9,7 +9,7 @@ import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import { messageId } from '../plan/sequences/email-job.ts';
 import { reopening } from '../plan/sequences/next.ts';
-import { frozenSubject } from './compose.ts';
+import { firstSubject } from './compose.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
 import { movedOn } from './outcomes.ts';
@@ -183,7 +183,7 @@ function asSent(
     outcome: 'sent',
     at,
     provider_id: providerId,
-    subject: frozenSubject(touch),
+    subject: firstSubject(touch),
     ...moved,
     reason: moved.reason ?? reason,
   };

@@ -15,7 +15,7 @@ import { reopening } from '../plan/sequences/next.ts';
 import type { Version, VersionCache } from '../plan/sequences/versions.ts';
 import { auditEntry } from '../tenancy/audit.ts';
 import { actorText, type Context } from '../tenancy/context.ts';
-import { frozenSubject } from './compose.ts';
+import { firstSubject } from './compose.ts';
 import { type DueTouch, readTouch } from './lanes.ts';
 import { movedOn } from './outcomes.ts';
 
@@ -82,7 +82,7 @@ function decide(
   return {
     outcome: 'sent',
     at: gatedAt,
-    subject: frozenSubject(touch),
+    subject: firstSubject(touch),
     ends: moved.ends ?? null,
     next: moved.next ?? null,
   };
@@ -96,8 +96,6 @@ async function write(
   decision: Decision,
 ): Promise<string | null> {
   const { next } = decision;
-  const iso = (ms: number | null | undefined) =>
-    ms === null || ms === undefined ? null : new Date(ms).toISOString();
   const entry = auditEntry(ctx, {
     action: 'touch.resolve',
     subject_type: 'touch',
@@ -106,8 +104,8 @@ async function write(
   });
   const [row] = await db.call<{ result: string | null }>(sql`
     SELECT touch_resolve(${ctx.org}::uuid, ${touch.token}::uuid, ${actorText(ctx.actor)}, ${touch.id}::uuid, ${touch.source_id}::uuid,
-      ${word.outcome}, ${decision.outcome}, ${iso(decision.at)}::timestamptz, ${iso(decision.wake)}::timestamptz, ${decision.ends ?? null}, ${decision.subject ?? null},
+      ${word.outcome}, ${decision.outcome}, ${decision.at}::float8, ${decision.wake ?? null}::float8, ${decision.ends ?? null}, ${decision.subject ?? null},
       ${next?.id ?? null}::uuid, ${next?.step_id ?? null}::uuid, ${next?.step_no ?? null}::int, ${next?.channel ?? null},
-      ${iso(next?.not_before)}::timestamptz, ${iso(next ? next.not_after : decision.not_after)}::timestamptz, ${entry}::jsonb) AS result`);
+      ${next?.not_before ?? null}::float8, ${(next ? next.not_after : decision.not_after) ?? null}::float8, ${entry}::jsonb) AS result`);
   return row?.result ?? null;
 }

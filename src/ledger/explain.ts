@@ -22,6 +22,8 @@ export interface GateDecision {
   lease_until: Date;
   /** The settings' version, the sender's quota periods, and the contact's day, as they were. */
   rules: Record<string, unknown>;
+  /** The values composed in; null when there were none, or they were erased. */
+  values: Record<string, string> | null;
   attempt: number | null;
   outcome: string | null;
   outcome_at: Date | null;
@@ -107,7 +109,7 @@ async function readDecisions(
   if (row.token) tokens.add(row.token);
   if (tokens.size === 0) return [];
   const gates = await tx.rows(sql`
-    SELECT token, worker, gated_at, lease_until, rules FROM gates
+    SELECT token, worker, gated_at, lease_until, rules, contents -> ${row.id}::text AS values FROM gates
      WHERE org_id = ${org} AND token = ANY (${[...tokens]}) ORDER BY gated_at`);
   return gates.map((gate) => {
     // The last one counts: an attempt can be unknown first and found out later.
@@ -118,6 +120,7 @@ async function readDecisions(
       worker: gate.worker,
       lease_until: gate.lease_until,
       rules: rulesFor(gate.rules, row.sender_id),
+      values: gate.values,
       attempt: outcome?.attempt ?? (gate.token === row.token ? row.attempt : null),
       outcome: outcome?.type ?? null,
       outcome_at: outcome?.at ?? null,

@@ -16,8 +16,9 @@ CREATE OR REPLACE FUNCTION gate(
   p_touches uuid[],
   p_contact_versions int[],
   p_sender_versions int[],
-  p_hashes text[],
-  p_frozen text[],
+  p_hashes uuid[],
+  -- {touch: {value: text}}: what was composed in, kept with the gate
+  p_contents json,
   -- distinct
   p_sequences uuid[],
   -- a sender each: its day and hour (null without an hourly limit), and from when until when both hold
@@ -162,9 +163,9 @@ BEGIN
   ELSIF v_go IS NOT NULL THEN
     WITH going AS (
       -- The looks at an earlier call prove nothing about this one.
-      UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, gated_at = v_now, looks = 0, frozen = i.frozen::json,
+      UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, gated_at = v_now, looks = 0,
              hash = i.hash, key_n = CASE WHEN t.hash <> i.hash THEN t.key_n + 1 ELSE t.key_n END
-        FROM unnest(p_touches, p_hashes, p_frozen, v_verdicts) i(id, hash, frozen, verdict)
+        FROM unnest(p_touches, p_hashes, v_verdicts) i(id, hash, verdict)
        WHERE t.org_id = p_org AND t.id = i.id AND i.verdict = 'go'
       RETURNING t.sender_id, t.contact_id
     ), used AS (
@@ -179,8 +180,8 @@ BEGIN
   END IF;
 
   IF v_go IS NOT NULL THEN
-    INSERT INTO gates (org_id, token, worker, gated_at, lease_until, touches, open, rules)
-      VALUES (p_org, p_token, p_worker, v_now, v_now + p_lease_ms * interval '1 millisecond', v_go, cardinality(v_go),
+    INSERT INTO gates (org_id, token, worker, gated_at, lease_until, touches, open, contents, rules)
+      VALUES (p_org, p_token, p_worker, v_now, v_now + p_lease_ms * interval '1 millisecond', v_go, cardinality(v_go), p_contents,
         coalesce(v_rules, jsonb_build_object('policy_version', p_policy_version, 'contact_day', p_contact_day, 'senders',
           (SELECT jsonb_object_agg(p.id, jsonb_build_object('day', p.day, 'hour', p.hour)) FROM unnest(p_senders, p_days, p_hours) p(id, day, hour)))));
   END IF;

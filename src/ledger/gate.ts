@@ -1,4 +1,5 @@
 /** Calls gate.sql: one round trip for one batch of one organization. */
+import { integers, texts, uuids } from '../db/arrays.ts';
 import type { Database } from '../db/database.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Verdict } from './reasons.ts';
@@ -12,7 +13,7 @@ export interface GateTouch {
   sender_version: number;
   hash: string;
   /** JSON text of the values composed in. */
-  frozen: string;
+  contents: string;
 }
 
 /** A sender's quota periods now; `hour` is null when it has no hourly limit. Times are ISO texts. */
@@ -60,7 +61,7 @@ export interface GateVerdict {
 const STATEMENT = {
   name: 'gate',
   text: `SELECT g.touch_id, g.verdict, g.attempt, g.key_n, extract(epoch FROM g.at)::float8 * 1000 FROM gate(
-    $1::uuid, $2::text, $3::uuid, $4::int, $5::int, $6::int, $7::uuid[], $8::int[], $9::int[], $10::text[], $11::text[],
+    $1::uuid, $2::text, $3::uuid, $4::int, $5::int, $6::int, $7::uuid[], $8::int[], $9::int[], $10::uuid[], $11::json,
     $12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::date, $19::timestamptz, $20::timestamptz,
     $21::boolean, $22::timestamptz) g`,
 };
@@ -75,15 +76,15 @@ export async function gate(db: Database, batch: GateBatch): Promise<{ at: number
     batch.lease_ms,
     batch.budget_ms,
     batch.policy_version,
-    touches.map((t) => t.id),
-    touches.map((t) => t.contact_version),
-    touches.map((t) => t.sender_version),
-    touches.map((t) => t.hash),
-    touches.map((t) => t.frozen),
-    [...new Set(touches.map((t) => t.sequence_id))],
-    periods.map((p) => p.sender_id),
-    periods.map((p) => p.day),
-    periods.map((p) => p.hour),
+    uuids(touches.map((t) => t.id)),
+    integers(touches.map((t) => t.contact_version)),
+    integers(touches.map((t) => t.sender_version)),
+    uuids(touches.map((t) => t.hash)),
+    `{${touches.map((t) => `"${t.id}":${t.contents}`).join()}}`,
+    uuids([...new Set(touches.map((t) => t.sequence_id))]),
+    uuids(periods.map((p) => p.sender_id)),
+    texts(periods.map((p) => p.day)),
+    texts(periods.map((p) => p.hour)),
     periods.map((p) => p.from),
     periods.map((p) => p.until),
     batch.contact_day?.day ?? null,

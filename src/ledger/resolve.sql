@@ -2,8 +2,8 @@
 -- the audit record that say who said so, in one transaction. Returns what settle says, or null: another had settled it.
 CREATE OR REPLACE FUNCTION touch_resolve(
   p_org uuid, p_token uuid, p_actor text, p_touch uuid, p_source uuid, p_word text,
-  p_outcome text, p_at timestamptz, p_wake timestamptz, p_ends text, p_subject text,
-  p_next_id uuid, p_next_step uuid, p_next_no int, p_next_channel text, p_next_from timestamptz, p_next_until timestamptz,
+  p_outcome text, p_at float8, p_wake float8, p_ends text, p_subject text,
+  p_next_id uuid, p_next_step uuid, p_next_no int, p_next_channel text, p_next_from float8, p_next_until float8,
   p_audit jsonb, p_now timestamptz DEFAULT NULL
 ) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$

@@ -15,12 +15,13 @@ CREATE OR REPLACE FUNCTION settle(
   p_touches uuid[],
   p_sources uuid[],
   p_outcomes text[],
-  p_ats timestamptz[],
+  -- times are Unix milliseconds
+  p_ats float8[],
   p_reasons text[],
   p_provider_ids text[],
   p_details text[],
   -- retry, postponed, unknown, not_started: when to look again
-  p_wakes timestamptz[],
+  p_wakes float8[],
   -- the status the enrollment ends with, if it ends
   p_ends text[],
   -- the first subject of the thread, on a first sent e-mail
@@ -30,8 +31,8 @@ CREATE OR REPLACE FUNCTION settle(
   p_next_steps uuid[],
   p_next_nos int[],
   p_next_channels text[],
-  p_next_from timestamptz[],
-  p_next_until timestamptz[],
+  p_next_from float8[],
+  p_next_until float8[],
   p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (touch_id uuid, result text)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -67,7 +68,9 @@ BEGIN
 
   RETURN QUERY
   WITH input AS MATERIALIZED (
-    SELECT * FROM unnest(p_touches, p_outcomes, p_ats, p_reasons, p_provider_ids, p_details, p_wakes, p_ends, p_subjects,
+    SELECT id, outcome, to_timestamp(at / 1000) AS at, reason, provider_id, detail, to_timestamp(wake / 1000) AS wake, ends, subject,
+           next_id, next_step, next_no, next_channel, to_timestamp(next_from / 1000) AS next_from, to_timestamp(next_until / 1000) AS next_until
+      FROM unnest(p_touches, p_outcomes, p_ats, p_reasons, p_provider_ids, p_details, p_wakes, p_ends, p_subjects,
         p_next_ids, p_next_steps, p_next_nos, p_next_channels, p_next_from, p_next_until)
       u(id, outcome, at, reason, provider_id, detail, wake, ends, subject,
         next_id, next_step, next_no, next_channel, next_from, next_until)

@@ -1,4 +1,5 @@
 /** Calls settle.sql: the outcomes of one batch of one organization, one transaction, one round trip. */
+import { integers, millis, texts, uuids } from '../db/arrays.ts';
 import type { Database } from '../db/database.ts';
 import type { Uuid } from '../kernel/ids.ts';
 
@@ -48,16 +49,13 @@ export type SettleResult = 'settled' | 'late' | 'lost';
 
 const STATEMENT = {
   name: 'settle',
-  text: `SELECT s.touch_id, s.result FROM settle($1::uuid, $2::uuid, $3::text, $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[],
-    $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::text[], $14::uuid[], $15::uuid[], $16::int[], $17::text[],
-    $18::timestamptz[], $19::timestamptz[], $20::timestamptz) s`,
+  text: `SELECT s.touch_id, s.result FROM settle($1::uuid, $2::uuid, $3::text, $4::uuid[], $5::uuid[], $6::text[], $7::float8[],
+    $8::text[], $9::text[], $10::text[], $11::float8[], $12::text[], $13::text[], $14::uuid[], $15::uuid[], $16::int[], $17::text[],
+    $18::float8[], $19::float8[], $20::timestamptz) s`,
 };
 
 /** The longest text of a provider that is kept. */
 const MAX_DETAIL = 2_000;
-
-const time = (ms: number | null | undefined) =>
-  ms === null || ms === undefined ? null : new Date(ms).toISOString();
 
 export async function settle(
   db: Database,
@@ -74,22 +72,22 @@ export async function settle(
     batch.org,
     batch.token,
     batch.actor,
-    all.map((s) => s.touch_id),
-    all.map((s) => s.source_id),
-    all.map((s) => s.outcome),
-    all.map((s) => time(s.at)),
-    all.map((s) => s.reason ?? null),
-    all.map((s) => s.provider_id ?? null),
-    all.map((s) => s.detail?.slice(0, MAX_DETAIL).replaceAll('\0', '') ?? null),
-    all.map((s) => time(s.wake)),
-    all.map((s) => s.ends ?? null),
-    all.map((s) => s.subject ?? null),
-    all.map((s) => s.next?.id ?? null),
-    all.map((s) => s.next?.step_id ?? null),
-    all.map((s) => s.next?.step_no ?? null),
-    all.map((s) => s.next?.channel ?? null),
-    all.map((s) => time(s.next?.not_before)),
-    all.map((s) => time(s.next ? s.next.not_after : s.not_after)),
+    uuids(all.map((s) => s.touch_id)),
+    uuids(all.map((s) => s.source_id)),
+    texts(all.map((s) => s.outcome)),
+    millis(all.map((s) => s.at)),
+    texts(all.map((s) => s.reason ?? null)),
+    texts(all.map((s) => s.provider_id ?? null)),
+    texts(all.map((s) => s.detail?.slice(0, MAX_DETAIL).replaceAll('\0', '') ?? null)),
+    millis(all.map((s) => s.wake)),
+    texts(all.map((s) => s.ends ?? null)),
+    texts(all.map((s) => s.subject ?? null)),
+    uuids(all.map((s) => s.next?.id ?? null)),
+    uuids(all.map((s) => s.next?.step_id ?? null)),
+    integers(all.map((s) => s.next?.step_no ?? null)),
+    texts(all.map((s) => s.next?.channel ?? null)),
+    millis(all.map((s) => s.next?.not_before)),
+    millis(all.map((s) => (s.next ? s.next.not_after : s.not_after))),
     batch.now ?? null,
   ])) as [Uuid, SettleResult][];
   const written = new Map(rows);

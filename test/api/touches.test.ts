@@ -96,6 +96,7 @@ describe('[EXE-14] a touch explains itself', () => {
       { token: second.token, attempt: 2, outcome: 'sent', reason: null },
     ]);
     expect(told.decisions[0].rules).toMatchObject({ policy_version: 1 });
+    expect(told.decisions[0].values).toEqual({ $subject: 'Hello' });
     expect(told.decisions[0].rules.sender_day).toMatch(/^d\d{4}-\d\d-\d\d$/);
     expect(told.events.map((event: Row) => event.type)).toEqual(['enrolled', 'retry', 'sent']);
     expect(told.provider).toMatchObject({ name: 'test', provider_id: 'p-1', said: '250 queued' });

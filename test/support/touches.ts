@@ -59,7 +59,7 @@ export async function gateBatch(
 ): Promise<GateBatch> {
   const rows = await world.owner.call(sql`
     SELECT t.id, t.sequence_id, t.sender_id, c.version AS contact_version, s.version AS sender_version,
-           coalesce(t.hash, 'hash of ' || t.id) AS hash, '{}' AS frozen
+           coalesce(t.hash, t.id) AS hash, '{}' AS contents
       FROM touches t JOIN contacts c ON c.org_id = t.org_id AND c.id = t.contact_id JOIN senders s ON s.org_id = t.org_id AND s.id = t.sender_id
      WHERE t.id = ANY (${[...touches]}::uuid[])`);
   const senders = [...new Set(rows.map((row) => row.sender_id as Uuid))];

@@ -86,7 +86,7 @@ describe('the schema', () => {
       'planted does not pin its search_path',
     ],
     ['a view with its owner’s rights', 'CREATE VIEW planted AS SELECT * FROM members', 'the view planted'],
-    ['more for the picker', 'GRANT SELECT (frozen) ON touches TO cadenza_picker', 'touches.frozen'],
+    ['more for the picker', 'GRANT SELECT (detail) ON touches TO cadenza_picker', 'touches.detail'],
     ['a trail that can be changed', 'GRANT UPDATE ON audit_log TO cadenza_app', 'audit_log can be changed'],
     [
       'a row-level security not forced',

@@ -50,8 +50,27 @@ export function sequenceZone(definition: Definition, calendar: Pick<Calendar, 'o
   return definition.window?.time_zone ?? definition.time_zone ?? calendar.organization_zone;
 }
 
-/** `from` is Unix milliseconds: the moment the delay counts from. */
+interface Answer {
+  step_no: number;
+  from: number;
+  calendar: Calendar;
+  opening: Opening;
+}
+const answers = new WeakMap<Definition, Answer>();
+
+/**
+ * `from` is Unix milliseconds: the moment the delay counts from. The touches of a batch settle within a few of them, so
+ * the last answer of each definition is kept.
+ */
 export function opening(definition: Definition, stepNo: number, from: number, calendar: Calendar): Opening {
+  const last = answers.get(definition);
+  if (last?.from === from && last.step_no === stepNo && last.calendar === calendar) return last.opening;
+  const fresh = openingNow(definition, stepNo, from, calendar);
+  answers.set(definition, { step_no: stepNo, from, calendar, opening: fresh });
+  return fresh;
+}
+
+function openingNow(definition: Definition, stepNo: number, from: number, calendar: Calendar): Opening {
   const delayed = afterDelay(from, definition.steps[stepNo]!.delay, sequenceZone(definition, calendar));
   if (!delayed.ok) return { ok: false, detail: delayed.detail };
   return reopening(definition, delayed.at, calendar);
