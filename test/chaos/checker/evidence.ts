@@ -20,6 +20,8 @@ export interface JournalLine {
   recipient?: string | null;
   body_hash?: string;
   answer?: number | string;
+  /** Why it was refused, in the provider's words. */
+  code?: string;
 }
 
 export type TargetClass =
