@@ -116,7 +116,7 @@ export interface Enrollment {
 }
 
 export interface Shown {
-  /** When the API was read, milliseconds. */
+  /** Until when the workers worked; nothing moved while the API was read. Milliseconds. */
   read_at: number;
   /** First and last moment of the run, milliseconds. */
   from: number;
