@@ -93,7 +93,7 @@ export class Worker {
 
   async #turn(lane: Lane, left: () => void): Promise<void> {
     const { db, worker } = this.#engine;
-    // A careful holder keeps the lane itself, naming the touch it is at; its turn has no end, the next would not be careful.
+    // A careful holder keeps the lane itself, naming the touch it is at; its turn ends by count, the next is not careful.
     const heart = lane.careful ? null : this.#keep(lane);
     const turn = lane.careful ? null : this.#limit(lane);
     let done = 0;

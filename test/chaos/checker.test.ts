@@ -158,6 +158,44 @@ const stoppedBefore =
     evidence.acks.push(ack(act, target, 0.5, more));
   };
 
+/** What a person said of a touch that was unknown. */
+function resolved(id: string, decision: string, seconds: number, more: Partial<Ack> = {}): Ack {
+  return ack('resolve', { class: 'touch', id }, seconds, { receipt: null, decision, ...more });
+}
+
+function refusal(of: Touch, code: string): JournalLine {
+  return { ...call(of, 3, false)[0]!, event: 'answered', answer: 422, code };
+}
+
+/** With a cap of one, and t1 and t2 accepted at 1 s and 2 s. */
+const UNPARDONED: [string, Plant][] = [
+  ['a person said that one was sent', (evidence) => evidence.acks.push(resolved('t1', 'sent', 5))],
+  [
+    'a person was refused who denied one',
+    (evidence) => evidence.acks.push(resolved('t1', 'not_sent', 5, { status: 409 })),
+  ],
+  ['a person denied another', (evidence) => evidence.acks.push(resolved('t3', 'not_sent', 5))],
+  [
+    'a person had denied it before its call began',
+    (evidence) => evidence.acks.push(resolved('t2', 'not_sent', 1.9)),
+  ],
+  [
+    'a person denied one of three',
+    (evidence) => {
+      evidence.touches.push(touch('t4', { enrollment: 'e2' }));
+      evidence.journal.push(...call(evidence.touches.at(-1)!, 2.5));
+      evidence.acks.push(resolved('t1', 'not_sent', 5));
+    },
+  ],
+  [
+    'a person said once that it may go again, and it went twice more',
+    (evidence) => {
+      evidence.journal.push(...call(first(evidence), 1.5), ...call(first(evidence), 1.7));
+      evidence.acks.push(resolved('t1', 'resend', 1.2));
+    },
+  ],
+];
+
 const FAULTS: [string, Violation['invariant'], Plant][] = [
   ...STOPPED.map(([act, target]): [string, Violation['invariant'], Plant] => [
     `a call after the acknowledged ${act} of its ${target.class}`,
@@ -300,6 +338,80 @@ const FAULTS: [string, Violation['invariant'], Plant][] = [
     set((evidence) => evidence.organizations[0]!.senders[0]!, { hourly_limit: 0 }),
   ],
   ['a contact over its cap', 'I13', set((evidence) => evidence.organizations[0]!, { daily_cap: 1 })],
+  ...UNPARDONED.map(([name, plant]): [string, Violation['invariant'], Plant] => [
+    `a contact over its cap, though ${name}`,
+    'I13',
+    (evidence) => {
+      evidence.organizations[0]!.daily_cap = 1;
+      plant(evidence);
+    },
+  ]),
+  [
+    'an account over its day, though a person denied a message of another account',
+    'I8',
+    (evidence) => {
+      evidence.organizations[0]!.senders[0]!.daily_limit = 0;
+      evidence.acks.push(resolved('t2', 'not_sent', 5));
+    },
+  ],
+  ...(
+    [
+      ['the person was refused', resolved('t1', 'resend', 1.4, { status: 409 })],
+      ['the person said so only afterwards', resolved('t1', 'resend', 1.8)],
+      ['the person said that it was not sent', resolved('t1', 'not_sent', 1.4)],
+      ['the person spoke of another', resolved('t2', 'resend', 1.4)],
+    ] as const
+  ).map(([name, said]): [string, Violation['invariant'], Plant] => [
+    `a touch accepted twice, though ${name}`,
+    'I2',
+    (evidence) => {
+      evidence.journal.push(...call(first(evidence), 1.5, true, 't1.2'));
+      evidence.acks.push(said);
+    },
+  ]),
+  [
+    'a touch accepted three times where a person asked for one more',
+    'I2',
+    (evidence) => {
+      evidence.journal.push(...call(first(evidence), 1.5), ...call(first(evidence), 1.7));
+      evidence.acks.push(resolved('t1', 'resend', 1.4));
+    },
+  ],
+  [
+    'a step accepted as two touches, the first of them again on request',
+    'I2',
+    (evidence) => {
+      const again = touch('t4', { step_id: 't1' });
+      evidence.touches.push(again);
+      evidence.journal = evidence.journal.filter((line) => line.touch_id !== 't1');
+      evidence.journal.push(...call(first(evidence), 1.5), ...call(again, 2));
+      evidence.acks.push(resolved('t1', 'resend', 1.2));
+    },
+  ],
+  [
+    'accepted and failed, though a person said that it was sent',
+    'I3',
+    (evidence) => {
+      first(evidence).state = 'failed';
+      evidence.acks.push(resolved('t1', 'sent', 1.5));
+    },
+  ],
+  [
+    'sent without being accepted, though a person denied it',
+    'I3',
+    (evidence) => {
+      evidence.journal = evidence.journal.filter((line) => line.touch_id !== 't1');
+      evidence.acks.push(resolved('t1', 'not_sent', 1.5));
+    },
+  ],
+  [
+    'unknown where the key could be used again, though a message to its contact was refused for its content',
+    'I3',
+    (evidence) => {
+      Object.assign(evidence.touches[2]!, { state: 'unknown', needs_review: true });
+      evidence.journal.push(refusal(evidence.touches[1]!, 'content_rejected'));
+    },
+  ],
 ];
 
 describe('the chaos checker', () => {
@@ -349,6 +461,38 @@ describe('the chaos checker', () => {
     const target = { class: 'sender', id: 'sK' } as const;
     evidence.acks.push(ack('hold', target, 0.5), ack('release', target, 0.8, { status: 409, receipt: null }));
     expect(checkEvidence(evidence).violations).toHaveLength(1);
+  });
+
+  for (const [said, state] of [
+    ['not_sent', 'failed'],
+    ['resend', 'cancelled'],
+  ] as const) {
+    it(`does not count against the cap what a person declared, by ${said}, not sent, and says so`, () => {
+      const evidence = sound();
+      evidence.organizations[0]!.daily_cap = 1;
+      first(evidence).state = state;
+      evidence.acks.push(resolved('t1', said, 1.5));
+      const { violations, counts } = checkEvidence(evidence);
+      expect(violations).toEqual([]);
+      expect(counts.given_back).toBe(1);
+    });
+  }
+
+  it('leaves the step of a message that a person denied to another touch', () => {
+    const evidence = sound();
+    const again = touch('t4', { step_id: 't1' });
+    first(evidence).state = 'cancelled';
+    evidence.touches.push(again);
+    evidence.journal.push(...call(again, 2));
+    evidence.acks.push(resolved('t1', 'resend', 1.5));
+    expect(checkEvidence(evidence).violations).toEqual([]);
+  });
+
+  it('lets a message wait for a person whose address bounced before its key could be used again', () => {
+    const evidence = sound();
+    Object.assign(evidence.touches[2]!, { state: 'unknown', needs_review: true });
+    evidence.journal.push(refusal(evidence.touches[1]!, 'mailbox_unknown'));
+    expect(checkEvidence(evidence).violations).toEqual([]);
   });
 
   it('accepts a second sending that a person asked for', () => {

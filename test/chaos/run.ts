@@ -122,9 +122,12 @@ async function play(
   await stage.calm();
   await releaseAll(stage.client, stage.books);
   const open = await settle(stage.cluster.url(), say);
+  const drain_s = Math.round((performance.now() - drained) / 100) / 10;
+  const read_at = Date.now();
+  await stage.rest();
   ended.abort();
   await Promise.all(side);
-  await show(stage.client, stage.books, from, join(dir, 'shown.json'));
+  await show(stage.client, stage.books, { from, read_at }, join(dir, 'shown.json'));
   await stage.recorder.close();
   const verdict = checkEvidence(await loadEvidence(dir));
   const tables = await asOwner(stage.cluster.url(), (client) => checkDatabase(client));
@@ -138,7 +141,7 @@ async function play(
       ...verdict.counts,
       ...counts,
       samples: samples.taken,
-      drain_s: Math.round((performance.now() - drained) / 100) / 10,
+      drain_s,
       ...Object.fromEntries([...stage.recorder.byAct].map(([act, count]) => [`act_${act}`, count])),
     },
     violations: [...verdict.violations, ...tables, ...samples.violations, ...unsettled],

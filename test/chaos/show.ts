@@ -8,10 +8,9 @@ import type { Book } from './world.ts';
 export async function show(
   client: Client,
   books: readonly Book[],
-  from: number,
+  times: Pick<Shown, 'from' | 'read_at'>,
   path: string,
 ): Promise<void> {
-  const until = Date.now();
   const touches: Touch[] = [];
   const enrollments: Enrollment[] = [];
   for (const { organization } of books) {
@@ -20,9 +19,8 @@ export async function show(
     for (const item of await client.all(org, routes.enrollments)) enrollments.push(enrollmentOf(org, item));
   }
   const shown: Shown = {
-    read_at: Date.now(),
-    from,
-    until,
+    ...times,
+    until: Date.now(),
     organizations: books.map(({ organization }) => organization),
     touches,
     enrollments,

@@ -34,6 +34,8 @@ export interface Stage {
   journal: string;
   /** No faults any more, everything running. */
   calm(): Promise<void>;
+  /** Ends the workers, each with what it has begun, so that nothing moves while the end is read. */
+  rest(): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -114,6 +116,10 @@ export async function startStage(
         await cluster.up();
         await tellProvider('/faults', {});
         await Promise.all(apis.map(ready));
+      },
+      async rest() {
+        const workers = [...processes.values()].filter(({ name }) => name.startsWith('worker-'));
+        await Promise.all(workers.map((worker) => worker.stop()));
       },
       end,
     };

@@ -201,13 +201,17 @@ async function tell(
   body: object,
   headers: Record<string, string> = {},
 ): Promise<void> {
-  await written(now, status);
+  await written(now, status, 'code' in body ? { code: body.code } : {});
   answer(now.response, status, body, headers);
 }
 
-function written({ journal, number, place, submission }: Play, what: number | string): Promise<void> {
+function written(
+  { journal, number, place, submission }: Play,
+  what: number | string,
+  more: { code?: unknown } = {},
+): Promise<void> {
   const { key, touch_id } = submission;
-  return journal.record({ event: 'answered', call: number, ...place, key, touch_id, answer: what });
+  return journal.record({ event: 'answered', call: number, ...place, key, touch_id, answer: what, ...more });
 }
 
 async function lookUp(call: Call, account: Account, name: string, query: URLSearchParams): Promise<void> {

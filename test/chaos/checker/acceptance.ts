@@ -1,83 +1,67 @@
 /**
- * I2: one touch is accepted at most once, unless a person said resend; one step of an enrollment too; a key never
+ * I2: one touch is accepted at most once, unless a person said resend before; one step of an enrollment too; a key never
  * carries two bodies. And of I3 what the provider can tell: what it accepted is counted as sent (or still asked
  * about), what is counted as sent it accepted, and it never saw a touch that does not exist.
  */
 import type { Evidence, Touch } from './evidence.ts';
 import type { Violation } from './violation.ts';
+import { type Acceptance, acceptancesOf, deniesSending, givenBack, type Word, wordsOf } from './word.ts';
 
 export function checkAcceptance(evidence: Evidence): Violation[] {
   const touches = new Map(evidence.touches.map((touch) => [touch.id, touch]));
-  const accepted = countBy(evidence, 'accepted');
-  const decided = decisions(evidence);
+  const accepted = new Map<string, Acceptance[]>();
+  for (const acceptance of acceptancesOf(evidence)) {
+    if (acceptance.touch === '') continue;
+    accepted.set(acceptance.touch, [...(accepted.get(acceptance.touch) ?? []), acceptance]);
+  }
+  const words = wordsOf(evidence);
   return [
-    ...twice(evidence, accepted, decided),
-    ...stepsTwice(touches, accepted, decided),
+    ...twice(evidence, accepted, words),
+    ...stepsTwice(touches, accepted, words),
     ...keysReused(evidence),
     ...strangers(evidence, touches),
-    ...untrue(evidence, accepted, decided),
+    ...untrue(evidence, accepted, words),
   ];
 }
 
-function countBy(evidence: Evidence, event: string): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const line of evidence.journal) {
-    if (line.event === event && line.touch_id)
-      counts.set(line.touch_id, (counts.get(line.touch_id) ?? 0) + 1);
-  }
-  return counts;
-}
+type Accepted = Map<string, Acceptance[]>;
+type Words = Map<string, Word[]>;
 
-interface Decisions {
-  resends: Map<string, number>;
-  /** Touches that a person said something about. */
-  touched: Set<string>;
-}
-
-function decisions(evidence: Evidence): Decisions {
-  const resends = new Map<string, number>();
-  const touched = new Set<string>();
-  for (const ack of evidence.acks) {
-    if (ack.act !== 'resolve' || !ack.target) continue;
-    touched.add(ack.target.id);
-    if (ack.decision === 'resend') resends.set(ack.target.id, (resends.get(ack.target.id) ?? 0) + ack.tries);
-  }
-  return { resends, touched };
-}
-
-function twice(evidence: Evidence, accepted: Map<string, number>, { resends }: Decisions): Violation[] {
+/** Each acceptance after the first needs a word of its own that it may go again, said before its call began. */
+function twice(evidence: Evidence, accepted: Accepted, words: Words): Violation[] {
   const found: Violation[] = [];
   const classes = new Map(evidence.journal.map((line) => [line.touch_id, line.class]));
-  for (const [touch, count] of accepted) {
-    if (count <= 1 + (resends.get(touch) ?? 0)) continue;
-    const lines = evidence.journal.filter((line) => line.event === 'accepted' && line.touch_id === touch);
+  for (const [touch, acceptances] of accepted) {
+    const resends = (words.get(touch) ?? []).filter(({ said }) => said === 'resend');
+    const unasked = acceptances.some(
+      ({ began }, nth) => resends.filter((resend) => resend.began < began).length < nth,
+    );
+    if (!unasked) continue;
     found.push({
       invariant: 'I2',
-      what: `accepted ${count} times`,
+      what: `accepted ${acceptances.length} times`,
       touch,
       class: classes.get(touch),
-      keys: lines.map((line) => line.key),
-      at: lines.map((line) => line.wall),
+      keys: acceptances.map(({ key }) => key),
+      at: acceptances.map(({ wall }) => wall),
     });
   }
   return found;
 }
 
 /** Pausing and resuming never sends a step twice, though each resume may plan a touch of its own. */
-function stepsTwice(
-  touches: Map<string, Touch>,
-  accepted: Map<string, number>,
-  { resends }: Decisions,
-): Violation[] {
+function stepsTwice(touches: Map<string, Touch>, accepted: Accepted, words: Words): Violation[] {
+  const given = givenBack([...accepted.values()].flat(), words);
   const steps = new Map<string, string[]>();
-  for (const id of accepted.keys()) {
+  for (const [id, acceptances] of accepted) {
     const touch = touches.get(id);
-    if (!touch) continue;
+    // Whose sending a person denied leaves its step to another.
+    if (!touch || acceptances.every((acceptance) => given.has(acceptance))) continue;
     const step = `${touch.enrollment} ${touch.generation} ${touch.step_id}`;
     steps.set(step, [...(steps.get(step) ?? []), id]);
   }
   return [...steps]
-    .filter(([, ids]) => ids.length > 1 && ids.every((id) => !resends.has(id)))
+    .filter(([, ids]) => ids.length > 1)
     .map(([step, ids]) => ({
       invariant: 'I2',
       what: `a step was accepted as ${ids.length} touches`,
@@ -112,13 +96,13 @@ function strangers(evidence: Evidence, touches: Map<string, Touch>): Violation[]
   }));
 }
 
-function untrue(evidence: Evidence, accepted: Map<string, number>, { touched }: Decisions): Violation[] {
+function untrue(evidence: Evidence, accepted: Accepted, words: Words): Violation[] {
   return evidence.touches.flatMap((touch): Violation[] => {
-    if (touched.has(touch.id)) return [];
     const { id, state, enrollment } = touch;
-    if (accepted.has(id) && state !== 'sent' && state !== 'unknown')
+    const said = words.get(id) ?? [];
+    if (accepted.has(id) && state !== 'sent' && state !== 'unknown' && !said.some(deniesSending))
       return [{ invariant: 'I3', what: `accepted by the provider, but ${state}`, touch: id, enrollment }];
-    if (!accepted.has(id) && state === 'sent')
+    if (!accepted.has(id) && state === 'sent' && said.every(deniesSending))
       return [{ invariant: 'I3', what: 'sent, but the provider has no such message', touch: id, enrollment }];
     return [];
   });

@@ -6,6 +6,7 @@ import { checkIsolation } from './isolation.ts';
 import { checkLimits } from './limits.ts';
 import { checkStops } from './stops.ts';
 import type { Violation } from './violation.ts';
+import { acceptancesOf, givenBack, wordsOf } from './word.ts';
 
 export interface Verdict {
   counts: Record<string, number>;
@@ -26,6 +27,7 @@ export function checkEvidence(evidence: Evidence): Verdict {
       compared: stops.compared,
       late_listed: stops.late_listed,
       after_resume: stops.after_resume,
+      given_back: givenBack(acceptancesOf(evidence), wordsOf(evidence)).size,
       touches: evidence.touches.length,
       enrollments: evidence.enrollments.length,
     },

@@ -1,6 +1,7 @@
 /**
  * I3, I4, I5, I8 and I13 as the tables stand, read by the owner. Each statement is one snapshot and names what breaks
- * the rule, so it may be asked at any moment of a run.
+ * the rule, so it may be asked at any moment of a run: each reads a table once, so that asking does not slow the run
+ * down (a look into touches for each enrollment took nine seconds at 4,000 touches).
  */
 import type { Violation } from './violation.ts';
 
@@ -39,25 +40,26 @@ export const RULES: readonly Rule[] = [
     invariant: 'I3',
     what: 'a step was left behind without being sent or skipped',
     sql: `
-      SELECT e.id AS enrollment, e.org_id AS org, e.status, e.generation, s.step_no, s.states
-        FROM enrollments e CROSS JOIN LATERAL (
-          SELECT x.step_no, (SELECT array_agg(t.state ORDER BY t.n) FROM touches t
-                             WHERE t.org_id = e.org_id AND t.source_id = e.id AND t.contact_id = e.contact_id
-                               AND t.generation = e.generation AND t.step_no = x.step_no) AS states
-            FROM generate_series(0, e.step_no) x(step_no)) s
+      SELECT e.id AS enrollment, e.org_id AS org, e.status, e.generation, e.at_step AS step_no, s.states
+        FROM (SELECT e.*, x.at_step FROM enrollments e CROSS JOIN LATERAL generate_series(0, e.step_no) x(at_step)) e
+        LEFT JOIN (
+          SELECT t.org_id, t.source_id, t.contact_id, t.generation, t.step_no, array_agg(t.state ORDER BY t.n) AS states
+            FROM touches t GROUP BY 1, 2, 3, 4, 5) s
+          ON s.org_id = e.org_id AND s.source_id = e.id AND s.contact_id = e.contact_id AND s.generation = e.generation
+             AND s.step_no = e.at_step
        WHERE s.states IS NULL
-          OR ((s.step_no < e.step_no OR e.status = 'completed') AND NOT s.states && ARRAY['sent', 'skipped'])`,
+          OR ((e.at_step < e.step_no OR e.status = 'completed') AND NOT s.states && ARRAY['sent', 'skipped'])`,
   },
   {
     invariant: 'I3',
     what: 'what was sent and what the enrollment remembers as sent differ',
     sql: `
-      SELECT e.id AS enrollment, e.org_id AS org, cardinality(e.thread) AS remembered, s.n AS sent
-        FROM enrollments e CROSS JOIN LATERAL (
-          SELECT count(*)::int AS n FROM touches t
-           WHERE t.org_id = e.org_id AND t.contact_id = e.contact_id AND t.source_id = e.id
-             AND t.generation = e.generation AND t.state = 'sent') s
-       WHERE cardinality(e.thread) <> s.n`,
+      SELECT e.id AS enrollment, e.org_id AS org, cardinality(e.thread) AS remembered, coalesce(s.n, 0) AS sent
+        FROM enrollments e LEFT JOIN (
+          SELECT t.org_id, t.source_id, t.contact_id, t.generation, count(*)::int AS n FROM touches t
+           WHERE t.state = 'sent' GROUP BY 1, 2, 3, 4) s
+          ON s.org_id = e.org_id AND s.source_id = e.id AND s.contact_id = e.contact_id AND s.generation = e.generation
+       WHERE cardinality(e.thread) <> coalesce(s.n, 0)`,
   },
   {
     invariant: 'I3',
@@ -116,12 +118,12 @@ export const RULES: readonly Rule[] = [
     invariant: 'I5',
     what: 'an enrollment with more than one waiting touch, or active with none',
     sql: `
-      SELECT e.id AS enrollment, e.org_id AS org, e.status, w.n AS waiting, w.ids AS touches
-        FROM enrollments e CROSS JOIN LATERAL (
-          SELECT count(*)::int AS n, array_agg(t.id) AS ids FROM touches t
-           WHERE t.org_id = e.org_id AND t.contact_id = e.contact_id AND t.source_id = e.id
-             AND t.state IN ('planned', 'sending', 'unknown')) w
-       WHERE w.n > 1 OR (e.status = 'active' AND (w.n <> 1 OR w.ids[1] <> e.live_touch))`,
+      SELECT e.id AS enrollment, e.org_id AS org, e.status, coalesce(w.n, 0) AS waiting, w.ids AS touches
+        FROM enrollments e LEFT JOIN (
+          SELECT t.org_id, t.source_id, t.contact_id, count(*)::int AS n, array_agg(t.id) AS ids FROM touches t
+           WHERE t.state IN ('planned', 'sending', 'unknown') GROUP BY 1, 2, 3) w
+          ON w.org_id = e.org_id AND w.source_id = e.id AND w.contact_id = e.contact_id
+       WHERE w.n > 1 OR (e.status = 'active' AND (w.n IS DISTINCT FROM 1 OR w.ids[1] IS DISTINCT FROM e.live_touch))`,
   },
   {
     invariant: 'I8',

@@ -14,10 +14,11 @@ export function checkEnding(evidence: Evidence): Violation[] {
   const senders = new Map(
     evidence.organizations.flatMap(({ senders: own }) => own.map((sender) => [sender.id, sender])),
   );
+  const bounced = bouncedContacts(evidence);
   const found: Violation[] = [];
   for (const touch of evidence.touches) {
     const status = enrollments.get(touch.enrollment)?.status;
-    const what = stuck(touch, status, senders.get(touch.sender), evidence.read_at);
+    const what = stuck(touch, status, senders.get(touch.sender), bounced, evidence.read_at);
     if (what)
       found.push({ invariant: 'I3', what, touch: touch.id, enrollment: touch.enrollment, org: touch.org });
   }
@@ -35,10 +36,26 @@ export function checkEnding(evidence: Evidence): Violation[] {
   return found;
 }
 
+/** What the provider says of an address, not of a message. */
+const NO_SUCH_ADDRESS = ['mailbox_unknown', 'address_rejected'];
+
+function bouncedContacts({ journal, touches }: Evidence): Set<string> {
+  const contacts = new Map(touches.map((touch) => [touch.id, touch.contact]));
+  return new Set(
+    journal
+      .filter(
+        ({ event, answer, code }) =>
+          event === 'answered' && answer === 422 && NO_SUCH_ADDRESS.includes(code ?? ''),
+      )
+      .flatMap(({ touch_id }) => contacts.get(touch_id ?? '') ?? []),
+  );
+}
+
 function stuck(
   touch: Touch,
   status: string | undefined,
   sender: Organization['senders'][number] | undefined,
+  bounced: Set<string>,
   now: number,
 ): string | null {
   if (status === undefined) return 'its enrollment is not there';
@@ -47,7 +64,8 @@ function stuck(
       return 'still sending after the drain';
     case 'unknown':
       if (sender?.class === 'L') return 'still unknown, though its provider can be asked';
-      if (sender?.class === 'K' && !sender.forgets && status === 'active')
+      // To an address that bounced meanwhile nothing may go, under no key: a person is asked.
+      if (sender?.class === 'K' && !sender.forgets && status === 'active' && !bounced.has(touch.contact))
         return 'still unknown, though its key could be used again';
       // A pause keeps it so: its key is used again when the enrollment goes on.
       if (sender?.class === 'K' && status === 'paused') return null;

@@ -20,6 +20,8 @@ export interface JournalLine {
   recipient?: string | null;
   body_hash?: string;
   answer?: number | string;
+  /** Why it was refused, in the provider's words. */
+  code?: string;
 }
 
 export type TargetClass =
@@ -114,7 +116,7 @@ export interface Enrollment {
 }
 
 export interface Shown {
-  /** When the API was read, milliseconds. */
+  /** Until when the workers worked; nothing moved while the API was read. Milliseconds. */
   read_at: number;
   /** First and last moment of the run, milliseconds. */
   from: number;

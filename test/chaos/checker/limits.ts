@@ -1,9 +1,11 @@
 /**
  * I8 and I13 as the provider sees them: never more accepted from one account, or for one recipient, than the limits
- * of the periods that the run touched allow. What the database counts is judged in `database.ts`.
+ * of the periods that the run touched allow, not counting what a person declared not sent. What the database counts is
+ * judged in `database.ts`.
  */
 import type { Evidence } from './evidence.ts';
 import type { Violation } from './violation.ts';
+import { acceptancesOf, givenBack, wordsOf } from './word.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -11,14 +13,11 @@ const DAY_MS = 24 * HOUR_MS;
 export function checkLimits(evidence: Evidence): Violation[] {
   const perAccount = new Map<string, number>();
   const perRecipient = new Map<string, number>();
-  const declared = declaredNotSent(evidence);
-  for (const { event, account, recipient, touch_id } of evidence.journal) {
-    if (event !== 'accepted') continue;
-    const pardoned = declared.get(touch_id ?? '') ?? 0;
-    if (pardoned > 0) {
-      declared.set(touch_id!, pardoned - 1);
-      continue;
-    }
+  const acceptances = acceptancesOf(evidence);
+  const given = givenBack(acceptances, wordsOf(evidence));
+  for (const acceptance of acceptances) {
+    if (given.has(acceptance)) continue;
+    const { account, recipient } = acceptance;
     if (account) perAccount.set(account, (perAccount.get(account) ?? 0) + 1);
     if (recipient) perRecipient.set(recipient, (perRecipient.get(recipient) ?? 0) + 1);
   }
@@ -45,16 +44,6 @@ export function checkLimits(evidence: Evidence): Violation[] {
     }
   }
   return found;
-}
-
-/** A person who said that a message was not sent gave its place back, whatever the provider had really done with it. */
-function declaredNotSent(evidence: Evidence): Map<string, number> {
-  const declared = new Map<string, number>();
-  for (const ack of evidence.acks) {
-    if (ack.act !== 'resolve' || !ack.target || ack.decision === 'sent') continue;
-    declared.set(ack.target.id, (declared.get(ack.target.id) ?? 0) + ack.tries);
-  }
-  return declared;
 }
 
 function periods({ from, until }: Evidence, length: number): number {

@@ -5,6 +5,7 @@
  * A later resume excuses a call only where one may have come between: a request without an answer may take effect
  * until its process is surely gone, and epochs tell which of two answered ones came first.
  */
+import { certainlyRefused, overAt, succeeded } from './effect.ts';
 import {
   type Ack,
   type Evidence,
@@ -15,9 +16,6 @@ import {
   type Touch,
 } from './evidence.ts';
 import type { Violation } from './violation.ts';
-
-/** So long after its client gave up, a request may still take effect: a frozen process, a lock that is waited for. */
-const AFTERMATH_NS = 30_000_000_000n;
 
 export interface StopsResult {
   violations: Violation[];
@@ -146,18 +144,12 @@ function byTarget(acks: readonly Ack[]): Map<string, Target> {
       target.resumes.push({
         ack,
         began,
-        over: succeeded(ack) ? ended : ended + AFTERMATH_NS,
+        over: overAt(ack),
         epoch: succeeded(ack) ? (ack.receipt?.epoch ?? null) : null,
       });
   }
   return targets;
 }
-
-const succeeded = (ack: Ack) => ack.status !== null && ack.status >= 200 && ack.status < 300;
-
-/** A refusal of a repeated request says nothing about the tries before it. */
-const certainlyRefused = (ack: Ack) =>
-  ack.tries === 1 && ack.status !== null && ack.status >= 400 && ack.status < 500;
 
 function violation(line: JournalLine, touch: Touch, kind: TargetClass, stop: Stop, at: bigint): Violation {
   return {
