@@ -27,6 +27,11 @@ export function texts(values: readonly (string | null)[]): string {
   return `{${values.map(element).join()}}`;
 }
 
+/** The elements of an array's text whose elements need no quotes: words, numbers, ids. */
+export function elements(text: string): string[] {
+  return text === '{}' ? [] : text.slice(1, -1).split(',');
+}
+
 function element(value: string | null): string {
   if (value === null) return 'NULL';
   if (PLAIN.test(value) && value !== 'NULL' && value !== 'null') return value;

@@ -1,6 +1,6 @@
 -- gate: the point of no return, planned -> sending, for a batch of one organization's touches, in one round trip.
--- In: what the worker composed, with the versions it composed from. Out: a verdict for each touch; the provider
--- may be called for those that say `go`, and for no other.
+-- In: what the worker composed, with the versions it composed from. Out: one row, with a verdict for each touch in the
+-- order they were given; the provider may be called for those that say `go`, and for no other.
 --
 -- 1. locks: advisory (shared), usage rows, touches; 2. in a LATER statement, which under READ COMMITTED sees every
 -- stop committed before those locks were got, all that decides; 3. one update for those that pass.
@@ -34,12 +34,11 @@ CREATE OR REPLACE FUNCTION gate(
   -- reconciling a class K provider: the touches are `unknown` and the same bytes go again under the same key
   p_resend boolean DEFAULT false,
   p_now timestamptz DEFAULT NULL
-) RETURNS TABLE (touch_id uuid, verdict text, attempt int, key_n int, at timestamptz)
+) RETURNS TABLE (at timestamptz, verdicts text[], attempts int[], key_ns int[])
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
   v_now timestamptz;
-  v_ids uuid[];
   v_verdicts text[];
   v_attempts int[];
   v_keys int[];
@@ -82,7 +81,8 @@ BEGIN
   v_now := coalesce(p_now, clock_timestamp());
 
   WITH org AS (
-    SELECT o.status, o.sending_paused, o.policy_version, o.consent_required, o.contact_daily_cap, o.contact_weekly_cap
+    SELECT o.status, o.sending_paused, o.policy_version, o.consent_required, o.contact_daily_cap, o.contact_weekly_cap,
+           ARRAY(SELECT w.channel FROM channel_switches w WHERE w.org_id = p_org AND w.paused) AS paused_channels
       FROM organizations o WHERE o.org_id = p_org
   ), sender AS (
     SELECT s.id, s.status, s.version, p.day, p.hour, v_now >= p.valid_from AND v_now < p.valid_until AS in_period,
@@ -99,7 +99,7 @@ BEGIN
         WHEN t.state IS DISTINCT FROM (CASE WHEN p_resend THEN 'unknown' ELSE 'planned' END) THEN 'gone'
         WHEN e.status <> 'active' OR e.live_touch <> t.id THEN 'source_ended'
         WHEN org.status <> 'active' OR org.sending_paused THEN 'organization_paused'
-        WHEN EXISTS (SELECT FROM channel_switches w WHERE w.org_id = p_org AND w.channel = t.channel AND w.paused) THEN 'channel_paused'
+        WHEN t.channel = ANY (org.paused_channels) THEN 'channel_paused'
         WHEN s.status <> 'active' THEN 'sequence_paused'
         WHEN sd.status <> 'active' THEN 'sender_paused'
         WHEN t.held_by IS NOT NULL THEN 'held'
@@ -114,11 +114,11 @@ BEGIN
         WHEN sd.version <> i.sender_version OR org.policy_version <> p_policy_version OR NOT sd.in_period OR sd.hour_missing THEN 'stale'
         WHEN v_now < p_contact_from OR v_now >= p_contact_until THEN 'stale'
       END AS refusal,
-      least(
+      CASE WHEN p_contact_day IS NOT NULL THEN least(
         org.contact_daily_cap - (SELECT u.used FROM contact_usage u WHERE u.org_id = p_org AND u.contact_id = t.contact_id AND u.day = p_contact_day),
         org.contact_weekly_cap - (SELECT sum(u.used) FROM contact_usage u
           WHERE u.org_id = p_org AND u.contact_id = t.contact_id AND u.day > p_contact_day - 7 AND u.day <= p_contact_day)
-      ) AS contact_left
+      ) END AS contact_left
       FROM unnest(p_touches, p_contact_versions, p_sender_versions, p_hashes) WITH ORDINALITY
            i(id, contact_version, sender_version, hash, ord)
       CROSS JOIN org
@@ -143,10 +143,9 @@ BEGIN
            ELSE 'go' END AS verdict
       FROM ranked r
   )
-  SELECT array_agg(coalesce(v.id, p_touches[v.ord]) ORDER BY v.ord), array_agg(v.verdict ORDER BY v.ord),
-         array_agg(v.attempt + 1 ORDER BY v.ord), array_agg(v.key_n ORDER BY v.ord),
+  SELECT array_agg(v.verdict ORDER BY v.ord), array_agg(v.attempt + 1 ORDER BY v.ord), array_agg(v.key_n ORDER BY v.ord),
          array_agg(v.id ORDER BY v.ord) FILTER (WHERE v.verdict = 'go')
-    INTO v_ids, v_verdicts, v_attempts, v_keys, v_go
+    INTO v_verdicts, v_attempts, v_keys, v_go
     FROM verdicts v;
 
   IF v_go IS NOT NULL AND p_resend THEN
@@ -186,5 +185,5 @@ BEGIN
           (SELECT jsonb_object_agg(p.id, jsonb_build_object('day', p.day, 'hour', p.hour)) FROM unnest(p_senders, p_days, p_hours) p(id, day, hour)))));
   END IF;
 
-  RETURN QUERY SELECT u.a, u.b, u.c, u.d, v_now FROM unnest(v_ids, v_verdicts, v_attempts, v_keys) u(a, b, c, d);
+  RETURN QUERY SELECT v_now, v_verdicts, v_attempts, v_keys;
 END $$;

@@ -1,5 +1,5 @@
 /** Calls gate.sql: one round trip for one batch of one organization. */
-import { integers, texts, uuids } from '../db/arrays.ts';
+import { elements, integers, texts, uuids } from '../db/arrays.ts';
 import type { Database } from '../db/database.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Verdict } from './reasons.ts';
@@ -60,7 +60,7 @@ export interface GateVerdict {
 
 const STATEMENT = {
   name: 'gate',
-  text: `SELECT g.touch_id, g.verdict, g.attempt, g.key_n, extract(epoch FROM g.at)::float8 * 1000 FROM gate(
+  text: `SELECT extract(epoch FROM g.at)::float8 * 1000, g.verdicts::text, g.attempts::text, g.key_ns::text FROM gate(
     $1::uuid, $2::text, $3::uuid, $4::int, $5::int, $6::int, $7::uuid[], $8::int[], $9::int[], $10::uuid[], $11::json,
     $12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::date, $19::timestamptz, $20::timestamptz,
     $21::boolean, $22::timestamptz) g`,
@@ -69,7 +69,7 @@ const STATEMENT = {
 /** `at` is the database's time of the decision, Unix milliseconds. */
 export async function gate(db: Database, batch: GateBatch): Promise<{ at: number; verdicts: GateVerdict[] }> {
   const { touches, periods } = batch;
-  const rows = (await db.callPrepared(STATEMENT, [
+  const [row] = (await db.callPrepared(STATEMENT, [
     batch.org,
     batch.worker,
     batch.token,
@@ -92,9 +92,15 @@ export async function gate(db: Database, batch: GateBatch): Promise<{ at: number
     batch.contact_day?.until ?? null,
     batch.resend ?? false,
     batch.now ?? null,
-  ])) as [Uuid, Verdict, number, number, number][];
+  ])) as [number, string, string, string][];
+  const [at, verdicts, attempts, keys] = [row![0], elements(row![1]), elements(row![2]), elements(row![3])];
   return {
-    at: rows[0]?.[4] ?? 0,
-    verdicts: rows.map(([id, verdict, attempt, key_n]) => ({ id, verdict, attempt, key_n })),
+    at,
+    verdicts: touches.map(({ id }, i) => ({
+      id,
+      verdict: verdicts[i] as Verdict,
+      attempt: Number(attempts[i]),
+      key_n: Number(keys[i]),
+    })),
   };
 }

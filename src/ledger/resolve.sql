@@ -9,12 +9,14 @@ CREATE OR REPLACE FUNCTION touch_resolve(
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
+  v_settled record;
   v_result text;
 BEGIN
-  SELECT s.result INTO v_result FROM settle(p_org, p_token, p_actor, ARRAY[p_touch], ARRAY[p_source], ARRAY[p_outcome], ARRAY[p_at],
+  SELECT s.count, s.late INTO v_settled FROM settle(p_org, p_token, p_actor, ARRAY[p_touch], ARRAY[p_source], ARRAY[p_outcome], ARRAY[p_at],
     ARRAY['resolved_' || p_word], ARRAY[NULL::text], ARRAY[NULL::text], ARRAY[p_wake], ARRAY[p_ends], ARRAY[p_subject],
     ARRAY[p_next_id], ARRAY[p_next_step], ARRAY[p_next_no], ARRAY[p_next_channel], ARRAY[p_next_from], ARRAY[p_next_until], p_now) s;
-  IF v_result IS NULL THEN RETURN NULL; END IF;
+  IF v_settled.count = 0 THEN RETURN NULL; END IF;
+  v_result := CASE WHEN v_settled.late IS NULL THEN 'settled' ELSE 'late' END;
   INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, attempt, token, actor)
     SELECT p_org, coalesce(p_now, clock_timestamp()), 'resolved', p_word, t.source_id, t.id, t.contact_id, t.sequence_id, t.step_id,
            t.sender_id, t.attempt, p_token, p_actor

@@ -6,8 +6,8 @@
 -- from planned: skipped (ends or moves its enrollment), postponed (another time), held (a Hold's mark), dropped
 --   (its source has ended: cancelled).
 -- The enrollment moves only while it is active and this touch is its live one: a late settle after a pause records
--- the truth and advances nothing. Returns a row for each touch written: settled, or late (recorded, its source had moved
--- on). A touch without a row was lost: another had won.
+-- the truth and advances nothing. Returns one row: how many were written, those of them that were late (recorded, their
+-- source had moved on), and, when some were not written because another had won, those that were.
 CREATE OR REPLACE FUNCTION settle(
   p_org uuid,
   p_token uuid,
@@ -34,7 +34,7 @@ CREATE OR REPLACE FUNCTION settle(
   p_next_from float8[],
   p_next_until float8[],
   p_now timestamptz DEFAULT NULL
-) RETURNS TABLE (touch_id uuid, result text)
+) RETURNS TABLE (count int, late uuid[], written uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -167,5 +167,6 @@ BEGIN
      WHERE u.org_id = p_org AND u.contact_id = n.contact_id
        AND u.day = (SELECT (g.rules ->> 'contact_day')::date FROM gates g WHERE g.org_id = p_org AND g.token = p_token)
   )
-  SELECT d.id, CASE WHEN d.moves THEN 'settled' ELSE 'late' END FROM decided d;
+  SELECT count(*)::int, array_agg(d.id) FILTER (WHERE NOT d.moves),
+         CASE WHEN count(*) < cardinality(p_touches) THEN coalesce(array_agg(d.id), '{}') END FROM decided d;
 END $$;

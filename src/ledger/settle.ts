@@ -49,7 +49,7 @@ export type SettleResult = 'settled' | 'late' | 'lost';
 
 const STATEMENT = {
   name: 'settle',
-  text: `SELECT s.touch_id, s.result FROM settle($1::uuid, $2::uuid, $3::text, $4::uuid[], $5::uuid[], $6::text[], $7::float8[],
+  text: `SELECT s.late, s.written FROM settle($1::uuid, $2::uuid, $3::text, $4::uuid[], $5::uuid[], $6::text[], $7::float8[],
     $8::text[], $9::text[], $10::text[], $11::float8[], $12::text[], $13::text[], $14::uuid[], $15::uuid[], $16::int[], $17::text[],
     $18::float8[], $19::float8[], $20::timestamptz) s`,
 };
@@ -68,7 +68,7 @@ export async function settle(
   },
 ): Promise<Map<Uuid, SettleResult>> {
   const all = batch.settlements;
-  const rows = (await db.callPrepared(STATEMENT, [
+  const [row] = (await db.callPrepared(STATEMENT, [
     batch.org,
     batch.token,
     batch.actor,
@@ -89,7 +89,11 @@ export async function settle(
     millis(all.map((s) => s.next?.not_before)),
     millis(all.map((s) => (s.next ? s.next.not_after : s.not_after))),
     batch.now ?? null,
-  ])) as [Uuid, SettleResult][];
-  const written = new Map(rows);
-  return new Map(all.map((s) => [s.touch_id, written.get(s.touch_id) ?? 'lost']));
+  ])) as [Uuid[] | null, Uuid[] | null][];
+  const [late, written] = row!;
+  const results = new Map<Uuid, SettleResult>();
+  for (const s of all) results.set(s.touch_id, written === null ? 'settled' : 'lost');
+  for (const id of written ?? []) results.set(id, 'settled');
+  for (const id of late ?? []) results.set(id, 'late');
+  return results;
 }
