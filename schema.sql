@@ -735,7 +735,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
 
 -- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes uuid[], p_contents json, p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone) RETURNS TABLE(at timestamp with time zone, verdicts text[], attempts integer[], key_ns integer[])
---   plpgsql · VOLATILE · EXECUTE: cadenza_app
+--   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · EXECUTE: cadenza_app
 
 -- FUNCTION gate_expire(p_org uuid, p_actor text, p_limit integer, p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
@@ -762,7 +762,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 --   sql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
 
 -- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, contents text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text)
---   plpgsql · VOLATILE · EXECUTE: cadenza_app
+--   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · EXECUTE: cadenza_app
 
 -- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
@@ -792,7 +792,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats double precision[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes double precision[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_from double precision[], p_next_until double precision[], p_now timestamp with time zone) RETURNS TABLE(count integer, late uuid[], written uuid[])
---   plpgsql · VOLATILE · EXECUTE: cadenza_app
+--   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · EXECUTE: cadenza_app
 
 -- FUNCTION slots_assign(p_org uuid, p_sender uuid, p_periods text[], p_counts integer[]) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app

@@ -313,7 +313,7 @@ export const GUARDS = [
     file: 'src/ledger/settle.sql',
     edits: [
       [
-        "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key')",
+        "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key')",
         "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome = 'never'",
       ],
     ],
@@ -335,7 +335,7 @@ export const GUARDS = [
     file: 'src/ledger/settle.sql',
     edits: [
       [
-        "SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key')",
+        "SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key')",
         "SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE d.outcome = 'never'",
       ],
     ],

@@ -102,7 +102,7 @@ RETURNS TABLE (
   first_called timestamptz, enrollment_status text, is_live boolean, thread text, thread_subject text,
   contact_version int, first_name text, last_name text, email text, company text, title text, attributes text
 )
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());

@@ -35,7 +35,7 @@ CREATE OR REPLACE FUNCTION gate(
   p_resend boolean DEFAULT false,
   p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (at timestamptz, verdicts text[], attempts int[], key_ns int[])
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   v_now timestamptz;

@@ -35,12 +35,14 @@ CREATE OR REPLACE FUNCTION settle(
   p_next_until float8[],
   p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (count int, late uuid[], written uuid[])
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   v_now timestamptz;
   v_give_back boolean := p_outcomes && ARRAY['failed', 'retry', 'not_started', 'retry_new_key'];
   v_hold boolean := 'held' = ANY (p_outcomes);
+  -- What a batch has none of is not looked for row by row.
+  v_ends boolean := array_remove(p_ends, NULL) <> '{}';
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   -- A mark of a Hold must not land after the resume that ends it: the same lock classes as the gate.
@@ -67,7 +69,7 @@ BEGIN
   v_now := coalesce(p_now, clock_timestamp());
 
   RETURN QUERY
-  WITH input AS MATERIALIZED (
+  WITH input AS (
     SELECT id, outcome, to_timestamp(at / 1000) AS at, reason, provider_id, detail, to_timestamp(wake / 1000) AS wake, ends, subject,
            next_id, next_step, next_no, next_channel, to_timestamp(next_from / 1000) AS next_from, to_timestamp(next_until / 1000) AS next_until
       FROM unnest(p_touches, p_outcomes, p_ats, p_reasons, p_provider_ids, p_details, p_wakes, p_ends, p_subjects,
@@ -143,12 +145,12 @@ BEGIN
     UNION ALL
     SELECT p_org, v_now, d.ends, d.reason, d.source_id, NULL, d.contact_id, d.sequence_id, d.step_id, d.sender_id, NULL, NULL, p_actor
       FROM decided d
-     WHERE d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL
+     WHERE v_ends AND d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL
   ), bounced AS (
     INSERT INTO suppressions (org_id, kind, address, reason, source, contact_id, touch_id, created_at)
     SELECT p_org, 'email', c.email, 'hard_bounce', d.reason, c.id, d.id, d.at
       FROM decided d JOIN contacts c ON c.org_id = p_org AND c.id = d.contact_id
-     WHERE d.becomes = 'failed' AND d.ends = 'bounced' AND c.email IS NOT NULL
+     WHERE v_ends AND d.becomes = 'failed' AND d.ends = 'bounced' AND c.email IS NOT NULL
      ORDER BY 3
     ON CONFLICT (org_id, kind, address) DO NOTHING
   ), closed AS (
@@ -157,13 +159,13 @@ BEGIN
      WHERE g.org_id = p_org AND g.token = p_token AND n.n > 0
   ), back AS (
     UPDATE sender_usage u SET used = u.used - n.n
-      FROM (SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1) n
+      FROM (SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1) n
       JOIN gates g ON g.org_id = p_org AND g.token = p_token
      WHERE u.org_id = p_org AND u.sender_id = n.sender_id
        AND u.period IN (g.rules -> 'senders' -> n.sender_id::text ->> 'day', g.rules -> 'senders' -> n.sender_id::text ->> 'hour')
   ), contact_back AS (
     UPDATE contact_usage u SET used = u.used - n.n
-      FROM (SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1) n
+      FROM (SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1) n
      WHERE u.org_id = p_org AND u.contact_id = n.contact_id
        AND u.day = (SELECT (g.rules ->> 'contact_day')::date FROM gates g WHERE g.org_id = p_org AND g.token = p_token)
   )
