@@ -3,7 +3,8 @@
  * K sends the same bytes under the same key again, through the gate; L is asked, and believed about `not found` only
  * on the second of two looks far apart; N needs a person, or after a time the policy. Never a blind retry.
  */
-import { type Connection, DEFAULT_KEY_LIFE_MS, type LookupOutcome } from '../channels/channel.ts';
+import { performance } from 'node:perf_hooks';
+import type { Connection, LookupOutcome } from '../channels/channel.ts';
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
@@ -13,7 +14,7 @@ import { firstSubject } from './compose.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
 import { movedOn } from './outcomes.ts';
-import { sendAgain } from './resend.ts';
+import { keyUntil, sendAgain } from './resend.ts';
 import { settleAll } from './settle.ts';
 import type { Situation } from './situation.ts';
 
@@ -72,7 +73,7 @@ async function reconcileGate(
         connection &&
         touch.looks === 0 &&
         !touch.needs_review &&
-        keyLives(engine, connection, touch, now)
+        keyLives(engine, situation, connection, touch)
       ) {
         resend.push(touch);
         return;
@@ -92,12 +93,10 @@ async function reconcileGate(
   return settlements.length > 0 ? settleAll(engine, org, token, settlements) : 0;
 }
 
-/** Class K: may the key still be used when a call that is gated now arrives? */
-function keyLives(engine: Engine, connection: Connection, touch: DueTouch, now: number): boolean {
-  if (connection.provider_class !== 'K' || touch.first_called === null) return false;
-  const { budget_ms, call_timeout_ms } = engine.limits;
-  const until = touch.first_called.getTime() + (connection.key_life_ms ?? DEFAULT_KEY_LIFE_MS);
-  return now + budget_ms + call_timeout_ms < until;
+/** Class K: may the key still be used when a call that is gated now begins at last? */
+function keyLives(engine: Engine, situation: Situation, connection: Connection, touch: DueTouch): boolean {
+  const until = keyUntil(engine, situation, connection, touch);
+  return until !== null && performance.now() + engine.limits.budget_ms < until;
 }
 
 /** Class L, and class K where it can be asked and its key may not be used: ask. */

@@ -4,7 +4,7 @@
  * that were not sent again, and whether that is for good.
  */
 import { performance } from 'node:perf_hooks';
-import type { Connection, SendOutcome } from '../channels/channel.ts';
+import { type Connection, DEFAULT_KEY_LIFE_MS, type SendOutcome } from '../channels/channel.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import { REFUSALS } from '../ledger/reasons.ts';
 import type { Settlement } from '../ledger/settle.ts';
@@ -28,6 +28,22 @@ export interface NotResent {
   reason: string;
   /** It may never go again under this key; otherwise a pause or a switch is in the way, or a version has changed. */
   final: boolean;
+}
+
+/**
+ * Until when, on the monotonic clock, a call may begin under the key of the first; null where keys prove nothing. It is
+ * asked again just before the call: a process that stood still since it read the situation (a freeze, a database that
+ * was waited for) sent under keys that had run out, and the provider took the message a second time.
+ */
+export function keyUntil(
+  engine: Engine,
+  { asked_at, planning }: Situation,
+  connection: Connection,
+  touch: DueTouch,
+): number | null {
+  if (connection.provider_class !== 'K' || touch.first_called === null) return null;
+  const life = connection.key_life_ms ?? DEFAULT_KEY_LIFE_MS;
+  return asked_at + (touch.first_called.getTime() + life - planning.now) - engine.limits.call_timeout_ms;
 }
 
 export async function sendAgain(
@@ -55,7 +71,8 @@ export async function sendAgain(
     answer.verdicts.map(async ({ id, verdict, key_n, attempt }) => {
       const composed = byId.get(id)!;
       if (verdict !== 'go') return leave(composed.touch, verdict);
-      const outcome = await send(engine, outgoing(composed, key_n), deadline);
+      const until = keyUntil(engine, situation, composed.connection, composed.touch) ?? deadline;
+      const outcome = await send(engine, outgoing(composed, key_n), Math.min(deadline, until));
       const at = answer.at + (performance.now() - answered);
       settlements.push(settlementOfResend(engine, situation, composed, attempt, outcome, at));
     }),

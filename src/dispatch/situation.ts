@@ -1,4 +1,5 @@
 /** Settings, senders and versions of the touches at hand: read once a batch. */
+import { performance } from 'node:perf_hooks';
 import type { Uuid } from '../kernel/ids.ts';
 import { type Planning, readPlanning } from '../plan/sequences/calendar.ts';
 import type { Version } from '../plan/sequences/versions.ts';
@@ -6,6 +7,8 @@ import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
 
 export interface Situation {
+  /** On this process's monotonic clock, before the database said `planning.now`: how old the situation is at most. */
+  asked_at: number;
   planning: Planning;
   versions: Map<Uuid, Version>;
 }
@@ -18,10 +21,11 @@ export async function readSituation(
   moreSenders: readonly Uuid[] = [],
 ): Promise<Situation> {
   const senders = [...new Set([...due.map((touch) => touch.sender_id), ...moreSenders])];
+  const asked_at = performance.now();
   const planning = await engine.db.inOrg(org, (tx) => readPlanning(tx, org, senders));
   const versions = await engine.versions.get(
     org,
     due.map((touch) => touch.version_id),
   );
-  return { planning, versions };
+  return { asked_at, planning, versions };
 }

@@ -82,8 +82,9 @@ async function strike(world: Injected, fault: Fault, counts: FaultCounts): Promi
 async function terminate(cluster: Cluster, share: number): Promise<number> {
   return asOwner(cluster.url(), async (client) => {
     const { rowCount } = await client.query(
+      // Not in `postgres`: there the launcher is, which brings the server up again.
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE backend_type = 'client backend' AND application_name <> 'chaos' AND random() < $1`,
+        WHERE backend_type = 'client backend' AND datname <> 'postgres' AND application_name <> 'chaos' AND random() < $1`,
       [share],
     );
     return rowCount ?? 0;

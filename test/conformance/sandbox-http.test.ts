@@ -134,6 +134,17 @@ describe('sandbox_http against the recording provider', () => {
     expect(connection.lookup).toBeUndefined();
   });
 
+  it('K: a call that comes in the life of its key is not taken again, though its provider is late', async () => {
+    const life = 5 * SHORT_MS;
+    provider.plan({ key_life_ms: life });
+    const connection = connect('K');
+    const message = request();
+    const first = await connection.send(message);
+    provider.plan({ key_life_ms: life, rates: { late: 1 }, late_ms: 2 * life });
+    expect(await connection.send(message)).toEqual(first);
+    expect(await recorded(message.touch_id, 'accepted')).toHaveLength(1);
+  });
+
   it('K: a key is forgotten after its life', async () => {
     provider.plan({ key_life_ms: 1 });
     const connection = connect('K');

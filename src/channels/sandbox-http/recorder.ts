@@ -151,6 +151,8 @@ async function play(now: Play): Promise<void> {
     case 'hang_before':
       return written(now, 'silence');
     case 'late':
+      // What a key means is decided when the call comes, though its message is taken later.
+      if (now.account.remembered(now.submission, Date.now())) return playAccepted(now);
       await pause(now.plan.late_ms);
       await accept(now);
       return written(now, 'silence');
