@@ -23,26 +23,35 @@ export function dataDirectory(name) {
  * @returns {Promise<{ url: string, settings: Record<string, string>, stop: () => Promise<void> }>}
  */
 export async function startCluster(log) {
-  if (!existsSync(LAUNCHER)) throw new Error('dist/ lacks the database launcher: run `npm run build` first');
-  const { startEmbedded } = await import(LAUNCHER);
   const dataDir = dataDirectory('postgres');
-  const remove = () => rmSync(dataDir, { recursive: true, force: true });
   try {
-    const server = await startEmbedded({ dataDir, durable: true, log });
-    const stop = async () => {
-      await server.stop();
-      remove();
-    };
-    try {
-      return { url: server.url, settings: await durability(server.url), stop };
-    } catch (error) {
-      await stop();
-      throw error;
-    }
+    return await startServer(dataDir, log);
   } catch (error) {
-    remove();
+    rmSync(dataDir, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** The server of that directory, fully durable; its data goes when it is stopped. */
+export async function startServer(dataDir, log) {
+  const server = await launch({ dataDir, durable: true, log });
+  const stop = async () => {
+    await server.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  try {
+    return { url: server.url, settings: await durability(server.url), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The product's own launcher. */
+export async function launch(options) {
+  if (!existsSync(LAUNCHER)) throw new Error('dist/ lacks the database launcher: run `npm run build` first');
+  const { startEmbedded } = await import(LAUNCHER);
+  return startEmbedded(options);
 }
 
 /** Asked of the server itself: a bench on a cluster that loses commits would flatter every row of PostgreSQL. */

@@ -23,11 +23,11 @@ const LEFT = 0.4;
 const between = ([from, to]) => from + Math.random() * (to - from);
 
 /** @param {{ many: number, probes: number }} size */
-export async function measureFairness(world, url, { many, probes }) {
+export async function measureFairness(world, { many, probes }) {
   const [, crowded, other] = world.organizations;
   const few = await besideFew(world, probes, { crowded, other });
   await loadDue(world, { touches: many, organizations: [crowded], mixed: false });
-  await settleDown(url);
+  await settleDown(world.url);
   const beside = await besideMany(world, probes, { other, settled: Math.min(WARM_UP.settled, many / 10) });
   const left = await world.ask('SELECT count(*)::int FROM touches WHERE wake_at <= now()');
   if (left < many * LEFT) throw new Error(`${left} of ${many} were due after the last probe: too few`);

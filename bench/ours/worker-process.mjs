@@ -8,6 +8,7 @@ import { acceptAll } from './provider.mjs';
 import { product, SECRET } from './world.mjs';
 
 const TALLY_MS = 50;
+const { url, settings } = JSON.parse(process.argv[2]);
 
 const [{ openApp }, { loadConfig }, { startWorkers }] = await Promise.all(
   ['app', 'config', 'cli/processes'].map(product),
@@ -15,10 +16,10 @@ const [{ openApp }, { loadConfig }, { startWorkers }] = await Promise.all(
 const config = loadConfig({
   CADENZA_SECRET: SECRET,
   LOG_LEVEL: 'warn',
-  ...JSON.parse(process.argv[3] ?? '{}'),
+  ...settings,
 });
 const app = await openApp(config, {
-  appUrl: process.argv[2],
+  appUrl: url,
   connections: config.worker_connections,
   publicUrl: () => 'https://example.com',
   name: 'cadenza worker',

@@ -1,9 +1,7 @@
 /** A worker process of the product, seen from the bench: started, its probe calls awaited, stopped with its tallies. */
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { heard, startChild } from './child.mjs';
 
-const FILE = join(import.meta.dirname, 'worker-process.mjs');
 const WAIT_MS = 30_000;
 
 /**
@@ -12,7 +10,7 @@ const WAIT_MS = 30_000;
  *   `stop()`, which answers `{ peak_rss_mb, settled, calls }`
  */
 export async function startWorker(world, settings = {}) {
-  const child = fork(FILE, [world.appUrl, JSON.stringify(settings)], { stdio: ['ignore', 2, 2, 'ipc'] });
+  const child = startChild('worker-process.mjs', { url: world.appUrl, settings });
   const calls = new Map();
   const waiting = new Map();
   const worker = {
@@ -35,21 +33,6 @@ export async function startWorker(world, settings = {}) {
   });
   await heard(child, 'ready');
   return worker;
-}
-
-/** The first message that has that key; refused when the process ends before. */
-function heard(child, key) {
-  return new Promise((resolve, reject) => {
-    const listen = (message) => {
-      if (message[key] === undefined) return;
-      child.off('message', listen);
-      child.off('exit', gone);
-      resolve(message[key]);
-    };
-    const gone = (code, signal) => reject(new Error(`the worker ended: ${signal ?? code}`));
-    child.on('message', listen);
-    child.once('exit', gone);
-  });
 }
 
 function awaited(waiting, touch) {

@@ -25,18 +25,37 @@ export const isBuilt = () => existsSync(join(DIST, 'worker/worker.js'));
 /** A module of the built product, by its path below `src/`. */
 export const product = (path) => import(join(DIST, `${path}.js`));
 
+/** Migrates an empty database and fills it. */
 export async function makeWorld(url) {
-  const [{ migrate }, { Database }, { ensureAppLogin }, { VersionCache }] = await Promise.all(
-    ['db/migrate', 'db/database', 'tenancy/app-login', 'plan/sequences/versions'].map(product),
-  );
+  const [{ migrate }, { Database }] = await Promise.all(['db/migrate', 'db/database'].map(product));
   await migrate({ url });
+  const owner = new Database({ url, max: 1 });
+  const organizations = [];
+  try {
+    for (let n = 0; n < ORGANIZATIONS; n++) organizations.push(await makeOrganization(owner));
+  } finally {
+    await owner.close();
+  }
+  return openWorld(url, organizations);
+}
+
+/** A database that is a copy of one whose organizations are known. */
+export async function openWorld(url, organizations) {
+  const [{ Database }, { ensureAppLogin }, { VersionCache }] = await Promise.all(
+    ['db/database', 'tenancy/app-login', 'plan/sequences/versions'].map(product),
+  );
   const appUrl = await ensureAppLogin(url, SECRET);
-  const owner = new Database({ url, max: 2 });
+  const owner = new Database({ url, max: LOADERS });
   const db = new Database({ url: appUrl, max: 4 });
-  const world = { appUrl, owner, db, versions: new VersionCache(db), organizations: [], loaded: 0 };
-  for (let n = 0; n < ORGANIZATIONS; n++) world.organizations.push(await makeOrganization(owner));
   return {
-    ...world,
+    url,
+    appUrl,
+    owner,
+    db,
+    versions: new VersionCache(db),
+    organizations,
+    /** Enrollments made by `loadDue`. */
+    loaded: 0,
     /** The first value of the first row, as the owner. */
     async ask(text, values) {
       return Object.values((await owner.pool.query(text, values)).rows[0] ?? {})[0];
@@ -101,8 +120,10 @@ async function makeOrganization(owner) {
   return { org, senders, sequence, version, steps: steps.map((one) => one.id) };
 }
 
-/** Rows a statement when much is loaded into one organization. */
-const CHUNK = 250_000;
+/** Rows a transaction when much is loaded into one organization. */
+const CHUNK = 100_000;
+/** Transactions at once. */
+const LOADERS = 2;
 
 /**
  * New enrollments, first touch due now, consent given. With `mixed`, one in twenty is suppressed: it goes through read
@@ -114,16 +135,23 @@ const CHUNK = 250_000;
 export async function loadDue(world, what) {
   const { touches, organizations = world.organizations } = what;
   const each = Math.ceil(touches / organizations.length);
+  const parts = [];
   let left = touches;
   for (const organization of organizations) {
     let own = Math.min(each, left);
     left -= own;
-    while (own > 0) {
-      const some = Math.min(own, CHUNK);
-      await loadInto(world, organization, { mixed: true, name: 'person', ...what, touches: some });
-      own -= some;
-    }
+    for (; own > 0; own -= CHUNK) parts.push({ organization, touches: Math.min(own, CHUNK) });
   }
+  const load = async () => {
+    for (let part = parts.shift(); part !== undefined; part = parts.shift())
+      await loadInto(world, part.organization, {
+        mixed: true,
+        name: 'person',
+        ...what,
+        touches: part.touches,
+      });
+  };
+  await Promise.all(Array.from({ length: LOADERS }, load));
 }
 
 /**

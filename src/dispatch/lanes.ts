@@ -22,6 +22,12 @@ export interface Lane {
 /** Leases that ran out without progress before a lane is read one touch at a time. */
 const CAREFUL_AFTER = 2;
 
+const TAKE = {
+  name: 'lane_take',
+  text: 'SELECT org_id, shard, expiries, suspect FROM lane_take($1, $2::uuid, $3::int, $4::timestamptz)',
+};
+type TakenLane = [org: Uuid, shard: number, expiries: number, suspect: Uuid | null];
+
 export async function takeLane(
   db: Database,
   worker: string,
@@ -29,17 +35,10 @@ export async function takeLane(
   now: Date | null = null,
 ): Promise<Lane | null> {
   const token = newId();
-  const [row] = await db.call(
-    sql`SELECT * FROM lane_take(${worker}, ${token}::uuid, ${leaseMs}::int, ${now}::timestamptz)`,
-  );
+  const [row] = (await db.callPrepared(TAKE, [worker, token, leaseMs, now])) as TakenLane[];
   if (!row) return null;
-  return {
-    org: row.org_id,
-    shard: row.shard,
-    token,
-    careful: row.expiries >= CAREFUL_AFTER,
-    suspect: row.suspect,
-  };
+  const [org, shard, expiries, suspect] = row;
+  return { org, shard, token, careful: expiries >= CAREFUL_AFTER, suspect };
 }
 
 /** False: the lane is somebody else's now. */

@@ -97,6 +97,7 @@ export class Worker {
     const heart = lane.careful ? null : this.#keep(lane);
     const turn = lane.careful ? null : this.#limit(lane);
     let done = 0;
+    let expired: Promise<void> | null = null;
     let leaving: Promise<void> | null = null;
     const leave = () => {
       heart?.stop();
@@ -106,7 +107,12 @@ export class Worker {
     };
     try {
       if (lane.suspect) done += await dropSuspect(this.#engine, lane);
-      done += await expireGates(db, lane.org, worker);
+      // Beside the reading: nobody who is due waits for what a dead process left; the next turn finds that.
+      expired = expireGates(db, lane.org, worker).then((count) => {
+        done += count;
+      });
+      expired.catch(() => undefined);
+      if (lane.careful) await expired;
       await deliver(this.#engine, lane, {
         stop: () => this.#stopping || heart?.lost() === true || turn?.over() === true,
         settled: (count) => {
@@ -118,6 +124,7 @@ export class Worker {
           if (turn?.over() && !this.#stopping) void leave().then(left);
         },
       });
+      await expired;
     } finally {
       await leave();
     }
@@ -163,7 +170,8 @@ export class Worker {
   /** Milliseconds until something may be due. */
   async #untilNext(): Promise<number> {
     const wait = (await untilNextDue(this.#engine.db)) ?? this.#options.poll_ms;
-    return Math.min(this.#options.poll_ms, Math.max(1, wait));
+    // A timer drops the fraction, and who looks a moment too early looks twice.
+    return Math.min(this.#options.poll_ms, Math.max(1, Math.ceil(wait)));
   }
 
   #sleep(ms: number): Promise<void> {
