@@ -5,7 +5,7 @@
  */
 
 import { dayContaining, localDayRecord } from './period.ts';
-import { nextOpen, type Window, type WindowError } from './window.ts';
+import { nextOpen, type Rule, type WindowError } from './window.ts';
 import { findZone } from './zone.ts';
 
 export interface Opening {
@@ -77,7 +77,7 @@ export interface SenderDay extends Opening {
 export function senderDays(
   fromMs: number,
   timeZone: string,
-  windows: readonly Window[],
+  windows: readonly Rule[],
 ): ((day: number) => SenderDay | null) | WindowError {
   const zone = findZone(timeZone);
   if (zone === null) return { ok: false, error: 'bad_zone', detail: timeZone };
