@@ -5,8 +5,6 @@
  */
 import { DAY_MS, segmentsAround, weekday, type Zone } from './zone.ts';
 
-/** A century of public holidays; every list of an organization stays below it. */
-export const MAX_DAYS_OFF = 5_000;
 const MAX_KNOWN = 1_000;
 const DATE = /^(\d{4})-(\d\d)-(\d\d)$/;
 

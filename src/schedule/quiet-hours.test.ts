@@ -60,15 +60,16 @@ describe('quiet hours', () => {
   });
 
   it('[CON-7] are set a channel; for telephones in the United States the law sets them too', () => {
-    expect(quietRules('email', DEFAULT_QUIET_HOURS, ['US'])).toEqual([]);
-    expect(quietRules('sms', DEFAULT_QUIET_HOURS, ['DE'])).toEqual([{ ...NIGHT, source: 'organization' }]);
-    const law = { ...NIGHT, source: '47 CFR 64.1200(c)(1)' };
-    expect(quietRules('sms', null, ['CA', 'US'])).toEqual([law]);
-    expect(quietRules('call', { from: '23:00', to: '06:00', channels: ['call'] }, ['GU'])).toEqual([
-      { from: '23:00', to: '06:00', source: 'organization' },
-      law,
+    expect(quietRules('email', DEFAULT_QUIET_HOURS, { countries: ['US'] })).toEqual([]);
+    expect(quietRules('sms', DEFAULT_QUIET_HOURS, { countries: ['DE'] })).toEqual([
+      { ...NIGHT, source: 'organization' },
     ]);
-    expect(quietRules('whatsapp', null, ['DE'])).toEqual([]);
+    const law = { ...NIGHT, source: '47 CFR 64.1200(c)(1)' };
+    expect(quietRules('sms', null, { countries: ['CA', 'US'] })).toEqual([law]);
+    expect(
+      quietRules('call', { from: '23:00', to: '06:00', channels: ['call'] }, { countries: ['GU'] }),
+    ).toEqual([{ from: '23:00', to: '06:00', source: 'organization' }, law]);
+    expect(quietRules('whatsapp', null, { countries: ['DE'] })).toEqual([]);
     expect(mayBeQuiet('email', DEFAULT_QUIET_HOURS)).toBe(false);
     expect(mayBeQuiet('email', { ...NIGHT, channels: ['email'] })).toBe(true);
     expect(mayBeQuiet('sms', null)).toBe(true);

@@ -54,17 +54,17 @@ export function mayBeQuiet(channel: string, setting: QuietHours | null): boolean
   );
 }
 
-/** `countries`: those the recipient may be in. */
+/** `place.countries`: those the recipient may be in; asked for only where a law may hold. */
 export function quietRules(
   channel: string,
   setting: QuietHours | null,
-  countries: readonly string[],
+  place: { readonly countries: readonly string[] },
 ): QuietRule[] {
   const rules: QuietRule[] = [];
   if (setting?.channels.includes(channel))
     rules.push({ from: setting.from, to: setting.to, source: 'organization' });
   for (const { from, to, source, ...law } of LEGAL_QUIET_HOURS) {
-    if (law.channels.includes(channel) && law.countries.some((country) => countries.includes(country)))
+    if (law.channels.includes(channel) && law.countries.some((country) => place.countries.includes(country)))
       rules.push({ from, to, source });
   }
   return rules;

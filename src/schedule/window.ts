@@ -99,14 +99,17 @@ export function windowProblem(rule: Rule): WindowError | null {
   return 'error' in read ? read : null;
 }
 
+/** Windows with the same hours together: somebody who may be in ten zones has ten of them. */
 function describe(rules: readonly Rule[]): string {
-  return rules
-    .map((rule) =>
+  const zones = new Map<string, string[]>();
+  for (const rule of rules) {
+    const text =
       'days_off' in rule
-        ? `no holiday in ${rule.time_zone}`
-        : `${rule.days.join(',')} ${rule.from}-${rule.to} ${rule.time_zone}`,
-    )
-    .join(' and ');
+        ? 'no holiday'
+        : `${rule.days.length < 7 ? `${rule.days.join(',')} ` : ''}${rule.from}-${rule.to}`;
+    zones.set(text, [...(zones.get(text) ?? []), rule.time_zone]);
+  }
+  return [...zones].map(([text, names]) => `${text} in ${names.join(', ')}`).join(' and ');
 }
 
 function setOf(rules: readonly Rule[]): RuleSet | WindowError {
