@@ -49,14 +49,14 @@ export async function postpone(
       const list = byDay.get(item.touch.sender_id);
       if (list) list.push(item);
       else byDay.set(item.touch.sender_id, [item]);
-    } else settlements.push(until(planning, item, at));
+    } else settlements.push(until(engine, planning, item, at));
   }
   for (const [sender, items] of byDay)
     settlements.push(...(await ontoDays(engine, org, planning, sender, items, at)));
   return settlements;
 }
 
-function until(planning: Planning, item: Postponed, at: number): Settlement {
+function until(engine: Engine, planning: Planning, item: Postponed, at: number): Settlement {
   const sender = planning.senders.get(item.touch.sender_id);
   if (!sender) return settlementOfRefusal(item.touch, 'no_sender', at)!;
   const zone = sender.time_zone ?? planning.organization.time_zone;
@@ -68,7 +68,12 @@ function until(planning: Planning, item: Postponed, at: number): Settlement {
         : at;
   const { touch, version } = item;
   const place = placeOfTouch(touch, planning);
-  const open = reopening(version.definition, touch.channel, from, sender.calendar, place);
+  const opening = (moment: number) =>
+    reopening(version.definition, touch.channel, moment, sender.calendar, place);
+  let open = opening(from);
+  // In its last moments the gate lets nothing through any more: then the one after it.
+  if (open.ok && open.not_after !== null && open.not_after < open.not_before + engine.limits.budget_ms)
+    open = opening(open.not_after);
   if (!open.ok) return settlementOfRefusal(item.touch, 'bad_schedule', at, open.detail)!;
   return later(item, at, open.not_before, open.not_after);
 }
