@@ -6,7 +6,10 @@ import { deliver } from '../../src/dispatch/deliver.ts';
 import type { Engine, Failpoint } from '../../src/dispatch/engine.ts';
 import { newId, type Uuid } from '../../src/kernel/ids.ts';
 import { explainTouch } from '../../src/ledger/explain.ts';
+import { runEnrollmentJob } from '../../src/plan/sequences/bulk-enroll.ts';
 import { enrollContacts } from '../../src/plan/sequences/enroll.ts';
+import { createEnrollmentJob } from '../../src/plan/sequences/enrollment-jobs.ts';
+import { act } from '../../src/plan/sequences/enrollments.ts';
 import { replaceHolidays } from '../../src/senders/holidays.ts';
 import { updateSettings } from '../../src/tenancy/organizations.ts';
 import type { EngineWorld } from '../support/engine.ts';
@@ -297,5 +300,115 @@ describe('[I10] what was planned under other rules is looked at again', () => {
     run.clock.now += HOUR;
     await run.work();
     expect(await liveTouch(enrollment!)).toEqual(before);
+  });
+});
+
+describe('[CON-7] every planner asks where the recipient is', () => {
+  const hhmm = (ms: number) => new Date(ms).toISOString().slice(11, 16);
+  const TOKYO = { time_zone: 'Asia/Tokyo' };
+  const STEPS = { steps: [email(), email(1, 'minutes')] };
+
+  /** It is night in Tokyo now, and day where the organization is. */
+  async function nightInTokyo(): Promise<number> {
+    const there = Date.now() + 9 * HOUR;
+    const quiet_hours = { from: hhmm(there - HOUR), to: hhmm(there + HOUR), channels: ['email'] };
+    await updateSettings(world.db, world.ctx, { quiet_hours });
+    return Math.floor((Date.now() + HOUR) / 60_000) * 60_000;
+  }
+
+  async function enrolledByDay(): Promise<Uuid> {
+    await updateSettings(world.db, world.ctx, { quiet_hours: null });
+    const [enrollment] = await world.enroll(await world.sequence(STEPS), [await person(TOKYO)]);
+    return enrollment!;
+  }
+
+  const planned = async (enrollment: Uuid) => (await liveTouch(enrollment)).not_before.getTime();
+
+  it.each(['resume', 'advance', 'restart'] as const)('%s', async (action) => {
+    const enrollment = await enrolledByDay();
+    if (action === 'resume') await act(world.db, world.versions, world.ctx, enrollment, 'pause');
+    const morning = await nightInTokyo();
+    await act(world.db, world.versions, world.ctx, enrollment, action);
+    expect(await planned(enrollment)).toBe(morning);
+  });
+
+  it.each([
+    ['the step after one that was sent', { kind: 'accepted' } as const],
+    ['a retry', { kind: 'refused', permanence: 'transient', reason: 'greylisted' } as const],
+  ])('%s', async (_, answer) => {
+    await updateSettings(world.db, world.ctx, { quiet_hours: NIGHT });
+    // The last quarter of a minute of the day in Tokyo.
+    const run = clockwork('2026-11-20T11:59:45Z');
+    const [enrollment] = await run.enroll(await world.sequence(STEPS), [await person(TOKYO)]);
+    world.provider.answer = () => answer;
+    await run.work();
+    expect(world.provider.calls).toHaveLength(1);
+    run.clock.now += HOUR;
+    await run.work();
+    const touch = await liveTouch(enrollment!);
+    expect(touch.state).toBe('planned');
+    expect(touch.wake_at.toISOString()).toBe('2026-11-20T23:00:00.000Z');
+    expect(touch.not_after.toISOString()).toBe('2026-11-21T12:00:00.000Z');
+    expect(world.provider.calls).toHaveLength(1);
+  });
+
+  it('enrolling many at once, directly and as a job', async () => {
+    const morning = await nightInTokyo();
+    const people = await Promise.all(
+      Array.from({ length: 30 }, (_, i) =>
+        person(i % 3 === 0 ? TOKYO : { phone: i % 3 === 1 ? '+4930901820' : '+12125550123' }),
+      ),
+    );
+    const expectTimes = async (sequence: Uuid) => {
+      const rows = await world.owner.call<{ contact_id: Uuid; not_before: Date; sender_id: Uuid }>(sql`
+        SELECT contact_id, not_before, sender_id FROM touches WHERE org_id = ${world.org}::uuid AND sequence_id = ${sequence}::uuid`);
+      expect(rows).toHaveLength(people.length);
+      for (const { contact_id, not_before, sender_id } of rows) {
+        expect(sender_id).toBe(world.sender);
+        const isTokyo = people.indexOf(contact_id) % 3 === 0;
+        if (isTokyo) expect(not_before.getTime()).toBe(morning);
+        else expect(not_before.getTime()).toBeLessThanOrEqual(Date.now());
+      }
+    };
+    const direct = await world.sequence(STEPS);
+    await world.enroll(direct, people);
+    await expectTimes(direct);
+    const bulk = await world.sequence(STEPS);
+    const job = await createEnrollmentJob(world.db, world.versions, world.ctx, {
+      sequence_id: bulk,
+      contact_ids: people,
+      chunk: 7,
+    });
+    await runEnrollmentJob({ db: world.db, versions: world.versions }, world.org, job.job_id, {
+      worker: 'test:1',
+      logger: { warn() {} },
+    });
+    await expectTimes(bulk);
+  });
+
+  it('a day that is full: each on the sender’s next day, when it is day where it is', async () => {
+    await updateSettings(world.db, world.ctx, { quiet_hours: NIGHT });
+    await world.owner.call(
+      sql`UPDATE senders SET daily_limit = 2, version = version + 1 WHERE id = ${world.sender}::uuid`,
+    );
+    const people = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => person(i % 2 === 0 ? TOKYO : { phone: '+12125550123' })),
+    );
+    // 22:30 in Tokyo is night; 08:30 in New York is day, and 14:30 in Berlin.
+    const run = clockwork('2026-11-20T13:30:00Z');
+    await run.enroll(await world.sequence({ steps: [email()] }), people);
+    for (let due = await run.nextDue(); due !== null; due = await run.nextDue()) {
+      run.clock.now = Math.max(run.clock.now, due);
+      await run.work();
+    }
+    expect(run.sent).toHaveLength(8);
+    const byDay = new Map<string, number>();
+    for (const { contact, at } of run.sent) {
+      const hour = wallHour(at, people.indexOf(contact) % 2 === 0 ? 'Asia/Tokyo' : 'America/New_York');
+      expect(hour >= 8 && hour < 21).toBe(true);
+      const day = wallDate(at, 'Europe/Berlin');
+      byDay.set(day, (byDay.get(day) ?? 0) + 1);
+    }
+    expect([...byDay.values()]).toEqual([2, 2, 2, 2]);
   });
 });
