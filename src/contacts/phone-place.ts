@@ -55,7 +55,8 @@ const WELL_KNOWN = new Set([
 ]);
 
 const placesOfCodes = new Map<string, CodePlaces>();
-const placesOfAreaCodes = new Map<string, PhonePlace | null>();
+/** By the list that area codes of one place share. */
+const placesOfAreaCodes = new Map<readonly string[], PhonePlace>();
 
 /** Null: the number says nothing, as those of satellites and of international services. */
 export function placeOfPhone(phone: string): PhonePlace | null {
@@ -99,14 +100,14 @@ function placeOfCountries(key: string, countries: readonly string[]): PhonePlace
 }
 
 function placeOfAreaCode(code: string): PhonePlace | null {
-  const known = placesOfAreaCodes.get(code);
-  if (known !== undefined) return known;
   const zones = zonesOfAreaCode(code);
-  const place =
-    zones === null
-      ? null
-      : { key: `+1 ${zones}`, countries: [...new Set(zones.flatMap(countriesOfZone))], zones, sure: null };
-  placesOfAreaCodes.set(code, place);
+  if (zones === null) return null;
+  let place = placesOfAreaCodes.get(zones);
+  if (place === undefined) {
+    const countries = [...new Set(zones.flatMap(countriesOfZone))];
+    place = { key: `+1 ${zones}`, countries, zones, sure: null };
+    placesOfAreaCodes.set(zones, place);
+  }
   return place;
 }
 

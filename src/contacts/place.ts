@@ -16,39 +16,54 @@ export interface Place {
   readonly known_by: 'time_zone' | 'phone' | 'organization';
 }
 
-/** As many as an organization's contacts come from, and the spellings of zones. */
-const MAX_KNOWN = 5_000;
-const known = new Map<string, Place>();
+/** Spellings of time zones, which are not ours. */
+const MAX_ZONES = 2_000;
+/** By zone and phone: two short look-ups, because every planned touch comes here. */
+const byZone = new Map<string, Map<PhonePlace | null, Place>>();
+const byPhone = new Map<PhonePlace, Place>();
 
 export function placeOf(
   contact: { time_zone: string | null; phone: string | null },
   organizationZone: string,
 ): Place {
   const phone = contact.phone === null ? null : placeOfPhone(contact.phone);
-  if (contact.time_zone !== null) return keep('time_zone', [contact.time_zone], phone);
-  if (phone !== null && phone.zones.length > 0) return keep('phone', phone.zones, phone);
-  return keep('organization', [organizationZone], phone);
+  if (contact.time_zone !== null) return atZone('time_zone', contact.time_zone, phone);
+  if (phone === null || phone.zones.length === 0) return atZone('organization', organizationZone, phone);
+  let place = byPhone.get(phone);
+  if (place === undefined) {
+    const { key, zones, countries } = phone;
+    place = { key: `phone ${key}`, zones, countries, known_by: 'phone' };
+    byPhone.set(phone, place);
+  }
+  return place;
 }
 
-function keep(known_by: Place['known_by'], zones: readonly string[], phone: PhonePlace | null): Place {
-  const key = `${known_by} ${known_by === 'phone' ? '' : zones[0]} ${phone?.key ?? ''}`;
-  const before = known.get(key);
-  if (before !== undefined) return before;
-  if (known.size >= MAX_KNOWN) known.clear();
+function atZone(known_by: 'time_zone' | 'organization', zone: string, phone: PhonePlace | null): Place {
+  const name = known_by === 'time_zone' ? zone : `organization ${zone}`;
+  let places = byZone.get(name);
+  if (places === undefined) {
+    if (byZone.size >= MAX_ZONES) byZone.clear();
+    places = new Map();
+    byZone.set(name, places);
+  }
+  let place = places.get(phone);
+  if (place === undefined) {
+    place = makePlace(known_by, zone, phone);
+    places.set(phone, place);
+  }
+  return place;
+}
+
+function makePlace(known_by: Place['known_by'], zone: string, phone: PhonePlace | null): Place {
   let countries: readonly string[] | null = null;
-  const place: Place = {
-    key,
-    zones,
+  return {
+    key: `${known_by} ${zone} ${phone?.key ?? ''}`,
+    zones: [zone],
     known_by,
     // Somebody with an American number in Berlin counts as in both: the law of either may hold.
     get countries() {
-      countries ??=
-        known_by === 'phone'
-          ? phone!.countries
-          : [...new Set([...countriesOfZone(zones[0]!), ...(phone?.countries ?? [])])];
+      countries ??= [...new Set([...countriesOfZone(zone), ...(phone?.countries ?? [])])];
       return countries;
     },
   };
-  known.set(key, place);
-  return place;
 }

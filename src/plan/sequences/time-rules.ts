@@ -29,9 +29,10 @@ export interface TimeRules {
   days_off: DaysOff | null;
 }
 
-/** Recipients' places times channels; beyond it they are made anew. */
-const MAX_PLACES = 5_000;
-const known = new WeakMap<Definition, WeakMap<Calendar, Map<string, TimeRules>>>();
+type ByPlace = WeakMap<Place, TimeRules>;
+const known = new WeakMap<Definition, WeakMap<Calendar, Map<string, ByPlace>>>();
+/** For those whose place does not matter. */
+const NOWHERE: Place = { key: '', zones: [], countries: [], known_by: 'organization' };
 
 /** The sequence's zone, else the organization's. */
 export function sequenceZone(definition: Definition, calendar: Pick<Calendar, 'organization_zone'>): string {
@@ -64,27 +65,31 @@ export function rulesFor(
 ): TimeRules {
   const matters = needsPlace(calendar, channel);
   invariant(place !== null || !matters, 'a recipient whose place matters has one');
-  const byPlace = placesOf(definition, calendar);
-  const key = matters ? `${channel} ${place!.key}` : '';
-  let rules = byPlace.get(key);
+  const byPlace = placesOf(definition, calendar, channel);
+  const at = matters ? place! : NOWHERE;
+  let rules = byPlace.get(at);
   if (rules === undefined) {
-    if (byPlace.size >= MAX_PLACES) byPlace.clear();
     rules = makeRules(definition, calendar, channel, matters ? place : null);
-    byPlace.set(key, rules);
+    byPlace.set(at, rules);
   }
   return rules;
 }
 
-function placesOf(definition: Definition, calendar: Calendar): Map<string, TimeRules> {
+function placesOf(definition: Definition, calendar: Calendar, channel: string): ByPlace {
   let byCalendar = known.get(definition);
   if (byCalendar === undefined) {
     byCalendar = new WeakMap();
     known.set(definition, byCalendar);
   }
-  let byPlace = byCalendar.get(calendar);
+  let byChannel = byCalendar.get(calendar);
+  if (byChannel === undefined) {
+    byChannel = new Map();
+    byCalendar.set(calendar, byChannel);
+  }
+  let byPlace = byChannel.get(channel);
   if (byPlace === undefined) {
-    byPlace = new Map();
-    byCalendar.set(calendar, byPlace);
+    byPlace = new WeakMap();
+    byChannel.set(channel, byPlace);
   }
   return byPlace;
 }
