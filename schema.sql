@@ -319,6 +319,20 @@ CREATE POLICY tenant ON gates FOR ALL TO public USING (org_id = (NULLIF(current_
 GRANT INSERT, SELECT, UPDATE ON gates TO cadenza_app;
 GRANT SELECT ON gates TO cadenza_readonly;
 
+CREATE TABLE holidays (
+  org_id uuid NOT NULL,
+  country text NOT NULL,
+  day date NOT NULL,
+  name text NOT NULL,
+  CONSTRAINT holidays_pkey PRIMARY KEY (org_id, country, day),
+  CONSTRAINT holidays_country_check CHECK ((country ~ '^([A-Z]{2})?$'::text)),
+  CONSTRAINT holidays_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON holidays FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON holidays TO cadenza_app;
+GRANT SELECT ON holidays TO cadenza_readonly;
+
 CREATE TABLE idempotency_keys (
   org_id uuid NOT NULL,
   key text NOT NULL,
@@ -468,6 +482,7 @@ CREATE TABLE organizations (
   unknown_policy text DEFAULT 'review'::text NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  quiet_hours jsonb DEFAULT '{"to": "08:00", "from": "21:00", "channels": ["sms", "whatsapp", "whatsapp_lite", "call"]}'::jsonb,
   CONSTRAINT organizations_pkey PRIMARY KEY (org_id),
   CONSTRAINT organizations_contact_daily_cap_check CHECK ((contact_daily_cap > 0)),
   CONSTRAINT organizations_contact_weekly_cap_check CHECK ((contact_weekly_cap > 0)),
@@ -735,7 +750,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
 
 -- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes uuid[], p_contents json, p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone) RETURNS TABLE(at timestamp with time zone, verdicts text[], attempts integer[], key_ns integer[])
---   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · EXECUTE: cadenza_app
+--   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
 -- FUNCTION gate_expire(p_org uuid, p_actor text, p_limit integer, p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
@@ -759,16 +774,16 @@ GRANT SELECT ON touches TO cadenza_readonly;
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION lane_next(p_now timestamp with time zone) RETURNS double precision
---   sql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
+--   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · SET enable_seqscan=off · EXECUTE: cadenza_app
 
--- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, contents text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text)
---   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · EXECUTE: cadenza_app
+-- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, contents text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text, not_after timestamp with time zone, contact_zone text, contact_phone text)
+--   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
 -- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)
---   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
+--   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · SET enable_seqscan=off · EXECUTE: cadenza_app
 
 -- FUNCTION lane_waits(p_org uuid, p_now timestamp with time zone) RETURNS boolean
---   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
+--   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · SET enable_seqscan=off · EXECUTE: cadenza_app
 
 -- FUNCTION last_touch_id(p_source uuid) RETURNS uuid
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
@@ -792,7 +807,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats double precision[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes double precision[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_from double precision[], p_next_until double precision[], p_now timestamp with time zone) RETURNS TABLE(count integer, late uuid[], written uuid[])
---   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · EXECUTE: cadenza_app
+--   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
 -- FUNCTION slots_assign(p_org uuid, p_sender uuid, p_periods text[], p_counts integer[]) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app

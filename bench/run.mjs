@@ -8,6 +8,7 @@ import { listenForInterrupts } from './interrupt.mjs';
 const BENCHES = {
   engine: async (options) => (await import('./engine.mjs')).benchEngine(options),
   import: async (options) => (await import('./import.mjs')).benchImport(options),
+  schedule: async (options) => (await import('./schedule.mjs')).benchSchedule(options),
 };
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--quick] [--json] [--rows NAME,NAME]`;
 

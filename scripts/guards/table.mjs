@@ -10,6 +10,7 @@ const PLAN = 'test/scenarios/guards/plan.test.ts';
 const LIMITS = 'test/scenarios/guards/limits.test.ts';
 const HOLD = 'test/scenarios/guards/hold.test.ts';
 const DISPATCH = 'test/scenarios/guards/dispatch.test.ts';
+const QUIET = 'test/scenarios/quiet-hours.test.ts';
 
 const SOURCE_LOCK = `  PERFORM pg_advisory_xact_lock_shared(2, k.key)
     FROM (SELECT DISTINCT lock_bucket(p_org, s) AS key FROM unnest(p_sequences) s ORDER BY 1) k;
@@ -479,5 +480,32 @@ export const GUARDS = [
     file: 'src/ledger/gate.sql',
     edits: [["        WHEN p_resend AND t.hash <> i.hash THEN 'bytes_differ'\n", '']],
     tests: [DISPATCH, 'class K: other bytes never go under a key that was used'],
+  },
+  {
+    guard: 'time: a due touch is looked at by the rules as they are',
+    file: 'src/dispatch/compose.ts',
+    edits: [['  if (time !== null) return ', '  if (time !== null && engine.worker === null) return ']],
+    tests: [
+      QUIET,
+      'the contact has moved to where it is night',
+      'quiet hours, holidays or windows have changed',
+    ],
+  },
+  {
+    guard: 'time: an end that has come nearer is written before the gate reads it',
+    file: 'src/dispatch/look-at-time.ts',
+    edits: [["? { reason: 'rules_changed' } : null;", '? null : null;']],
+    tests: [QUIET, 'known only since sends nothing'],
+  },
+  {
+    guard: 'time: of several possible zones all must be awake',
+    file: 'src/plan/sequences/time-rules.ts',
+    edits: [
+      [
+        'calendar.quiet_hours, place), place.zones)',
+        'calendar.quiet_hours, place), place.zones.slice(0, 1))',
+      ],
+    ],
+    tests: [QUIET, 'nothing goes out at night, and everything goes out'],
   },
 ];

@@ -7,6 +7,7 @@ import { contactRoutes } from './resources/contacts.ts';
 import { enrollmentJobRoutes } from './resources/enrollment-jobs.ts';
 import { enrollmentRoutes } from './resources/enrollments.ts';
 import { healthRoutes } from './resources/health.ts';
+import { holidayRoutes } from './resources/holidays.ts';
 import { importRoutes } from './resources/imports.ts';
 import { memberRoutes } from './resources/members.ts';
 import { organizationRoutes } from './resources/organization.ts';
@@ -23,6 +24,7 @@ import type { Route } from './route.ts';
 export function allRoutes(deps: ApiDeps): Route[] {
   return [
     ...organizationRoutes(deps),
+    ...holidayRoutes(deps),
     ...memberRoutes(deps),
     ...apiKeyRoutes(deps),
     ...contactRoutes(deps),

@@ -77,6 +77,16 @@ export const explanation = z
       not_before: time,
       not_after: time.nullable(),
     }),
+    recipient: z
+      .object({
+        time_zones: z.array(z.string()).describe('Every one of them is possible'),
+        known_by: z.enum(['time_zone', 'phone', 'organization']),
+        quiet_hours: z
+          .array(z.object({ from: z.string(), to: z.string(), source: z.string() }))
+          .describe('In each of its time zones; `source`: the organization’s setting, or a law'),
+        policy_version: z.number().int(),
+      })
+      .describe('Where the recipient may be, and when it may not be disturbed, by the rules as they are now'),
     decisions: z
       .array(
         z.object({

@@ -10,8 +10,8 @@ import type { AttributeValue } from './attribute-value.ts';
 import { replaceTags } from './change-tags.ts';
 import { type Address, type Contact, type ContactDetail, findContactDetail } from './contact.ts';
 import { type ContactInput, type ContactValues, readContactInput } from './contact-values.ts';
+import { zoneOfPhone } from './phone-place.ts';
 import { TEXT_FIELDS, type TextField } from './text-fields.ts';
-import { zoneOfPhone } from './time-zone.ts';
 
 const SCALARS = [...TEXT_FIELDS, 'email', 'phone', 'whatsapp', 'time_zone', 'time_zone_from'] as const;
 type Row = Pick<

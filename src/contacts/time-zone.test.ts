@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { normalizeTimeZone, zoneOfPhone } from './time-zone.ts';
+import { zoneOfPhone } from './phone-place.ts';
+import { normalizeTimeZone } from './time-zone.ts';
 
 describe('[CON-1] time zones', () => {
   it('[CON-1] follow from a phone number only where all of its zones show one clock', () => {

@@ -41,6 +41,7 @@ export async function askGate(
     ),
     contact_day: contactDay(planning),
     resend,
+    now: engine.now?.() ?? null,
   });
 }
 

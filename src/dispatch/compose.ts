@@ -11,7 +11,9 @@ import type { Version } from '../plan/sequences/versions.ts';
 import type { SenderSettings } from '../senders/senders.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
+import { lookAtTime } from './look-at-time.ts';
 import { settlementOfRefusal } from './outcomes.ts';
+import type { Postponed } from './postpone.ts';
 import type { Situation } from './situation.ts';
 
 /** Beside the values composed in: whoever learns later that the first e-mail was sent needs its subject for the thread. */
@@ -49,6 +51,8 @@ export interface Composed {
 export interface ComposeResult {
   ready: Composed[];
   refused: Settlement[];
+  /** It is no time for them now. */
+  later: Postponed[];
 }
 
 interface Prepared {
@@ -66,13 +70,15 @@ export async function compose(
   touches: readonly DueTouch[],
 ): Promise<ComposeResult> {
   const refused: Settlement[] = [];
+  const later: Postponed[] = [];
   const prepared: Prepared[] = [];
   for (const touch of touches) {
     const item = prepare(engine, org, situation, touch);
     if ('refusal' in item) {
-      const settlement = settlementOfRefusal(touch, item.refusal, situation.planning.now);
+      const settlement = settlementOfRefusal(touch, item.refusal, situation.planning.now, item.detail);
       if (settlement) refused.push(settlement);
-    } else prepared.push(item);
+    } else if ('reason' in item) later.push(item);
+    else prepared.push(item);
   }
   const results = await composeEmail(prepared.map((item) => item.job));
   const ready: Composed[] = [];
@@ -89,7 +95,7 @@ export async function compose(
       if (settlement) refused.push(settlement);
     }
   });
-  return { ready, refused };
+  return { ready, refused, later };
 }
 
 /** What the gate would refuse anyway is not composed; it decides again at the gate for the rest. */
@@ -98,13 +104,18 @@ function prepare(
   org: Uuid,
   situation: Situation,
   touch: DueTouch,
-): Prepared | { refusal: 'source_ended' | 'no_sender' | 'no_address' } {
+):
+  | Prepared
+  | Postponed
+  | { refusal: 'source_ended' | 'no_sender' | 'no_address' | 'bad_schedule'; detail?: string } {
   if (touch.enrollment_status !== 'active' || !touch.is_live) return { refusal: 'source_ended' };
   if (touch.email === null) return { refusal: 'no_address' };
   const version = situation.versions.get(touch.version_id);
   const sender = situation.planning.senders.get(touch.sender_id);
   const connection = sender && engine.connect(org, sender);
   if (!version || !sender || !connection) return { refusal: 'no_sender' };
+  const time = lookAtTime(touch, version, sender.calendar, situation.planning);
+  if (time !== null) return 'refusal' in time ? time : { touch, version, reason: time.reason };
   return {
     touch,
     version,

@@ -50,7 +50,7 @@ export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): 
   let open = true;
   while (open && careful > 0 && !hooks.stop()) {
     await engine.failpoint?.('before_read');
-    const read = await readDue(engine.db, lane.org, limit, ready.senders());
+    const read = await readDue(engine.db, lane.org, limit, ready.senders(), engine.now?.() ?? null);
     const due = read.filter((touch) => !flights.has(touch.id));
     if (due.length === 0 && ready.size === 0) {
       // What is in flight may plan touches that are due at once: look again when it has settled.
@@ -102,6 +102,10 @@ async function work(
   if (composed.refused.length > 0) {
     const ids = composed.refused.map((settlement) => settlement.touch_id);
     flights.start(ids, () => settleAll(engine, lane.org, null, composed.refused), true);
+  }
+  if (composed.later.length > 0) {
+    const ids = composed.later.map(({ touch }) => touch.id);
+    flights.start(ids, () => settleLater(engine, lane.org, situation, composed.later), true);
   }
   ready.add(composed.ready);
   const going = ready.take(limit);
@@ -219,6 +223,17 @@ function settlement(
     outcome,
     composed.subject,
   );
+}
+
+/** Not now, by the rules as they are: another time, before anything is composed. */
+async function settleLater(
+  engine: Engine,
+  org: Uuid,
+  situation: Situation,
+  later: readonly Postponed[],
+): Promise<number> {
+  const { planning } = situation;
+  return settleAll(engine, org, null, await postpone(engine, org, planning, later, planning.now));
 }
 
 /** The gate said no: ended, postponed, held, dropped, or left to be read and composed again. */

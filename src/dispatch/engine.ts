@@ -16,6 +16,8 @@ export interface Engine {
   unsubscribeUrl(org: Uuid, contact: Uuid, touch: Uuid): string;
   readonly limits: EngineLimits;
   readonly log: EngineLog;
+  /** Outside tests absent: the database's clock decides (I12). */
+  now?(): Date;
   /** Named points between any two awaits; tests stop, kill or reorder there. */
   failpoint?(name: Failpoint): Promise<void> | void;
 }

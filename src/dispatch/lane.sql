@@ -112,6 +112,8 @@ BEGIN
   RETURN FOUND;
 END $$;
 
+DROP FUNCTION IF EXISTS lane_read(uuid, int, uuid[], uuid[], timestamptz);
+
 -- lane_read: what is due in the lane, most urgent first, with all that composing and planning need. A plain read:
 -- taking up writes nothing. Rows in `sending` still stand in the due index (wake_at changes at settle) and are passed
 -- over, and so are senders that cannot take more now (p_skip_senders). p_only reads these touches instead, due or not.
@@ -120,7 +122,8 @@ RETURNS TABLE (
   id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no int, generation int, n int,
   contact_id uuid, sender_id uuid, channel text, attempt int, key_n int, token uuid, looks smallint, needs_review boolean, contents text,
   first_called timestamptz, enrollment_status text, is_live boolean, thread text, thread_subject text,
-  contact_version int, first_name text, last_name text, email text, company text, title text, attributes text
+  contact_version int, first_name text, last_name text, email text, company text, title text, attributes text,
+  not_after timestamptz, contact_zone text, contact_phone text
 )
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
@@ -146,7 +149,8 @@ BEGIN
          d.contact_id, d.sender_id, d.channel, d.attempt, d.key_n, d.token, d.looks, d.needs_review,
          CASE WHEN d.state = 'unknown' THEN (SELECT g.contents ->> d.id::text FROM gates g WHERE g.org_id = p_org AND g.token = d.token) END, CASE WHEN d.state = 'unknown' THEN d.gated_at END,
          e.status, e.live_touch = d.id, CASE WHEN e.thread <> '{}' THEN array_to_string(e.thread, ',') END, e.thread_subject,
-         c.version, c.first_name, c.last_name, c.email, c.company, c.title, CASE WHEN c.attributes <> '{}' THEN c.attributes::text END
+         c.version, c.first_name, c.last_name, c.email, c.company, c.title, CASE WHEN c.attributes <> '{}' THEN c.attributes::text END,
+         d.not_after, c.time_zone, coalesce(c.phone, c.whatsapp)
     FROM chosen d
     -- One look-up a touch, written so that the planner has no choice: from small tables it learnt to compare each of 500
     -- touches with every contact of the organization.

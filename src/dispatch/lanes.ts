@@ -108,6 +108,11 @@ export interface DueTouch {
   title: string | null;
   /** JSON. */
   attributes: string | null;
+  /** The end of the opening it was planned into. */
+  not_after: Date | null;
+  contact_zone: string | null;
+  /** By which its place is guessed. */
+  contact_phone: string | null;
 }
 
 const READ = {
@@ -164,6 +169,9 @@ function touchOf(row: any[]): DueTouch {
     company: row[27],
     title: row[28],
     attributes: row[29],
+    not_after: row[30],
+    contact_zone: row[31],
+    contact_phone: row[32],
   };
 }
 

@@ -10,6 +10,7 @@ import { opening, plannedTouch, reopening } from '../plan/sequences/next.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import { retryWait } from '../schedule/backoff.ts';
 import type { DueTouch } from './lanes.ts';
+import { placeOfTouch } from './situation.ts';
 
 /** Refusals that say something about the address, not the message: the contact cannot be reached there (hard bounce). */
 const HARD_BOUNCES = new Set(['mailbox_unknown', 'address_rejected']);
@@ -82,8 +83,10 @@ function refused(happening: Happening, outcome: Extract<SendOutcome, { kind: 're
     ? 0
     : retryWait(happening.attempt, undefined, outcome.retry_after_ms);
   if (wait === null) return { outcome: 'failed', reason: 'tries_used_up', ends: 'failed' };
-  const calendar = happening.planning.senders.get(happening.touch.sender_id)?.calendar;
-  const open = calendar && reopening(happening.version.definition, happening.at + wait, calendar);
+  const { touch, version, planning, at } = happening;
+  const calendar = planning.senders.get(touch.sender_id)?.calendar;
+  const place = placeOfTouch(touch, planning);
+  const open = calendar && reopening(version.definition, touch.channel, at + wait, calendar, place);
   if (!open?.ok) return { outcome: 'failed', reason: 'bad_schedule', ends: 'failed' };
   return { outcome: 'retry', reason: outcome.reason, wake: open.not_before, not_after: open.not_after };
 }
@@ -94,7 +97,7 @@ export function movedOn(happening: Happening): Pick<Settlement, 'next' | 'ends' 
   const stepNo = touch.step_no + 1;
   if (stepNo >= version.definition.steps.length) return { next: null, ends: 'completed', reason: null };
   const calendar = planning.senders.get(touch.sender_id)?.calendar;
-  const open = calendar && opening(version.definition, stepNo, at, calendar);
+  const open = calendar && opening(version.definition, stepNo, at, calendar, placeOfTouch(touch, planning));
   if (!open?.ok) return { next: null, ends: 'failed', reason: 'bad_schedule' };
   return {
     next: plannedTouch(

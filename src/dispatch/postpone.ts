@@ -7,16 +7,27 @@ import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
-import { reopening, windows } from '../plan/sequences/next.ts';
+import { reopening } from '../plan/sequences/next.ts';
+import { rulesFor } from '../plan/sequences/time-rules.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import { periodOf } from '../schedule/period.ts';
-import { allocate, placeTime, senderDays } from '../schedule/slots.ts';
+import { MAX_ALLOCATION_DAYS, placeInOrder, type SenderDays, senderDays } from '../schedule/slots.ts';
+import type { Rule } from '../schedule/window.ts';
+import { DAY_MS } from '../schedule/zone.ts';
 import { dayKey } from '../senders/periods.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
 import { settlementOfRefusal } from './outcomes.ts';
+import { placeOfTouch } from './situation.ts';
 
-export type Postponement = 'window_closed' | 'quota_day' | 'quota_hour' | 'frequency_cap';
+export type Postponement =
+  | 'window_closed'
+  | 'quiet_hours'
+  | 'holiday'
+  | 'rules_changed'
+  | 'quota_day'
+  | 'quota_hour'
+  | 'frequency_cap';
 
 export interface Postponed {
   touch: DueTouch;
@@ -38,14 +49,14 @@ export async function postpone(
       const list = byDay.get(item.touch.sender_id);
       if (list) list.push(item);
       else byDay.set(item.touch.sender_id, [item]);
-    } else settlements.push(until(planning, item, at));
+    } else settlements.push(until(engine, planning, item, at));
   }
   for (const [sender, items] of byDay)
     settlements.push(...(await ontoDays(engine, org, planning, sender, items, at)));
   return settlements;
 }
 
-function until(planning: Planning, item: Postponed, at: number): Settlement {
+function until(engine: Engine, planning: Planning, item: Postponed, at: number): Settlement {
   const sender = planning.senders.get(item.touch.sender_id);
   if (!sender) return settlementOfRefusal(item.touch, 'no_sender', at)!;
   const zone = sender.time_zone ?? planning.organization.time_zone;
@@ -55,7 +66,14 @@ function until(planning: Planning, item: Postponed, at: number): Settlement {
       : item.reason === 'frequency_cap'
         ? periodOf(at, planning.organization.time_zone)!.day_end_ms
         : at;
-  const open = reopening(item.version.definition, from, sender.calendar);
+  const { touch, version } = item;
+  const place = placeOfTouch(touch, planning);
+  const opening = (moment: number) =>
+    reopening(version.definition, touch.channel, moment, sender.calendar, place);
+  let open = opening(from);
+  // In its last moments the gate lets nothing through any more: then the one after it.
+  if (open.ok && open.not_after !== null && open.not_after < open.not_before + engine.limits.budget_ms)
+    open = opening(open.not_after);
   if (!open.ok) return settlementOfRefusal(item.touch, 'bad_schedule', at, open.detail)!;
   return later(item, at, open.not_before, open.not_after);
 }
@@ -73,7 +91,7 @@ function later(item: Postponed, at: number, wake: number, notAfter: number | nul
   };
 }
 
-/** Places on the sender's coming days: as many a day as its limit leaves. */
+/** Places on the sender's coming days: as many a day as its limit leaves, each when its own rules allow it. */
 async function ontoDays(
   engine: Engine,
   org: Uuid,
@@ -85,23 +103,36 @@ async function ontoDays(
   const sender = planning.senders.get(senderId)!;
   const zone = sender.time_zone ?? planning.organization.time_zone;
   const tomorrow = periodOf(at, zone)!.day_end_ms;
-  const days = senderDays(tomorrow, zone, windows(items[0]!.version.definition, sender.calendar));
-  if (typeof days !== 'function')
-    return items.map((item) => settlementOfRefusal(item.touch, 'bad_schedule', at, days.detail)!);
+  const settlements: Settlement[] = [];
+  const open: { item: Postponed; days: SenderDays }[] = [];
+  // Recipients in one place share their days.
+  const daysOf = new Map<readonly Rule[], ReturnType<typeof senderDays>>();
+  for (const item of items) {
+    const { touch, version } = item;
+    const place = placeOfTouch(touch, planning);
+    const { all } = rulesFor(version.definition, sender.calendar, touch.channel, place);
+    const days = daysOf.get(all) ?? senderDays(tomorrow, zone, all);
+    daysOf.set(all, days);
+    if (typeof days === 'function') open.push({ item, days });
+    else settlements.push(settlementOfRefusal(touch, 'bad_schedule', at, days.detail)!);
+  }
   const taken = await assignedDays(engine, org, senderId, dayKey(periodOf(tomorrow, zone)!.day));
   const limit = sender.daily_limit ?? Number.POSITIVE_INFINITY;
-  const { placements } = allocate(
-    items.length,
-    (day) => limit - (taken.get(dayKey(days(day)?.date ?? '')) ?? 0),
-    days,
+  const places = placeInOrder(
+    open.map(({ days }) => days),
+    (date) => limit - (taken.get(dayKey(date)) ?? 0),
   );
+  const assigned = new Map<string, number>();
+  open.forEach(({ item }, i) => {
+    const place = places[i] ?? null;
+    if (place !== null) assigned.set(place.date, (assigned.get(place.date) ?? 0) + 1);
+    // Nothing free for years: looked at again then.
+    const wake = place?.not_before ?? tomorrow + MAX_ALLOCATION_DAYS * DAY_MS;
+    settlements.push(later(item, at, wake, place?.not_after ?? null));
+  });
   await engine.db.call(sql`
-    SELECT slots_assign(${org}::uuid, ${senderId}::uuid, ${placements.map((p) => dayKey(days(p.day)!.date))}::text[], ${placements.map((p) => p.count)}::int[])`);
-  return placements.flatMap((placement) =>
-    items
-      .slice(placement.first, placement.first + placement.count)
-      .map((item, k) => later(item, at, placeTime(placement, k), placement.not_after)),
-  );
+    SELECT slots_assign(${org}::uuid, ${senderId}::uuid, ${[...assigned.keys()].map(dayKey)}::text[], ${[...assigned.values()]}::int[])`);
+  return settlements;
 }
 
 async function assignedDays(

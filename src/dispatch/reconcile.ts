@@ -16,7 +16,7 @@ import type { DueTouch } from './lanes.ts';
 import { movedOn } from './outcomes.ts';
 import { keyUntil, sendAgain } from './resend.ts';
 import { settleAll } from './settle.ts';
-import type { Situation } from './situation.ts';
+import { placeOfTouch, type Situation } from './situation.ts';
 
 /** Looks that must find nothing before `not found` is believed. */
 const LOOKS_NEEDED = 2;
@@ -158,9 +158,11 @@ function assume(engine: Engine, situation: Situation, touch: DueTouch): Settleme
 /** Proven: nothing was accepted. It goes again, when the window is open. */
 function asNotSent(situation: Situation, touch: DueTouch): Settlement {
   const { now, senders } = situation.planning;
+  const place = placeOfTouch(touch, situation.planning);
   const version = situation.versions.get(touch.version_id);
   const calendar = senders.get(touch.sender_id)?.calendar;
-  const open = version && calendar ? reopening(version.definition, now, calendar) : null;
+  const open =
+    version && calendar ? reopening(version.definition, touch.channel, now, calendar, place) : null;
   const base = { touch_id: touch.id, source_id: touch.source_id, at: now };
   if (!open?.ok) return { ...base, outcome: 'failed', reason: 'bad_schedule', ends: 'failed' };
   const reason = 'not_found_at_provider';

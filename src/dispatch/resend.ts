@@ -52,7 +52,7 @@ export async function sendAgain(
   situation: Situation,
   touches: readonly DueTouch[],
 ): Promise<NotResent[]> {
-  const { ready, refused } = await compose(engine, org, situation, touches);
+  const { ready, refused, later } = await compose(engine, org, situation, touches);
   const left: NotResent[] = [];
   const leave = (touch: DueTouch, reason: string) => {
     const connection = engine.connect(org, situation.planning.senders.get(touch.sender_id)!)!;
@@ -60,6 +60,7 @@ export async function sendAgain(
   };
   for (const settlement of refused)
     leave(touches.find((touch) => touch.id === settlement.touch_id)!, settlement.reason ?? 'refused');
+  for (const { touch, reason } of later) leave(touch, reason);
   if (ready.length === 0) return left;
   const token = newId();
   const deadline = performance.now() + engine.limits.budget_ms;

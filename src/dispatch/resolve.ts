@@ -18,6 +18,7 @@ import { actorText, type Context } from '../tenancy/context.ts';
 import { firstSubject } from './compose.ts';
 import { type DueTouch, readTouch } from './lanes.ts';
 import { movedOn } from './outcomes.ts';
+import { placeOfTouch } from './situation.ts';
 
 export const RESOLUTIONS = ['sent', 'not_sent', 'resend'] as const;
 export type Resolution = (typeof RESOLUTIONS)[number];
@@ -69,7 +70,8 @@ function decide(
 ): Decision {
   const { now } = planning;
   const calendar = planning.senders.get(touch.sender_id)?.calendar;
-  const open = calendar && reopening(version.definition, now, calendar);
+  const open =
+    calendar && reopening(version.definition, touch.channel, now, calendar, placeOfTouch(touch, planning));
   if (word === 'not_sent') return { outcome: 'failed', at: now, ends: 'failed' };
   if (word === 'resend')
     return open?.ok

@@ -36,7 +36,13 @@ async function persist(
   let wait = FIRST_WAIT_MS;
   for (let tries = 1; ; tries++) {
     try {
-      const results = await settle(engine.db, { org, token, actor: `worker:${engine.worker}`, settlements });
+      const results = await settle(engine.db, {
+        org,
+        token,
+        actor: `worker:${engine.worker}`,
+        settlements,
+        now: engine.now?.() ?? null,
+      });
       report(engine, org, settlements, results);
       for (const { outcome, touch_id } of settlements) {
         if (results.get(touch_id) !== 'lost') settledTouches.inc({ outcome });

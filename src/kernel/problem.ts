@@ -120,6 +120,12 @@ export const PROBLEMS = {
     title: 'The file cannot be read as CSV',
     advice: 'Save it as CSV (UTF-8 or UTF-16) with a header row and send it again.',
   },
+  calendar_unreadable: {
+    status: 422,
+    title: 'The calendar cannot be read',
+    advice:
+      '`errors` names the lines; correct them, or send `skip_unreadable=true` to leave those events out.',
+  },
   uri_too_long: { status: 414, title: 'The address is too long', advice: 'Use a shorter path and query.' },
   headers_too_large: {
     status: 431,

@@ -2,10 +2,12 @@
  * A touch explains itself (EXE-14): when and by whom it was planned, under which version and window; each decision of
  * the gate with the rules it was made by; each attempt; every event; and what is next. Reads only.
  */
+import { type Place, placeOf } from '../contacts/place.ts';
 import type { Database, Row, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { notFound } from '../kernel/problem.ts';
+import { type QuietRule, quietRules } from '../schedule/quiet-hours.ts';
 import { eventsOf, type RecordedEvent } from './events.ts';
 import { nextOf, type TouchNext } from './next-look.ts';
 import { reasonInWords } from './reasons.ts';
@@ -45,6 +47,14 @@ export interface Explanation {
     not_before: Date;
     not_after: Date | null;
   };
+  /** Where its recipient may be, and the hours there in which it may not go: as they are now, which the gate asks. */
+  recipient: {
+    time_zones: readonly string[];
+    /** What they were taken from. */
+    known_by: Place['known_by'];
+    quiet_hours: QuietRule[];
+    policy_version: number;
+  };
   /** Each time the gate let it go, oldest first. */
   decisions: GateDecision[];
   /** Everything that happened to it, oldest first, with the rule in words. */
@@ -63,6 +73,7 @@ export async function explainTouch(db: Database, org: Uuid, id: Uuid): Promise<E
     return {
       touch: touchOf(row),
       planned: plannedOf(row),
+      recipient: recipientOf(row),
       decisions,
       events: events.map((event) => ({ ...event, says: reasonInWords(event.reason) })),
       provider: {
@@ -84,10 +95,12 @@ async function readTouch(tx: Tx, org: Uuid, id: Uuid): Promise<Row> {
            v.definition -> 'steps' -> t.step_no AS step, v.definition -> 'window' AS sequence_window,
            s.provider, s.status AS sender_status, s.sending_window AS sender_window,
            e.status AS enrollment_status, e.live_touch, o.sending_paused, o.status AS organization_status,
+           o.time_zone AS organization_zone, o.quiet_hours, o.policy_version, c.time_zone, coalesce(c.phone, c.whatsapp) AS phone,
            EXISTS (SELECT FROM channel_switches w WHERE w.org_id = t.org_id AND w.channel = t.channel AND w.paused) AS channel_paused,
            l.id AS next_id, l.state AS next_state, l.step_no AS next_step_no, coalesce(l.wake_at, l.not_before) AS next_due
       FROM touches t
       JOIN organizations o ON o.org_id = t.org_id
+      LEFT JOIN contacts c ON c.org_id = t.org_id AND c.id = t.contact_id
       LEFT JOIN enrollments e ON e.org_id = t.org_id AND e.id = t.source_id
       LEFT JOIN touches l ON l.org_id = t.org_id AND l.id = e.live_touch
       LEFT JOIN sequences q ON q.org_id = t.org_id AND q.id = t.sequence_id
@@ -158,6 +171,16 @@ function plannedOf(row: Row): Explanation['planned'] {
     sender_window: row.sender_window,
     not_before: row.not_before,
     not_after: row.not_after,
+  };
+}
+
+function recipientOf(row: Row): Explanation['recipient'] {
+  const place = placeOf({ time_zone: row.time_zone, phone: row.phone }, row.organization_zone);
+  return {
+    time_zones: place.zones,
+    known_by: place.known_by,
+    quiet_hours: quietRules(row.channel, row.quiet_hours, place),
+    policy_version: row.policy_version,
   };
 }
 

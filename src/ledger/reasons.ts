@@ -15,6 +15,12 @@ export const REFUSALS = {
   held: { action: 'none', says: 'it is held' },
   early: { action: 'none', says: 'its time has not come' },
   window_closed: { action: 'later', says: 'the sending window has closed' },
+  quiet_hours: { action: 'later', says: 'it is night where the recipient may be' },
+  holiday: {
+    action: 'later',
+    says: 'it is a holiday of the organization or of a country the recipient may be in',
+  },
+  rules_changed: { action: 'later', says: 'its time ends earlier than when it was planned' },
   stale: { action: 'again', says: 'the contact, the sender or a setting changed after composing' },
   bytes_differ: {
     action: 'none',

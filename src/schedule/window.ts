@@ -1,11 +1,13 @@
 /**
- * Sending windows [SEQ-16]. In: an instant and the windows that all must be open (the sequence's, the sender's,
- * later the recipient's quiet hours), each with its zone. Out: when it may be sent, or why never. A window that
- * cannot be read blocks and says so; it never falls open.
+ * Sending windows [SEQ-16]. In: an instant and the rules that all must allow it: windows that must be open (the
+ * sequence's, the sender's, those that quiet-hours.ts makes of the recipient's night) and holidays that it must not
+ * be, each in its zone. Out: when it may be sent, or why never. A rule that cannot be read blocks and says so; it
+ * never falls open.
  *
  * A window is the set of instants whose wall time in its zone lies in it, exactly: in the hour that the clock
  * skips there is no such instant, in the hour that it repeats there are two stretches.
  */
+import { type DaysOff, nextWorking, type Stretch as Opening } from './days-off.ts';
 import { DAY_MS, findZone, localDay, MINUTE_MS, segmentsAround, weekday, type Zone } from './zone.ts';
 
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
@@ -19,6 +21,14 @@ export interface Window {
   to: string;
   time_zone: string;
 }
+
+/** Closed while the zone's calendar shows one of the days. */
+export interface Closure {
+  days_off: DaysOff;
+  time_zone: string;
+}
+
+export type Rule = Window | Closure;
 
 export type WindowError = { ok: false; error: 'bad_zone' | 'bad_window' | 'never_open'; detail: string };
 
@@ -42,67 +52,96 @@ interface OpenHours {
   to: number;
 }
 
-interface Opening {
-  start: number;
-  end: number;
+interface ClosedDays {
+  zone: Zone;
+  daysOff: DaysOff;
 }
 
-interface WindowSet {
-  windows: OpenHours[];
+type ReadRule = OpenHours | ClosedDays;
+
+interface RuleSet {
+  rules: ReadRule[];
   /** By UTC day: the openings up to the one that reaches past it, or null when there is none. */
   byDay: Map<number, Opening[] | null>;
 }
 
-const setsByArray = new WeakMap<readonly Window[], WindowSet | WindowError>();
-const setsByText = new Map<string, WindowSet | WindowError>();
+const setsByArray = new WeakMap<readonly Rule[], RuleSet | WindowError>();
+const setsByText = new Map<string, RuleSet | WindowError>();
 
-/** When a touch that is due at `ms` may be sent. No windows: at once, without end. */
-export function nextOpen(ms: number, windows: readonly Window[]): OpenResult {
-  if (windows.length === 0) return { ok: true, not_before: ms, not_after: null };
-  const set = setOf(windows);
+/** When a touch that is due at `ms` may be sent. No rules: at once, without end. */
+export function nextOpen(ms: number, rules: readonly Rule[]): OpenResult {
+  if (rules.length === 0) return { ok: true, not_before: ms, not_after: null };
+  const set = setOf(rules);
   if ('error' in set) return set;
   const openings = openingsOf(set, Math.floor(ms / DAY_MS));
   if (openings !== null) {
     for (const opening of openings) {
       if (opening.end > ms)
-        return { ok: true, not_before: Math.max(ms, opening.start), not_after: opening.end };
+        return {
+          ok: true,
+          not_before: Math.max(ms, opening.start),
+          not_after: opening.end === Infinity ? null : opening.end,
+        };
     }
   }
-  return { ok: false, error: 'never_open', detail: describe(windows) };
+  return { ok: false, error: 'never_open', detail: describe(rules) };
 }
 
-/** What is wrong with a window, or null. */
-export function windowProblem(window: Window): WindowError | null {
-  const read = readWindow(window);
+/** Do all rules allow this instant? */
+export function isOpen(ms: number, rules: readonly Rule[]): boolean {
+  const open = nextOpen(ms, rules);
+  return open.ok && open.not_before === ms;
+}
+
+/** What is wrong with a rule, or null. */
+export function windowProblem(rule: Rule): WindowError | null {
+  const read = readRule(rule);
   return 'error' in read ? read : null;
 }
 
-function describe(windows: readonly Window[]): string {
-  return windows.map((w) => `${w.days.join(',')} ${w.from}-${w.to} ${w.time_zone}`).join(' and ');
+/** Windows with the same hours together: somebody who may be in ten zones has ten of them. */
+function describe(rules: readonly Rule[]): string {
+  const zones = new Map<string, string[]>();
+  for (const rule of rules) {
+    const text =
+      'days_off' in rule
+        ? 'no holiday'
+        : `${rule.days.length < 7 ? `${rule.days.join(',')} ` : ''}${rule.from}-${rule.to}`;
+    zones.set(text, [...(zones.get(text) ?? []), rule.time_zone]);
+  }
+  return [...zones].map(([text, names]) => `${text} in ${names.join(', ')}`).join(' and ');
 }
 
-function setOf(windows: readonly Window[]): WindowSet | WindowError {
-  const known = setsByArray.get(windows);
+function setOf(rules: readonly Rule[]): RuleSet | WindowError {
+  const known = setsByArray.get(rules);
   if (known !== undefined) return known;
-  const text = JSON.stringify(windows);
+  const text = JSON.stringify(rules);
   let set = setsByText.get(text);
   if (set === undefined) {
     if (setsByText.size >= MAX_CACHED_SETS) setsByText.clear();
-    set = readWindows(windows);
+    set = readRules(rules);
     setsByText.set(text, set);
   }
-  setsByArray.set(windows, set);
+  setsByArray.set(rules, set);
   return set;
 }
 
-function readWindows(windows: readonly Window[]): WindowSet | WindowError {
-  const read: OpenHours[] = [];
-  for (const window of windows) {
-    const hours = readWindow(window);
-    if ('error' in hours) return hours;
-    read.push(hours);
+function readRules(rules: readonly Rule[]): RuleSet | WindowError {
+  const read: ReadRule[] = [];
+  for (const rule of rules) {
+    const one = readRule(rule);
+    if ('error' in one) return one;
+    read.push(one);
   }
-  return { windows: read, byDay: new Map() };
+  return { rules: read, byDay: new Map() };
+}
+
+function readRule(rule: Rule): ReadRule | WindowError {
+  if (!('days_off' in rule)) return readWindow(rule);
+  const zone = findZone(rule.time_zone);
+  return zone === null
+    ? { ok: false, error: 'bad_zone', detail: rule.time_zone }
+    : { zone, daysOff: rule.days_off };
 }
 
 function readWindow(window: Window): OpenHours | WindowError {
@@ -128,31 +167,33 @@ function readTime(text: string): number | null {
   return match === null ? null : (Number(match[1]) * 60 + Number(match[2])) * MINUTE_MS;
 }
 
-function openingsOf(set: WindowSet, day: number): Opening[] | null {
+function openingsOf(set: RuleSet, day: number): Opening[] | null {
   const known = set.byDay.get(day);
   if (known !== undefined) return known;
   if (set.byDay.size >= MAX_CACHED_DAYS) set.byDay.clear();
   const openings: Opening[] = [];
   const end = (day + 1) * DAY_MS;
-  let opening = nextOpening(set.windows, day * DAY_MS);
+  let opening = nextOpening(set.rules, day * DAY_MS);
   while (opening !== null) {
     openings.push(opening);
     if (opening.end >= end) break;
-    opening = nextOpening(set.windows, opening.end);
+    opening = nextOpening(set.rules, opening.end);
   }
   const found = openings.length === 0 ? null : openings;
   set.byDay.set(day, found);
   return found;
 }
 
-/** The first stretch that ends after `ms` and in which all windows are open. */
-function nextOpening(windows: OpenHours[], ms: number): Opening | null {
+/** The first stretch that ends after `ms` and that all rules allow. */
+function nextOpening(rules: ReadRule[], ms: number): Opening | null {
   let at = ms;
+  // A rule knows of its own past only so far back.
+  let earliest = -Infinity;
   while (at <= ms + HORIZON_DAYS * DAY_MS) {
-    let start = -Infinity;
+    let start = earliest;
     let end = Infinity;
-    for (const window of windows) {
-      const opening = nextOfOne(window, at);
+    for (const rule of rules) {
+      const opening = 'daysOff' in rule ? nextWorking(rule.daysOff, rule.zone, at) : nextOfOne(rule, at);
       if (opening === null) return null;
       start = Math.max(start, opening.start);
       end = Math.min(end, opening.end);
@@ -160,6 +201,7 @@ function nextOpening(windows: OpenHours[], ms: number): Opening | null {
     if (start < end) return { start, end };
     // One closes before another opens: nothing can be open before `start`.
     at = start;
+    earliest = start;
   }
   return null;
 }

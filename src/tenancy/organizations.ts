@@ -1,10 +1,18 @@
 /** Organizations: the tenant itself and its settings. Each has its lane from the start, or no worker would find it. */
-import type { Database } from '../db/database.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Database, Tx } from '../db/database.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import { notFound } from '../kernel/problem.ts';
 import { audit } from './audit.ts';
 import type { Context } from './context.ts';
+
+/** As schedule/quiet-hours.ts reads it. */
+export interface QuietHoursSetting {
+  from: string;
+  to: string;
+  channels: string[];
+}
 
 export interface Organization {
   id: Uuid;
@@ -19,6 +27,8 @@ export interface Organization {
   consent_required: string[];
   postal_address: string | null;
   unknown_policy: 'review' | 'assume_sent';
+  /** Null: none but those of the law. */
+  quiet_hours: QuietHoursSetting | null;
   created_at: Date;
   updated_at: Date;
 }
@@ -38,6 +48,7 @@ export type OrganizationSettings = Pick<
   | 'consent_required'
   | 'postal_address'
   | 'unknown_policy'
+  | 'quiet_hours'
 >;
 
 /** Only what is to change. */
@@ -51,10 +62,11 @@ const SETTINGS = [
   'consent_required',
   'postal_address',
   'unknown_policy',
+  'quiet_hours',
 ] as const satisfies (keyof OrganizationSettings)[];
 
 const columns: Sql = sql`org_id AS id, name, time_zone, status, sending_paused, epoch, policy_version,
-  contact_daily_cap, contact_weekly_cap, consent_required, postal_address, unknown_policy, created_at, updated_at`;
+  contact_daily_cap, contact_weekly_cap, consent_required, postal_address, unknown_policy, quiet_hours, created_at, updated_at`;
 
 export async function createOrganization(
   db: Database,
@@ -102,6 +114,18 @@ export async function listOrganizationIds(owner: Database): Promise<Uuid[]> {
   });
 }
 
+/** Nobody else changes a setting until the transaction ends. */
+export async function lockPolicy(tx: Tx, org: Uuid): Promise<void> {
+  await tx.one(sql`SELECT policy_version FROM organizations WHERE org_id = ${org} FOR NO KEY UPDATE`);
+}
+
+/** For settings that lie in other tables: whatever was planned or composed before is looked at again at the gate. */
+export async function raisePolicyVersion(tx: Tx, org: Uuid): Promise<void> {
+  await tx.run(
+    sql`UPDATE organizations SET policy_version = policy_version + 1, updated_at = now() WHERE org_id = ${org}`,
+  );
+}
+
 /** Raises `policy_version` when something changed: what was composed before is composed again before it goes. */
 export async function updateSettings(
   db: Database,
@@ -114,7 +138,7 @@ export async function updateSettings(
       sql`SELECT ${columns} FROM organizations WHERE org_id = ${ctx.org} FOR NO KEY UPDATE`,
     );
     const changed = SETTINGS.filter(
-      (key) => patch[key] !== undefined && JSON.stringify(patch[key]) !== JSON.stringify(before[key]),
+      (key) => patch[key] !== undefined && !isDeepStrictEqual(patch[key], before[key]),
     );
     if (changed.length === 0) return before;
     const next: OrganizationSettings = {
@@ -125,7 +149,8 @@ export async function updateSettings(
       UPDATE organizations SET name = ${next.name}, time_zone = ${next.time_zone},
         contact_daily_cap = ${next.contact_daily_cap}, contact_weekly_cap = ${next.contact_weekly_cap},
         consent_required = ${next.consent_required}, postal_address = ${next.postal_address},
-        unknown_policy = ${next.unknown_policy}, policy_version = policy_version + 1, updated_at = now()
+        unknown_policy = ${next.unknown_policy},
+        quiet_hours = ${next.quiet_hours === null ? null : JSON.stringify(next.quiet_hours)}::jsonb, policy_version = policy_version + 1, updated_at = now()
       WHERE org_id = ${ctx.org} RETURNING ${columns}`);
     await audit(tx, ctx, {
       action: 'organization.update',

@@ -1,6 +1,8 @@
 /** `/api/organization`: the caller's own, and its settings. */
 import { z } from 'zod';
-import { getOrganization, updateSettings } from '../../tenancy/organizations.ts';
+import { CHANNELS } from '../../plan/sequences/definition.ts';
+import { DEFAULT_QUIET_HOURS, quietHoursProblem } from '../../schedule/quiet-hours.ts';
+import { getOrganization, type SettingsPatch, updateSettings } from '../../tenancy/organizations.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ok, type Route, route } from '../route.ts';
 import { id, line, time, timeZone } from '../schemas.ts';
@@ -9,6 +11,26 @@ const tag = 'Organization';
 
 const channel = z.enum(['email', 'sms', 'whatsapp', 'call', 'linkedin', 'telegram']);
 const cap = z.number().int().min(1).max(1_000_000).nullable();
+
+const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$/, 'a time HH:MM');
+const quietChannel = z.enum(CHANNELS);
+
+const quietHours = z
+  .strictObject({
+    from: timeOfDay.describe('When they begin, in the time zone of the recipient'),
+    to: timeOfDay.describe('When they end; earlier than `from` is on the next morning'),
+    channels: z
+      .array(quietChannel)
+      .min(1)
+      .max(CHANNELS.length)
+      .optional()
+      .describe(`Default: ${DEFAULT_QUIET_HOURS.channels.join(', ')}`),
+  })
+  .refine((hours) => quietHoursProblem(hours) === null, 'must leave some of the day')
+  .nullable()
+  .describe(
+    'Nothing is sent in these hours of the recipient; null: none but those of the law, which hold besides in any case',
+  );
 
 const organization = z
   .object({
@@ -24,6 +46,10 @@ const organization = z
     consent_required: z.array(z.string()).describe('Channels that need a granted consent'),
     postal_address: z.string().nullable().describe('Shown in commercial e-mail'),
     unknown_policy: z.enum(['review', 'assume_sent']),
+    quiet_hours: z
+      .object({ from: z.string(), to: z.string(), channels: z.array(z.string()) })
+      .nullable()
+      .describe('Hours of the recipient in which nothing is sent on these channels'),
     created_at: time,
     updated_at: time,
   })
@@ -44,6 +70,7 @@ const settings = z.strictObject({
     .enum(['review', 'assume_sent'])
     .optional()
     .describe('What becomes of a message whose outcome nobody can find out, after 72 hours'),
+  quiet_hours: quietHours.optional(),
 });
 
 export function organizationRoutes({ db }: ApiDeps): Route[] {
@@ -66,7 +93,13 @@ export function organizationRoutes({ db }: ApiDeps): Route[] {
       scope: 'settings:write',
       body: settings,
       answers: { 200: organization },
-      handle: async (caller, { body }) => ok(await updateSettings(db, caller, body)),
+      handle: async (caller, { body }) => ok(await updateSettings(db, caller, patchOf(body))),
     }),
   ];
+}
+
+function patchOf({ quiet_hours, ...rest }: z.output<typeof settings>): SettingsPatch {
+  if (!quiet_hours) return { ...rest, quiet_hours };
+  const channels = [...new Set(quiet_hours.channels ?? DEFAULT_QUIET_HOURS.channels)];
+  return { ...rest, quiet_hours: { ...quiet_hours, channels } };
 }

@@ -20,6 +20,20 @@ function plannedLines({ touch, planned }: Explanation): string[] {
   ];
 }
 
+const KNOWN_BY = {
+  time_zone: 'its own time zone',
+  phone: 'by its phone number',
+  organization: 'that of the organization: nothing says where it is',
+} as const;
+
+function recipientLines({ recipient }: Explanation): string[] {
+  const rules = recipient.quiet_hours.map(({ from, to, source }) => `${from}-${to} (${source})`).join(', ');
+  return [
+    `Recipient  in ${recipient.time_zones.join(' or ')}, ${KNOWN_BY[recipient.known_by]}`,
+    `Quiet      ${rules === '' ? 'never on this channel' : `${rules}, policy version ${recipient.policy_version}`}`,
+  ];
+}
+
 function decisionLines({ decisions }: Explanation): string[] {
   return decisions.flatMap((one, i) => {
     const rules = Object.entries(one.rules)
@@ -46,7 +60,14 @@ function text(told: Explanation): string {
   const { provider, next } = told;
   const said = provider.said === null ? [] : [`Provider   ${provider.name} said: ${provider.said}`];
   const at = next.at === null ? '' : ` ${when(next.at)}`;
-  const lines = [...plannedLines(told), ...decisionLines(told), ...said, 'Events', ...eventLines(told)];
+  const lines = [
+    ...plannedLines(told),
+    ...recipientLines(told),
+    ...decisionLines(told),
+    ...said,
+    'Events',
+    ...eventLines(told),
+  ];
   return [...lines, '', `Next       ${next.kind}${at}. ${next.says}`].join('\n');
 }
 

@@ -10,9 +10,10 @@ import { cleanText } from '../clean-text.ts';
 import { unguardCell } from '../csv/write.ts';
 import { normalizeEmail } from '../email-address.ts';
 import { normalizePhone } from '../phone-number.ts';
+import { zoneOfPhone } from '../phone-place.ts';
 import { MAX_TAGS, normalizeTag } from '../tag.ts';
 import { TEXT_LIMITS, type TextField } from '../text-fields.ts';
-import { normalizeTimeZone, zoneOfPhone } from '../time-zone.ts';
+import { normalizeTimeZone } from '../time-zone.ts';
 import { attributeKey, type ColumnMapping, type ImportTarget } from './fields.ts';
 
 export type Identity = 'email' | 'phone' | 'external_id';

@@ -2,6 +2,7 @@
  * Who may be enrolled (SEQ-4, SEQ-5). Reads what decides about a batch of contacts in one statement, and returns only
  * those about whom there is something to say: most of a large list has nothing against it, and is never sent over.
  */
+import { type Place, placeOf } from '../../contacts/place.ts';
 import type { Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
@@ -82,6 +83,19 @@ export async function readCandidates(
      WHERE c.email IS NULL OR s.address IS NOT NULL OR k.status = 'revoked' OR (${consentRequired} AND k.status IS NULL)
         OR e.id IS NOT NULL`);
   return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** Where they may be; `ids` must be distinct. Asked for only where it matters: see needsPlace. */
+export async function readPlaces(
+  tx: Tx,
+  org: Uuid,
+  ids: readonly Uuid[],
+  organizationZone: string,
+): Promise<Map<Uuid, Place>> {
+  const rows = await tx.rows<{ id: Uuid; time_zone: string | null; phone: string | null }>(sql`
+    SELECT c.id, c.time_zone, coalesce(c.phone, c.whatsapp) AS phone FROM contacts c
+     WHERE c.org_id = ${org} AND c.id = ANY (${`{${ids.join(',')}}`}::uuid[])`);
+  return new Map(rows.map((row) => [row.id, placeOf(row, organizationZone)]));
 }
 
 /** What becomes of one contact, before its times are computed. */

@@ -1,7 +1,8 @@
 -- enroll_batch: new enrollments and restarts of old ones, each with its first planned touch, in one transaction and
 -- one round trip (SEQ-3). New ones come sorted by contact, so that two batches over the same people never wait in a
 -- circle; enrollments_live decides who is first (SEQ-4), and who came second is told which enrollment lives.
--- Every touch of a sender has the same times: they count from one moment. Hence arrays by sender, and its number.
+-- Touches of a sender to recipients in one place have the same times: they count from one moment. Hence arrays of
+-- times with their sender, and for each touch the number of its own.
 -- An old enrollment that is not as the caller saw it: serialization_failure, nothing written, read and decide again.
 CREATE OR REPLACE FUNCTION enroll_batch(
   p_org uuid,
@@ -11,7 +12,7 @@ CREATE OR REPLACE FUNCTION enroll_batch(
   p_channel text,
   p_job uuid,
   p_actor text,
-  -- a sender each
+  -- a sender and a place each
   p_senders uuid[],
   p_from timestamptz[],
   p_until timestamptz[],
@@ -75,18 +76,24 @@ BEGIN
     SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 'enrolled', 0, p_step, i.touch, p_senders[i.sender], p_job, p_actor, p_now, p_now
       FROM unnest(p_contacts, p_enrollments, p_touches, p_sender_nos) i(contact, enrollment, touch, sender)
     ON CONFLICT (org_id, sequence_id, contact_id) WHERE status IN ('active', 'paused') DO NOTHING
-    RETURNING e.id, e.contact_id, e.live_touch, e.sender_id
+    RETURNING e.id
+  )
+  SELECT coalesce(array_agg(e.id), '{}') INTO v_ids FROM enrolled e;
+
+  -- Not joined to what was inserted: a join of two lists that the planner knows nothing of may walk one for each of the other.
+  WITH input AS (
+    SELECT i.enrollment, i.contact, i.touch, p_senders[i.n] AS sender, p_from[i.n] AS not_before, p_until[i.n] AS not_after
+      FROM unnest(p_contacts, p_enrollments, p_touches, p_sender_nos) i(contact, enrollment, touch, n)
+     WHERE i.enrollment = ANY (v_ids)
   ), planned AS (
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
         channel, priority, wake_at, not_before, not_after, planned_by, created_at)
-    SELECT p_org, e.live_touch, e.id, p_sequence, p_version, p_step, 0, 1, 1, e.contact_id, e.sender_id,
-        p_channel, 2, s.not_before, s.not_before, s.not_after, p_actor, p_now
-      FROM enrolled e JOIN unnest(p_senders, p_from, p_until) s(id, not_before, not_after) ON s.id = e.sender_id
-  ), told AS (
-    INSERT INTO events (org_id, at, type, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
-    SELECT p_org, p_now, 'enrolled', e.id, e.live_touch, e.contact_id, p_sequence, p_step, e.sender_id, p_actor FROM enrolled e
+    SELECT p_org, i.touch, i.enrollment, p_sequence, p_version, p_step, 0, 1, 1, i.contact, i.sender,
+        p_channel, 2, i.not_before, i.not_before, i.not_after, p_actor, p_now
+      FROM input i
   )
-  SELECT coalesce(array_agg(e.id), '{}') INTO v_ids FROM enrolled e;
+  INSERT INTO events (org_id, at, type, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
+    SELECT p_org, p_now, 'enrolled', i.enrollment, i.touch, i.contact, p_sequence, p_step, i.sender, p_actor FROM input i;
   RETURN v_ids;
 END $$;
 

@@ -3,6 +3,7 @@
  * statement, decides here, writes enrollments and first touches in one function call. A contact that turned
  * unreachable in between is caught by the gate; one enrolled twice in between by the constraint.
  */
+import type { Place } from '../../contacts/place.ts';
 import { type Database, pgCode } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
@@ -17,10 +18,12 @@ import {
   type EnrollPolicy,
   type Refused,
   readCandidates,
+  readPlaces,
   type Skipped,
 } from './candidates.ts';
 import { leavable } from './lifecycle.ts';
 import { opening, plannedTouch } from './next.ts';
+import { needsPlace } from './time-rules.ts';
 import type { Version, VersionCache } from './versions.ts';
 
 /** How often a batch is read and decided again because an enrollment in it changed meanwhile. */
@@ -47,7 +50,7 @@ export interface EnrollInput {
 export interface EnrollPlan {
   version: Version;
   decided: EnrollResult[];
-  /** A sender each, with the times of its touches. */
+  /** The times of touches: of a sender to recipients in one place. */
   senders: { id: Uuid; from: number; until: number | null }[];
   fresh: { contact: Uuid; enrollment: Uuid; touch: Uuid; sender: number }[];
   old: { enrollment: Uuid; generation: number; touch: Uuid; sender: number }[];
@@ -104,12 +107,15 @@ export async function planEnrollment(
   input: EnrollInput,
 ): Promise<EnrollPlan> {
   const version = await enrollableVersion(db, versions, org, input.sequence_id);
-  const { planning, candidates } = await db.inOrg(org, async (tx) => {
+  const { planning, candidates, places } = await db.inOrg(org, async (tx) => {
     const planning = await readPlanning(tx, org, version.definition.sender_ids, input.now);
     const required = planning.organization.consent_required.includes('email');
     return {
       planning,
       candidates: await readCandidates(tx, org, input.sequence_id, input.contact_ids, required),
+      places: placeMatters(version, planning)
+        ? await readPlaces(tx, org, input.contact_ids, planning.organization.time_zone)
+        : null,
     };
   });
   const rule = {
@@ -120,24 +126,31 @@ export async function planEnrollment(
   };
   const planner = new EnrollPlanner(version, planning);
   for (const contact of input.contact_ids)
-    planner.place(contact, decideCandidate(candidates.get(contact), rule));
+    planner.place(contact, decideCandidate(candidates.get(contact), rule), places?.get(contact) ?? null);
   // Bulk inserts are sorted by contact: two of them over the same people never wait in a circle.
   planner.plan.fresh.sort((a, b) => (a.contact < b.contact ? -1 : 1));
   return planner.plan;
+}
+
+/** Does the time of a first touch depend on where its recipient is? */
+export function placeMatters({ definition }: Version, { senders }: Planning): boolean {
+  const { channel } = definition.steps[0]!;
+  return [...senders.values()].some(({ calendar }) => needsPlace(calendar, channel));
 }
 
 /** Puts decisions about contacts together to a plan. */
 export class EnrollPlanner {
   readonly plan: EnrollPlan;
   readonly #planning: Planning;
-  readonly #numbers = new Map<Uuid, number | 'no_sender' | 'bad_schedule'>();
+  readonly #numbers = new Map<string, number | 'no_sender' | 'bad_schedule'>();
 
   constructor(version: Version, planning: Planning) {
     this.plan = { version, decided: [], senders: [], fresh: [], old: [] };
     this.#planning = planning;
   }
 
-  place(contact_id: Uuid, decision: Decision): void {
+  /** `at`: where the contact may be; null where that does not matter. */
+  place(contact_id: Uuid, decision: Decision, at: Place | null): void {
     const { decided, version, old, fresh } = this.plan;
     if (decision.kind === 'refused' || decision.kind === 'skipped') {
       decided.push(
@@ -152,7 +165,7 @@ export class EnrollPlanner {
       );
       return;
     }
-    const sender = this.#senderNumber(contact_id);
+    const sender = this.#senderNumber(contact_id, at);
     if (typeof sender === 'string') {
       decided.push({ contact_id, result: 'refused', reason: sender, enrollment_id: null });
       return;
@@ -165,17 +178,18 @@ export class EnrollPlanner {
     else fresh.push({ contact: contact_id, enrollment, touch, sender });
   }
 
-  /** All touches of a sender open at the same time, so it is computed once; arrays of PostgreSQL count from 1. */
-  #senderNumber(contact: Uuid): number | 'no_sender' | 'bad_schedule' {
+  /** All touches of a sender to one place open at the same time: computed once; arrays of PostgreSQL count from 1. */
+  #senderNumber(contact: Uuid, at: Place | null): number | 'no_sender' | 'bad_schedule' {
     const { version, senders } = this.plan;
     const sender = senderFor(version.definition.sender_ids, contact);
-    let number = this.#numbers.get(sender);
+    const key = at === null ? sender : `${sender} ${at.key}`;
+    let number = this.#numbers.get(key);
     if (number === undefined) {
       const calendar = this.#planning.senders.get(sender)?.calendar;
-      const open = calendar && opening(version.definition, 0, this.#planning.now, calendar);
+      const open = calendar && opening(version.definition, 0, this.#planning.now, calendar, at);
       number = open === undefined ? 'no_sender' : 'bad_schedule';
       if (open?.ok) number = senders.push({ id: sender, from: open.not_before, until: open.not_after });
-      this.#numbers.set(sender, number);
+      this.#numbers.set(key, number);
     }
     return number;
   }

@@ -2,6 +2,7 @@
  * Resume and advance: what an enrollment waits for is replaced. What is there is read and decided on here, and written
  * by move.sql only if it is still so; otherwise read again.
  */
+import { placeOf } from '../../contacts/place.ts';
 import type { Database, Row } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
@@ -57,7 +58,7 @@ async function see(db: Database, versions: VersionCache, org: Uuid, id: Uuid): P
   const found = await db.inOrg(org, async (tx) => {
     const row = await tx.maybe(sql`
       SELECT e.id, e.status, e.version_id, e.step_no, e.generation, e.live_touch, e.sender_id, e.epoch, t.state, t.n,
-             c.email IS NOT NULL AS has_address,
+             c.time_zone, coalesce(c.phone, c.whatsapp) AS phone, c.email IS NOT NULL AS has_address,
              EXISTS (SELECT FROM suppressions s WHERE s.org_id = e.org_id AND s.kind = 'email' AND s.address = c.email) AS suppressed,
              (SELECT k.status FROM consents k
                WHERE k.org_id = e.org_id AND k.contact_id = e.contact_id AND k.channel = 'email' ORDER BY k.id DESC LIMIT 1) AS consent
@@ -113,7 +114,8 @@ function fresh(seen: Seen, stepNo: number, n: number): Plan {
     throw new Problem('enrollment_refused', 'Its sender no longer exists.', {
       extra: { reason: 'no_sender' },
     });
-  const open = opening(version.definition, stepNo, planning.now, calendar);
+  const place = placeOf({ time_zone: row.time_zone, phone: row.phone }, planning.organization.time_zone);
+  const open = opening(version.definition, stepNo, planning.now, calendar, place);
   if (!open.ok) throw new Problem('enrollment_refused', open.detail, { extra: { reason: 'bad_schedule' } });
   const key = { enrollment_id: row.id, generation: row.generation, step_no: stepNo, n };
   return { next: plannedTouch(version.definition, key, open), n, ends: null };

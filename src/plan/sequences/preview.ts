@@ -2,6 +2,7 @@
  * A dry run of the draft for one contact [TEN-4]: what each step would send, when and from whom, computed by the code
  * that plans and composes the real thing. Reads only; the unsubscribe link in it opens nothing.
  */
+import { placeOf } from '../../contacts/place.ts';
 import { composeEmail } from '../../content/compose-email.ts';
 import type { Database } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
@@ -46,6 +47,8 @@ interface Contact {
   email: string | null;
   company: string | null;
   title: string | null;
+  time_zone: string | null;
+  phone: string | null;
   attributes: Record<string, unknown> | null;
   suppressed: boolean;
   consent: 'granted' | 'revoked' | null;
@@ -71,13 +74,14 @@ export async function previewSequence(
   const { contact, planning, definition } = scene;
   const senderId = definition.sender_ids.length > 0 ? senderFor(definition.sender_ids, contact.id) : null;
   const sender = senderId === null ? undefined : planning.senders.get(senderId);
+  const place = placeOf(contact, planning.organization.time_zone);
   const steps: PreviewStep[] = [];
   let from: number | null = planning.now;
   let thread = null as EmailJobInput['thread'];
   for (const [stepNo, step] of definition.steps.entries()) {
     const base = { step_id: step.id, step_no: stepNo, channel: step.channel, mode: step.mode };
     const open: Opening | null =
-      from === null || !sender ? null : opening(definition, stepNo, from, sender.calendar);
+      from === null || !sender ? null : opening(definition, stepNo, from, sender.calendar, place);
     from = open?.ok ? open.not_before : null;
     const at = { at: dateOf(from), until: dateOf(open?.ok ? open.not_after : null) };
     const touch = { id: touchId(id, `preview.${step.id}`), key_n: 1 };
@@ -117,7 +121,7 @@ async function readScene(
     );
     if (!row) throw notFound('sequence', id);
     const contact = await tx.maybe<Contact>(sql`
-      SELECT c.id, c.first_name, c.last_name, c.email, c.company, c.title, c.attributes,
+      SELECT c.id, c.first_name, c.last_name, c.email, c.company, c.title, c.time_zone, coalesce(c.phone, c.whatsapp) AS phone, c.attributes,
              EXISTS (SELECT FROM suppressions s WHERE s.org_id = ${org} AND s.kind = 'email' AND s.address = c.email) AS suppressed,
              (SELECT x.status FROM consents x WHERE x.org_id = ${org} AND x.contact_id = c.id AND x.channel = 'email'
                ORDER BY x.id DESC LIMIT 1) AS consent

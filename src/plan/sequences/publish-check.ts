@@ -12,7 +12,7 @@ import { isZone } from '../../schedule/zone.ts';
 import type { Planning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
 import { templateOf } from './email-job.ts';
-import { sequenceZone, windows } from './next.ts';
+import { sequenceZone, windows } from './time-rules.ts';
 
 export interface PublishWorld {
   /** With the senders that the draft names, as far as they exist. */

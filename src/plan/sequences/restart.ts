@@ -12,8 +12,8 @@ import { auditEntry } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import { refusal, type StopOptions } from '../stop.ts';
 import { readPlanning } from './calendar.ts';
-import { unreachable } from './candidates.ts';
-import { EnrollPlanner, enrollableVersion, readAgain, writeBatch } from './enroll.ts';
+import { readPlaces, unreachable } from './candidates.ts';
+import { EnrollPlanner, enrollableVersion, placeMatters, readAgain, writeBatch } from './enroll.ts';
 import { inFlightProblem } from './in-flight.ts';
 import { type EnrollmentStatus, TRANSITIONS } from './lifecycle.ts';
 import type { VersionCache } from './versions.ts';
@@ -72,17 +72,19 @@ async function see(db: Database, org: Uuid, id: Uuid): Promise<Row | null> {
 
 async function planOne(db: Database, versions: VersionCache, ctx: Context, row: Row) {
   const version = await enrollableVersion(db, versions, ctx.org, row.sequence_id);
-  const planning = await db.inOrg(ctx.org, (tx) => readPlanning(tx, ctx.org, version.definition.sender_ids));
+  const { planning, at } = await db.inOrg(ctx.org, async (tx) => {
+    const planning = await readPlanning(tx, ctx.org, version.definition.sender_ids);
+    const places = placeMatters(version, planning)
+      ? await readPlaces(tx, ctx.org, [row.contact_id], planning.organization.time_zone)
+      : null;
+    return { planning, at: places?.get(row.contact_id) ?? null };
+  });
   const required = planning.organization.consent_required.includes('email');
   const { has_address, suppressed, consent } = row;
   const reason = unreachable({ has_address, suppressed, consent }, required);
   const planner = new EnrollPlanner(version, planning);
   if (!reason)
-    planner.place(row.contact_id, {
-      kind: 'restart',
-      enrollment_id: row.id,
-      generation: row.generation,
-    });
+    planner.place(row.contact_id, { kind: 'restart', enrollment_id: row.id, generation: row.generation }, at);
   const refused = reason ?? planner.plan.decided[0]?.reason;
   if (refused)
     throw new Problem('enrollment_refused', `The contact cannot be reached: ${refused}.`, {
