@@ -126,7 +126,11 @@ function islandRules(name) {
   return [
     rule(
       name,
-      { path: `^${home}([^/]+)/`, pathNot: [TESTS, ...crossing.map((island) => `^${home}${island}/`)] },
+      {
+        path: `^${home}([^/]+)/`,
+        // What they share lies among them and has rules of its own.
+        pathNot: [TESTS, ...crossing.map((island) => `^${home}${island}/`), ...common],
+      },
       [`^${home}$1/`, ...common],
     ),
     ...crossing.map((island) =>

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Adapter, Connection } from '../../src/channels/channel.ts';
-import type { Accepted, ProviderName } from '../../src/channels/sandbox-mail/dialect.ts';
+import type { Accepted, ProviderName } from '../../src/channels/sandbox-mail/message.ts';
 import { type MailSandbox, startMailSandbox } from '../../src/channels/sandbox-mail/server.ts';
 import { until } from '../support/until.ts';
 

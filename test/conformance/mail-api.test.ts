@@ -5,7 +5,7 @@ import type { Adapter } from '../../src/channels/channel.ts';
 import { mailgun } from '../../src/channels/mailgun/adapter.ts';
 import { postmark } from '../../src/channels/postmark/adapter.ts';
 import { resend } from '../../src/channels/resend/adapter.ts';
-import type { ProviderName } from '../../src/channels/sandbox-mail/dialect.ts';
+import type { ProviderName } from '../../src/channels/sandbox-mail/message.ts';
 import { sendgrid } from '../../src/channels/sendgrid/adapter.ts';
 import { ses } from '../../src/channels/ses/adapter.ts';
 import { limits, proof } from './mail-api-proof.ts';

@@ -1,6 +1,6 @@
 /** One account at a provider: its credentials, and what it has accepted. */
 import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
-import type { Accepted, ProviderName, Submission } from './dialect.ts';
+import type { Accepted, ProviderName, Submission } from './message.ts';
 import type { Secrets } from './secrets.ts';
 
 export type Acceptance =

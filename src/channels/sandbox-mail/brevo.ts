@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import type { Account } from './account.ts';
 import {
-  type Accepted,
   answer,
   type Dialect,
   domainOf,
@@ -17,6 +16,7 @@ import {
   type Signal,
   type Understood,
 } from './dialect.ts';
+import type { Accepted } from './message.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 

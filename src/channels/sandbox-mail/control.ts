@@ -7,8 +7,9 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
-import { EVENTS, PROVIDERS, type Signal } from './dialect.ts';
+import { EVENTS, type Signal } from './dialect.ts';
 import { DIALECTS } from './dialects.ts';
+import { PROVIDERS } from './message.ts';
 import type { MailSandbox } from './server.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;

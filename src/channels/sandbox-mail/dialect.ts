@@ -4,9 +4,7 @@
  * adapter's mistake is not made twice.
  */
 import type { Account } from './account.ts';
-
-export const PROVIDERS = ['resend', 'postmark', 'sendgrid', 'mailgun', 'brevo', 'ses'] as const;
-export type ProviderName = (typeof PROVIDERS)[number];
+import type { Accepted, ProviderName, Submission } from './message.ts';
 
 export interface Incoming {
   method: string;
@@ -25,31 +23,6 @@ export interface Reply {
   headers?: Record<string, string>;
   /** An object goes out as JSON. */
   body: unknown;
-}
-
-/** A message as the provider understood it. */
-export interface Submission {
-  touch_id: string | null;
-  touch_key: string | null;
-  /** What this provider tells repetitions by; null: nothing. */
-  idempotency_key: string | null;
-  message_id: string | null;
-  from: string;
-  to: string;
-  reply_to: string | null;
-  subject: string;
-  text: string | null;
-  html: string | null;
-  headers: Record<string, string>;
-  /** Provider's own: tags, streams, settings. */
-  extra: Record<string, unknown>;
-}
-
-export interface Accepted extends Submission {
-  id: string;
-  provider: ProviderName;
-  at: string;
-  body_hash: string;
 }
 
 export type Understood = { kind: 'send'; submission: Submission } | { kind: 'answer'; reply: Reply };

@@ -1,7 +1,8 @@
 /** The dialects by name, and how long each provider remembers a key. */
 import { brevo } from './brevo.ts';
-import type { Dialect, ProviderName } from './dialect.ts';
+import type { Dialect } from './dialect.ts';
 import { mailgun } from './mailgun.ts';
+import type { ProviderName } from './message.ts';
 import { postmark } from './postmark.ts';
 import { resend } from './resend.ts';
 import { sendgrid } from './sendgrid.ts';

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Journal } from '../sandbox-http/journal.ts';
 import type { Account } from './account.ts';
-import type { Accepted, ProviderName } from './dialect.ts';
+import type { Accepted, ProviderName } from './message.ts';
 
 const FILE = 'journal.jsonl';
 

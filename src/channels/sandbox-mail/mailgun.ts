@@ -2,7 +2,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Account } from './account.ts';
 import {
-  type Accepted,
   answer,
   bareId,
   type Dialect,
@@ -17,6 +16,7 @@ import {
   type Signal,
   type Understood,
 } from './dialect.ts';
+import type { Accepted } from './message.ts';
 
 /** Options that begin with o:, h: or v:, together. */
 const MAX_OPTION_BYTES = 16 * 1024;

@@ -1,6 +1,6 @@
 /** What goes wrong, and how often: armed faults, taken one by one in the order they were given. */
 import { z } from 'zod';
-import { PROVIDERS, type ProviderName } from './dialect.ts';
+import { PROVIDERS, type ProviderName } from './message.ts';
 
 export const FAULTS = [
   /** Refused for good: the recipient, the content, the sender. */

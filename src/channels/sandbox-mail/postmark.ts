@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import type { Account } from './account.ts';
 import {
-  type Accepted,
   answer,
   bareId,
   type Dialect,
@@ -19,6 +18,7 @@ import {
   type Signal,
   type Understood,
 } from './dialect.ts';
+import type { Accepted } from './message.ts';
 
 const STREAMS = ['outbound', 'broadcast'];
 const PAGE = 500;

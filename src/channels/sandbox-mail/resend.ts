@@ -3,7 +3,6 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Account } from './account.ts';
 import {
-  type Accepted,
   answer,
   type Dialect,
   domainOf,
@@ -18,6 +17,7 @@ import {
   type Signal,
   type Understood,
 } from './dialect.ts';
+import type { Accepted } from './message.ts';
 
 const tag = z.string().regex(/^[A-Za-z0-9_-]{1,256}$/);
 const Email = z.strictObject({

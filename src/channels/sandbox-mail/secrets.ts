@@ -3,7 +3,7 @@ import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { PROVIDERS, type ProviderName } from './dialect.ts';
+import { PROVIDERS, type ProviderName } from './message.ts';
 
 const SecretsSchema = z.object({
   /** The API key, or the access key id. */

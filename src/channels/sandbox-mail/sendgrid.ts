@@ -3,7 +3,6 @@ import { sign } from 'node:crypto';
 import { z } from 'zod';
 import type { Account } from './account.ts';
 import {
-  type Accepted,
   answer,
   bareId,
   type Dialect,
@@ -20,6 +19,7 @@ import {
   type Signal,
   type Understood,
 } from './dialect.ts';
+import type { Accepted } from './message.ts';
 
 const FORBIDDEN = [
   ...['x-sg-id', 'x-sg-eid', 'received', 'dkim-signature', 'content-type', 'content-transfer-encoding'],

@@ -8,16 +8,10 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Account } from './account.ts';
-import {
-  type Accepted,
-  type Dialect,
-  PROVIDERS,
-  type ProviderName,
-  type Reply,
-  type Submission,
-} from './dialect.ts';
+import type { Dialect, Reply } from './dialect.ts';
 import { DIALECTS, KEY_LIFE_MS } from './dialects.ts';
 import { type Ledger, openLedger } from './ledger.ts';
+import { type Accepted, PROVIDERS, type ProviderName, type Submission } from './message.ts';
 import { type Fault, Plan, type PlanInput } from './plan.ts';
 import { openSecrets } from './secrets.ts';
 

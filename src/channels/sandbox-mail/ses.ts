@@ -3,7 +3,6 @@ import { randomUUID, sign } from 'node:crypto';
 import { z } from 'zod';
 import type { Account } from './account.ts';
 import {
-  type Accepted,
   answer,
   type Dialect,
   domainOf,
@@ -18,6 +17,7 @@ import {
   type Signal,
   type Understood,
 } from './dialect.ts';
+import type { Accepted } from './message.ts';
 import { signatureFlaw } from './sigv4.ts';
 
 const REGION = 'eu-west-1';
