@@ -5,10 +5,16 @@
 import { hkdfSync } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type Logger, pino } from 'pino';
+import { brevo } from './channels/brevo/adapter.ts';
 import type { Adapter } from './channels/channel.ts';
+import { mailgun } from './channels/mailgun/adapter.ts';
+import { postmark } from './channels/postmark/adapter.ts';
+import { resend } from './channels/resend/adapter.ts';
 import { sandbox } from './channels/sandbox/adapter.ts';
 import { runSandbox, type Sandbox } from './channels/sandbox/run.ts';
 import { sandboxHttp } from './channels/sandbox-http/adapter.ts';
+import { sendgrid } from './channels/sendgrid/adapter.ts';
+import { ses } from './channels/ses/adapter.ts';
 import { smtp } from './channels/smtp/adapter.ts';
 import { type Config, masterSecrets } from './config.ts';
 import { createUnsubscribeTokens, type UnsubscribeTokens } from './content/unsubscribe-token.ts';
@@ -21,7 +27,17 @@ import { decryptedConfig } from './senders/credentials.ts';
 import { assertAppRole } from './tenancy/app-login.ts';
 import { createSecrets, type Secrets } from './tenancy/secrets.ts';
 
-export const ADAPTERS: readonly Adapter[] = [smtp, sandbox, sandboxHttp];
+export const ADAPTERS: readonly Adapter[] = [
+  smtp,
+  resend,
+  postmark,
+  sendgrid,
+  mailgun,
+  brevo,
+  ses,
+  sandbox,
+  sandboxHttp,
+];
 
 export interface App {
   config: Config;

@@ -19,6 +19,9 @@ export const ROOMS = {
   ledger: { path: 'src/ledger/', may: ['contacts', 'senders'] },
   plan: { path: 'src/plan/', may: ['ledger', 'content', 'records', 'schedule'] },
   port: { path: 'src/channels/channel.ts', may: ['kernel'] },
+  // What adapters share: calling over HTTP, and what holds for every e-mail.
+  http: { path: 'src/channels/http/', may: ['kernel', 'port'] },
+  mail: { path: 'src/channels/mail/', may: ['http'] },
   dispatch: { path: 'src/dispatch/', may: ['plan', 'port'] },
   inbound: { path: 'src/inbound/', may: ['plan', 'port'] },
   reports: { path: 'src/reports/', may: ['ledger'] },
@@ -37,9 +40,14 @@ export const ROOMS = {
 /**
  * Folders whose sub-folders are islands: none may import a sibling but those of `bridges`.
  * `sandbox` builds on `smtp`: the sink speaks real SMTP, so its sender is the real adapter pointed at it.
+ * `sandbox-mail` keeps its record as `sandbox-http` does.
  */
 export const ISLANDS = {
-  adapters: { path: 'src/channels/', may: ['kernel', 'port'], bridges: { sandbox: ['smtp'] } },
+  adapters: {
+    path: 'src/channels/',
+    may: ['kernel', 'port', 'http', 'mail'],
+    bridges: { sandbox: ['smtp'], 'sandbox-mail': ['sandbox-http'] },
+  },
 };
 
 /** Node modules without input or output, open to pure rooms. `node:crypto` hashes and draws ids. */
@@ -118,7 +126,11 @@ function islandRules(name) {
   return [
     rule(
       name,
-      { path: `^${home}([^/]+)/`, pathNot: [TESTS, ...crossing.map((island) => `^${home}${island}/`)] },
+      {
+        path: `^${home}([^/]+)/`,
+        // What they share lies among them and has rules of its own.
+        pathNot: [TESTS, ...crossing.map((island) => `^${home}${island}/`), ...common],
+      },
       [`^${home}$1/`, ...common],
     ),
     ...crossing.map((island) =>

@@ -127,4 +127,67 @@ export interface Adapter {
     config: Record<string, unknown>,
     options: { timeout_ms: number; from: string },
   ): Promise<VerifyOutcome>;
+  /** Present where the provider tells what became of a message by calling us. */
+  readonly webhook?: Webhook;
 }
+
+/** A provider's call to us, as it came: a signature is over these very bytes. */
+export interface WebhookRequest {
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  body: Buffer;
+}
+
+export interface WebhookTrust {
+  /** What the receiving connection keeps; any one of them may fit, so that they can be rotated. */
+  secrets: readonly string[];
+  /** Unix milliseconds. A signed call older than `tolerance_ms` (five minutes when absent) is refused as a replay. */
+  now: number;
+  tolerance_ms?: number;
+  /** By URL, in PEM: those asked for by an outcome `certificate`. */
+  certificates?: ReadonlyMap<string, string>;
+}
+
+/** Pure: verifies the call and says what it tells. Never throws for what a provider, or somebody else, wrote. */
+export interface Webhook {
+  /** What a secret is here, for whoever sets the receiving connection up. */
+  readonly secret: string;
+  receive(request: WebhookRequest, trust: WebhookTrust): WebhookOutcome;
+}
+
+/**
+ * events: verified; `ignored` counts what it also told and nobody here needs (queued, delayed).
+ * confirm: verified; the subscription begins when somebody gets `url`.
+ * certificate: cannot be verified without the certificate at `url`, an address of the provider; ask again with it.
+ * refused: not from the provider, too old, or not what it documents. Nothing in it may be believed.
+ */
+export type WebhookOutcome =
+  | { kind: 'events'; events: WebhookEvent[]; ignored: number }
+  | { kind: 'confirm'; url: string }
+  | { kind: 'certificate'; url: string }
+  | { kind: 'refused'; reason: 'no_secret' | 'bad_signature' | 'too_old' | 'unreadable'; detail: string };
+
+export interface WebhookOrigin {
+  /** The same at each delivery of one event: the provider's, or drawn from its content where it gives none. */
+  event_id: string;
+  at: Date;
+  /** As `accepted` gave it. */
+  provider_id?: string;
+  /** Our own, where the provider gives back what was sent along. */
+  touch_id?: string;
+  idempotency_key?: string;
+  recipient?: string;
+}
+
+export type WebhookFact =
+  | { type: 'delivered' }
+  /** hard: this address cannot be reached, or may not be written to. soft: this message did not arrive. */
+  | { type: 'bounced'; permanence: 'hard' | 'soft' }
+  | { type: 'complained' }
+  /** `machine`: the provider itself says that no person did it. */
+  | { type: 'opened'; machine?: true }
+  | { type: 'clicked'; url?: string }
+  | { type: 'unsubscribed' };
+
+/** `detail`: what the provider or the recipient's server said. */
+export type WebhookEvent = WebhookOrigin & WebhookFact & { detail?: string };

@@ -9,6 +9,9 @@ const TENANCY = ['kernel', 'db', 'tenancy'];
 const LEDGER = [...TENANCY, 'contacts', 'senders', 'schedule', 'ledger'];
 const PLAN = [...LEDGER, 'content', 'records', 'plan'];
 const BELOW_APP = [...PLAN, 'port', 'dispatch', 'inbound', 'reports', 'config'];
+const ISLANDS = ['smtp', 'sandbox', 'sandbox-http', 'sandbox-mail'];
+/** What every adapter may import beside its own folder. */
+const SHARED = ['kernel', 'port', 'http', 'mail'];
 const MAY: Record<string, string[]> = {
   kernel: ['kernel'],
   schedule: ['kernel', 'schedule'],
@@ -21,23 +24,27 @@ const MAY: Record<string, string[]> = {
   ledger: LEDGER,
   plan: PLAN,
   port: ['kernel', 'port'],
+  http: SHARED.slice(0, 3),
+  mail: SHARED,
   dispatch: [...PLAN, 'port', 'dispatch'],
   inbound: [...PLAN, 'port', 'inbound'],
   reports: [...LEDGER, 'reports'],
   config: ['kernel', 'config'],
-  app: [...BELOW_APP, 'smtp', 'sandbox', 'app'],
+  app: [...BELOW_APP, ...SHARED, ...ISLANDS, 'app'],
   api: [...BELOW_APP, 'app', 'api'],
   worker: [...BELOW_APP, 'app', 'worker'],
   cli: [...BELOW_APP, 'app', 'api', 'worker', 'cli'],
-  smtp: ['kernel', 'port', 'smtp'],
-  sandbox: ['kernel', 'port', 'smtp', 'sandbox'],
+  smtp: [...SHARED, 'smtp'],
+  sandbox: [...SHARED, 'smtp', 'sandbox'],
+  'sandbox-http': [...SHARED, 'sandbox-http'],
+  'sandbox-mail': [...SHARED, 'sandbox-http', 'sandbox-mail'],
 };
 const ONE_FILE: Record<string, string> = {
   port: 'src/channels/channel.ts',
   config: 'src/config.ts',
   app: 'src/app.ts',
 };
-const ISLAND = new Set(['smtp', 'sandbox']);
+const ISLAND = new Set(['http', 'mail', ...ISLANDS]);
 
 function folderOf(room: string): string {
   return ISLAND.has(room) ? `src/channels/${room}` : `src/${room}`;

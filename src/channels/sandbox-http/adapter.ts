@@ -4,8 +4,8 @@
  * a configuration and composed e-mails. Out: one outcome of the port for each.
  */
 import type { Adapter, Connection, LookupOutcome, SendRequest } from '../channel.ts';
+import { type Agent, type Called, call, newAgent } from '../http/call.ts';
 import { field, outcomeOf } from './answer.ts';
-import { type Agent, type Called, call, newAgent } from './call.ts';
 import { messagesUrl, type SandboxHttpConfig, SandboxHttpSchema } from './config.ts';
 
 export const sandboxHttp: Adapter = {

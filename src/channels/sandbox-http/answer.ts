@@ -3,6 +3,8 @@
  * an acceptance only when its body can be read; everything that says neither is ambiguous.
  */
 import type { RefusalReason, SendOutcome } from '../channel.ts';
+import type { HttpAnswer } from '../http/call.ts';
+import { retryAfter } from '../http/outcome.ts';
 
 const RESPONSE_LENGTH = 500;
 
@@ -14,14 +16,6 @@ const REASONS: Readonly<Record<string, RefusalReason>> = {
   mailbox_full: 'mailbox_full',
   policy: 'policy',
 };
-
-export interface HttpAnswer {
-  status: number;
-  retry_after: string | undefined;
-  /** As far as it came; `complete` is false when the connection broke in it. */
-  body: string;
-  complete: boolean;
-}
 
 export function outcomeOf(answer: HttpAnswer, now: number): SendOutcome {
   const { status } = answer;
@@ -55,16 +49,8 @@ function later(
   answer: HttpAnswer,
   now: number,
 ): Extract<SendOutcome, { kind: 'refused' }> {
-  const wait = retryAfter(answer.retry_after, now);
-  return { kind: 'refused', permanence, reason, ...(wait === null ? {} : { retry_after_ms: wait }) };
-}
-
-/** Seconds or an HTTP date (RFC 9110, 10.2.3), in milliseconds from `now`. */
-export function retryAfter(header: string | undefined, now: number): number | null {
-  if (header === undefined) return null;
-  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1_000;
-  const at = Date.parse(header);
-  return Number.isNaN(at) ? null : Math.max(0, at - now);
+  const wait = retryAfter(answer.headers['retry-after'], now);
+  return { kind: 'refused', permanence, reason, ...(wait === undefined ? {} : { retry_after_ms: wait }) };
 }
 
 function codeOf(body: string): string {

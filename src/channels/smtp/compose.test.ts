@@ -2,7 +2,7 @@ import { createHash, createVerify, generateKeyPairSync } from 'node:crypto';
 import PostalMime from 'postal-mime';
 import { describe, expect, it } from 'vitest';
 import type { EmailMessage } from '../channel.ts';
-import { wireAddress } from './address.ts';
+import { wireAddress } from '../mail/address.ts';
 import { compose } from './compose.ts';
 
 const message = (more: Partial<EmailMessage> = {}): EmailMessage => ({

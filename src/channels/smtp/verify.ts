@@ -3,7 +3,7 @@
  * (MAIL FROM, then RSET; no recipient is named). Each check is one sentence a person can act on.
  */
 import type { VerifyOutcome } from '../channel.ts';
-import { wireAddress } from './address.ts';
+import { wireAddress } from '../mail/address.ts';
 import type { SmtpConfig } from './config.ts';
 import { clip } from './reply.ts';
 import { aside, type Opened, openSession, quit, type Session, type SessionStep } from './session.ts';

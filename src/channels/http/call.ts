@@ -4,11 +4,18 @@
  */
 import http from 'node:http';
 import https from 'node:https';
-import type { HttpAnswer } from './answer.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024;
 /** Shorter than servers keep an idle client, so that we are the ones who leave. */
 const IDLE_MS = 4_000;
+
+export interface HttpAnswer {
+  status: number;
+  headers: http.IncomingHttpHeaders;
+  /** As far as it came; `complete` is false when the connection broke in it. */
+  body: string;
+  complete: boolean;
+}
 
 export type Called =
   | { kind: 'answered'; answer: HttpAnswer }
@@ -67,7 +74,7 @@ function readAnswer(response: http.IncomingMessage, done: (answer: HttpAnswer) =
   const finish = (complete: boolean) =>
     done({
       status: response.statusCode ?? 0,
-      retry_after: response.headers['retry-after'],
+      headers: response.headers,
       body: Buffer.concat(chunks).toString('utf8'),
       complete,
     });

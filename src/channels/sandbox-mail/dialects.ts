@@ -1,0 +1,28 @@
+/** The dialects by name, and how long each provider remembers a key. */
+import { brevo } from './brevo.ts';
+import type { Dialect } from './dialect.ts';
+import { mailgun } from './mailgun.ts';
+import type { ProviderName } from './message.ts';
+import { postmark } from './postmark.ts';
+import { resend } from './resend.ts';
+import { sendgrid } from './sendgrid.ts';
+import { ses } from './ses.ts';
+
+export const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
+  resend,
+  postmark,
+  sendgrid,
+  mailgun,
+  brevo,
+  ses,
+};
+
+/** Those without keys never hand one in. */
+export const KEY_LIFE_MS: Readonly<Record<ProviderName, number>> = {
+  resend: 24 * 3_600_000,
+  postmark: 0,
+  sendgrid: 0,
+  mailgun: 0,
+  brevo: 15 * 60_000,
+  ses: 0,
+};

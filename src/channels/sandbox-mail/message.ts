@@ -1,0 +1,29 @@
+/** The providers that are played, and a message as one of them understood and took it. */
+
+export const PROVIDERS = ['resend', 'postmark', 'sendgrid', 'mailgun', 'brevo', 'ses'] as const;
+export type ProviderName = (typeof PROVIDERS)[number];
+
+/** A message as the provider understood it. */
+export interface Submission {
+  touch_id: string | null;
+  touch_key: string | null;
+  /** What this provider tells repetitions by; null: nothing. */
+  idempotency_key: string | null;
+  message_id: string | null;
+  from: string;
+  to: string;
+  reply_to: string | null;
+  subject: string;
+  text: string | null;
+  html: string | null;
+  headers: Record<string, string>;
+  /** Provider's own: tags, streams, settings. */
+  extra: Record<string, unknown>;
+}
+
+export interface Accepted extends Submission {
+  id: string;
+  provider: ProviderName;
+  at: string;
+  body_hash: string;
+}

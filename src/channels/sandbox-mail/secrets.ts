@@ -1,0 +1,59 @@
+/** Credentials of the accounts: drawn once for a directory, kept there, in the form each provider gives them out. */
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { PROVIDERS, type ProviderName } from './message.ts';
+
+const SecretsSchema = z.object({
+  /** The API key, or the access key id. */
+  key: z.string(),
+  /** Second half, where there is one. */
+  secret: z.string().optional(),
+  /** What webhooks are signed or called with, where that is no key pair. */
+  webhook: z.string(),
+  private_key: z.string().optional(),
+  public_key: z.string().optional(),
+});
+export type Secrets = z.infer<typeof SecretsSchema>;
+
+const Kept = z.record(z.enum(PROVIDERS), SecretsSchema);
+
+const word = (bytes: number) => randomBytes(bytes).toString('base64url').replaceAll('-', 'x');
+
+const DRAW: Record<ProviderName, () => Secrets> = {
+  resend: () => ({ key: `re_${word(24)}`, webhook: `whsec_${randomBytes(24).toString('base64')}` }),
+  postmark: () => ({ key: randomUUID(), webhook: `postmark:${word(24)}` }),
+  sendgrid: () => ({ key: `SG.${word(16)}.${word(32)}`, webhook: '', ...keyPair('ec') }),
+  mailgun: () => ({
+    key: `${randomBytes(16).toString('hex')}-sandbox`,
+    webhook: randomBytes(16).toString('hex'),
+  }),
+  brevo: () => ({ key: `xkeysib-${randomBytes(32).toString('hex')}-${word(12)}`, webhook: word(24) }),
+  ses: () => ({
+    key: `AKIA${randomBytes(10).toString('hex').toUpperCase().slice(0, 16)}`,
+    secret: randomBytes(30).toString('base64'),
+    webhook: 'arn:aws:sns:eu-west-1:000000000000:sandbox-events',
+    ...keyPair('rsa'),
+  }),
+};
+
+function keyPair(type: 'ec' | 'rsa'): { private_key: string; public_key: string } {
+  const pair =
+    type === 'ec'
+      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      : generateKeyPairSync('rsa', { modulusLength: 2_048 });
+  return {
+    private_key: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    public_key: pair.publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+  };
+}
+
+export function openSecrets(dir: string): Record<ProviderName, Secrets> {
+  mkdirSync(dir, { recursive: true });
+  const path = join(dir, 'accounts.json');
+  if (existsSync(path)) return Kept.parse(JSON.parse(readFileSync(path, 'utf8')));
+  const drawn = Kept.parse(Object.fromEntries(PROVIDERS.map((name) => [name, DRAW[name]()])));
+  writeFileSync(path, `${JSON.stringify(drawn, null, 2)}\n`, { mode: 0o600 });
+  return drawn;
+}

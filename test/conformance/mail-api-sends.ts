@@ -1,0 +1,165 @@
+/** Sending over an e-mail API: what arrives is what was composed, and no outcome says more than is so. */
+import { expect, it } from 'vitest';
+import type { SendOutcome } from '../../src/channels/channel.ts';
+import type { FaultName } from '../../src/channels/sandbox-mail/plan.ts';
+import { request, TIMEOUT_MS } from './email-target.ts';
+import type { MailApiTarget } from './mail-api-target.ts';
+
+const SHORT_MS = 300;
+const BOB = 'bob@example.test';
+
+export interface Traits {
+  provider_class: 'K' | 'L' | 'N';
+  /** The provider leaves our Message-ID as it is. */
+  own_message_id: boolean;
+  /** Throttling says for how long. */
+  throttle_wait: boolean;
+  wrong_key: Record<string, unknown>;
+}
+
+/** Whatever the fault, and whether the message was accepted under it. */
+const FAULTS: [FaultName, boolean, Partial<Record<string, string>>][] = [
+  ['address', false, { kind: 'refused', permanence: 'permanent', reason: 'address_rejected' }],
+  ['content', false, { kind: 'refused', permanence: 'permanent', reason: 'content_rejected' }],
+  ['sender', false, { kind: 'refused', reason: 'sender_rejected' }],
+  ['unauthorized', false, { kind: 'refused', permanence: 'transient', reason: 'bad_credentials' }],
+  ['throttle', false, { kind: 'refused', permanence: 'throttled', reason: 'throttled' }],
+  ['unavailable', false, { kind: 'refused', permanence: 'transient', reason: 'unavailable' }],
+  ['delay', true, { kind: 'accepted' }],
+  ['cut_before', false, { kind: 'ambiguous' }],
+  ['cut_after', true, { kind: 'ambiguous' }],
+  ['silence_before', false, { kind: 'ambiguous', reason: 'timeout' }],
+  ['silence_after', true, { kind: 'ambiguous', reason: 'timeout' }],
+  ['gateway_before', false, { kind: 'ambiguous', reason: 'status_502' }],
+  ['gateway_after', true, { kind: 'ambiguous', reason: 'status_502' }],
+  ['garbage', true, { kind: 'ambiguous', reason: 'unreadable_answer' }],
+  ['late', true, { kind: 'ambiguous', reason: 'timeout' }],
+];
+
+export function sends(world: () => MailApiTarget, traits: Traits): void {
+  it('[EXE-6] a message arrives as it was composed, with its thread, its headers, its touch and its key', async () => {
+    const { connect, accepted } = world();
+    const message = request(BOB, {
+      from: { name: 'Ädä "O" Lovelace', address: 'ada@example.test' },
+      to: { name: 'Bob, Jr.', address: BOB },
+      reply_to: { address: 'replies@example.test' },
+      subject: 'Grüße aus München — 你好',
+      text: 'Grüße.\n',
+      html: '<p>Grüße — 你好</p>',
+      in_reply_to: 'one@example.test',
+      references: ['one@example.test', 'two@example.test'],
+      headers: {
+        'List-Unsubscribe': '<https://example.test/u/abc>',
+        'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
+        'Feedback-ID': 'a:b:c:d',
+      },
+    });
+    const outcome = await connect().send(message);
+    expect(outcome).toMatchObject({ kind: 'accepted', provider_id: expect.stringMatching(/\w+/) });
+    const [taken, ...more] = await accepted(message.touch_id);
+    expect(more).toEqual([]);
+    expect(taken).toMatchObject({
+      touch_id: message.touch_id,
+      touch_key: message.idempotency_key,
+      from: 'ada@example.test',
+      to: BOB,
+      reply_to: 'replies@example.test',
+      text: 'Grüße.\n',
+      html: '<p>Grüße — 你好</p>',
+      subject: 'Grüße aus München — 你好',
+      message_id: traits.own_message_id ? message.message.message_id : null,
+    });
+    const bare = taken!.id.replace(/^<|>$/g, '');
+    const named = world().provider === 'mailgun' ? message.message.message_id : bare;
+    expect(outcome).toMatchObject({ provider_id: named });
+    const headers = new Map(
+      Object.entries(taken!.headers).map(([name, value]) => [name.toLowerCase(), value]),
+    );
+    expect(headers.get('list-unsubscribe')).toBe('<https://example.test/u/abc>');
+    expect(headers.get('list-unsubscribe-post')).toBe('List-Unsubscribe=One-Click');
+    expect(headers.get('feedback-id')).toBe('a:b:c:d');
+    expect(headers.get('in-reply-to')).toBe('<one@example.test>');
+    expect(headers.get('references')).toBe('<one@example.test> <two@example.test>');
+  });
+
+  it('a sender name in any script arrives, or arrives encoded', async () => {
+    const { connect, accepted } = world();
+    const name = 'Ädä „O“ Lovelace 你好 '.repeat(3).trim();
+    const message = request(BOB, { from: { name, address: 'ada@example.test' } });
+    expect(await connect().send(message)).toMatchObject({ kind: 'accepted' });
+    const [taken] = await accepted(message.touch_id);
+    expect(decodedWords(String(taken!.extra.from_name))).toBe(name);
+  });
+
+  for (const [fault, taken, expected] of FAULTS) {
+    it(`${fault}: ${Object.values(expected).join(', ')}, and that is true`, async () => {
+      const { sandbox, connect, accepted } = world();
+      sandbox.plan({ faults: [{ fault, ms: fault === 'late' ? SHORT_MS + 200 : 20, retry_after_s: 7 }] });
+      const message = request(BOB, {}, /silence|late/.test(fault) ? SHORT_MS : TIMEOUT_MS);
+      const begun = performance.now();
+      const outcome = await connect().send(message);
+      expect(outcome).toMatchObject(expected);
+      expect(performance.now() - begun).toBeLessThan(SHORT_MS + 1_500);
+      expect(await accepted(message.touch_id)).toHaveLength(taken ? 1 : 0);
+      if (fault === 'throttle' && traits.throttle_wait) expectWait(outcome);
+    });
+  }
+
+  it('a refusal leaves the connection usable for the next message', async () => {
+    const { sandbox, connect } = world();
+    const connection = connect({ max_connections: 1 });
+    sandbox.plan({ faults: [{ fault: 'address', match: '^unknown@' }] });
+    for (const to of ['unknown@example.test', BOB, 'unknown@example.test', BOB]) {
+      const outcome = await connection.send(request(to));
+      expect(outcome.kind).toBe(to === BOB ? 'accepted' : 'refused');
+    }
+  });
+
+  it('a wrong key is bad_credentials, and says nothing about the message', async () => {
+    const { connect, accepted } = world();
+    const message = request(BOB);
+    expect(await connect(traits.wrong_key).send(message)).toMatchObject({
+      kind: 'refused',
+      permanence: 'transient',
+      reason: 'bad_credentials',
+    });
+    expect(await accepted(message.touch_id)).toEqual([]);
+  });
+
+  it("a domain that is not verified is the sender's fault", async () => {
+    const message = request(BOB, { from: { address: 'ada@unverified.example.net' } });
+    // Mailgun looks at the domain it is asked to send for, not at the sender's.
+    const more = world().provider === 'mailgun' ? { domain: 'unverified.example.net' } : {};
+    expect(await world().connect(more).send(message)).toMatchObject({
+      kind: 'refused',
+      reason: 'sender_rejected',
+    });
+  });
+
+  it('an address beyond ASCII before the @ is refused here, one beyond it after goes out as punycode', async () => {
+    const { connect, accepted } = world();
+    const strange = await connect().send(request('bøb@example.test'));
+    expect(strange).toMatchObject({ kind: 'refused', permanence: 'permanent' });
+    const message = request('bob@münchen.example');
+    expect(await connect().send(message)).toMatchObject({ kind: 'accepted' });
+    expect((await accepted(message.touch_id))[0]).toMatchObject({ to: 'bob@xn--mnchen-3ya.example' });
+  });
+
+  it('nothing listening is not_started', async () => {
+    const { connect, provider } = world();
+    const config = { base_url: `http://127.0.0.1:1/${provider}` };
+    expect(await connect(config).send(request(BOB))).toEqual({ kind: 'not_started', reason: 'ECONNREFUSED' });
+  });
+}
+
+function expectWait(outcome: SendOutcome): void {
+  const wait = outcome.kind === 'refused' ? outcome.retry_after_ms : undefined;
+  expect(wait).toBeGreaterThan(5_000);
+  expect(wait).toBeLessThanOrEqual(8_000);
+}
+
+function decodedWords(text: string): string {
+  return text
+    .replace(/\?=\s+=\?/g, '?==?')
+    .replace(/=\?UTF-8\?B\?([^?]*)\?=/g, (_, word: string) => Buffer.from(word, 'base64').toString());
+}
