@@ -198,8 +198,8 @@ async function insertNew(world, client, o, { touches, due = "now() - interval '1
            '${o.steps[0]}', touch, sender, 'bench' FROM bench_new`);
   await query(`
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id, channel,
-                         state, live, wake_at, not_before, planned_by, settled_at)
+                         state, live, wake_at, not_before, not_after, planned_by, settled_at)
     SELECT '${o.org}', touch, enrollment, '${o.sequence}', '${o.version}', '${o.steps[0]}', 0, 1, 1, contact, sender, 'email',
-           CASE WHEN paused THEN 'cancelled' ELSE 'planned' END, NOT paused, CASE WHEN NOT paused THEN ${due} END, ${due}, 'bench',
+           CASE WHEN paused THEN 'cancelled' ELSE 'planned' END, NOT paused, CASE WHEN NOT paused THEN ${due} END, ${due}, now() + interval '7 days', 'bench',
            CASE WHEN paused THEN now() END FROM bench_new`);
 }
