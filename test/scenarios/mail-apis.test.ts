@@ -96,7 +96,7 @@ describe('an answer that was lost before the provider took the message', () => {
     ['resend', resend],
     ['postmark', postmark],
     ['brevo', brevo],
-  ] as const)('[EXE-5] [EXE-6] %s: found out, and sent once', async (provider, adapter, _how) => {
+  ] as const)('[EXE-5] [EXE-6] %s: found out, and sent once', async (provider, adapter) => {
     const engine = engineOver(adapter, provider);
     const { touches } = await enrolled(world);
     const [touch] = touches as [string];
