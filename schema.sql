@@ -261,6 +261,7 @@ CREATE TABLE enrollments (
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   ended_at timestamp with time zone,
+  had_steps uuid[],
   CONSTRAINT enrollments_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT enrollments_ended CHECK (((ended_at IS NULL) = (status = ANY (ARRAY['active'::text, 'paused'::text])))),
   CONSTRAINT enrollments_status CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text]))),
@@ -290,7 +291,7 @@ CREATE TABLE events (
   token uuid,
   actor text,
   data jsonb,
-  CONSTRAINT events_type CHECK ((type = ANY (ARRAY['enrolled'::text, 'pause'::text, 'resume'::text, 'advance'::text, 'restart'::text, 'completed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text, 'failed'::text, 'sent'::text, 'retry'::text, 'not_started'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text, 'postponed'::text, 'held'::text, 'looked_up'::text, 'resolved'::text, 'needs_review'::text, 'unsubscribe'::text])))
+  CONSTRAINT events_type CHECK ((type = ANY (ARRAY['enrolled'::text, 'pause'::text, 'resume'::text, 'advance'::text, 'restart'::text, 'moved'::text, 'completed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text, 'failed'::text, 'sent'::text, 'retry'::text, 'not_started'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text, 'postponed'::text, 'held'::text, 'looked_up'::text, 'resolved'::text, 'needs_review'::text, 'unsubscribe'::text])))
 ) PARTITION BY RANGE (at);
 CREATE INDEX events_source ON ONLY public.events USING btree (org_id, source_id, at);
 -- row-level security: ENABLE, FORCE
@@ -713,6 +714,34 @@ GRANT INSERT, SELECT, UPDATE ON touches TO cadenza_app;
 GRANT SELECT (org_id, priority, wake_at) ON touches TO cadenza_picker;
 GRANT SELECT ON touches TO cadenza_readonly;
 
+CREATE TABLE version_moves (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  sequence_id uuid NOT NULL,
+  from_version_id uuid,
+  to_version_id uuid NOT NULL,
+  status text NOT NULL,
+  enrollment_ids uuid[],
+  cursor uuid,
+  total integer NOT NULL,
+  moved integer DEFAULT 0 NOT NULL,
+  completed integer DEFAULT 0 NOT NULL,
+  skipped integer DEFAULT 0 NOT NULL,
+  refused integer DEFAULT 0 NOT NULL,
+  error text,
+  created_by text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  CONSTRAINT version_moves_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT version_moves_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'completed'::text, 'cancelled'::text, 'failed'::text]))),
+  CONSTRAINT version_moves_org_id_sequence_id_fkey FOREIGN KEY (org_id, sequence_id) REFERENCES sequences(org_id, id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON version_moves FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON version_moves TO cadenza_app;
+GRANT SELECT ON version_moves TO cadenza_readonly;
+
 -- FUNCTION audit_write(p_org uuid, p_entry jsonb, p_data jsonb) RETURNS void
 --   sql · VOLATILE · EXECUTE: cadenza_app
 
@@ -737,10 +766,13 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION enrollment_flag(p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, epoch integer, effective_at timestamp with time zone, was text)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enrollment_move(p_org uuid, p_id uuid, p_from text, p_touch uuid, p_touch_state text, p_cancel_as text, p_event text, p_reason text, p_actor text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_n integer, p_next_channel text, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_ends text, p_receipt uuid, p_audit jsonb, p_now timestamp with time zone) RETURNS text
+-- FUNCTION enrollment_move(p_org uuid, p_id uuid, p_from text, p_touch uuid, p_touch_state text, p_cancel_as text, p_event text, p_reason text, p_actor text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_n integer, p_next_channel text, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_ends text, p_receipt uuid, p_audit jsonb, p_now timestamp with time zone, p_version uuid) RETURNS text
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION enrollments_to_version(p_org uuid, p_version uuid, p_actor text, p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[], p_steps uuid[], p_step_nos integer[], p_senders uuid[], p_had text[], p_next_ids uuid[], p_next_ns integer[], p_next_channels text[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_ends text[], p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(enrollment_id uuid, ended boolean)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION events_partitions(p_months integer, p_now timestamp with time zone) RETURNS integer
@@ -806,7 +838,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION reconcile_note(p_org uuid, p_actor text, p_touches uuid[], p_tokens uuid[], p_wakes timestamp with time zone[], p_looks integer[], p_review boolean[], p_reasons text[], p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats double precision[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes double precision[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_from double precision[], p_next_until double precision[], p_now timestamp with time zone) RETURNS TABLE(count integer, late uuid[], written uuid[])
+-- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats double precision[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes double precision[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_from double precision[], p_next_until double precision[], p_now timestamp with time zone, p_version uuid, p_next_ns integer[]) RETURNS TABLE(count integer, late uuid[], written uuid[])
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
 -- FUNCTION slots_assign(p_org uuid, p_sender uuid, p_periods text[], p_counts integer[]) RETURNS void
@@ -815,7 +847,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 -- FUNCTION tenant_table(p_table regclass, p_privileges text) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: the owner
 
--- FUNCTION touch_resolve(p_org uuid, p_token uuid, p_actor text, p_touch uuid, p_source uuid, p_word text, p_outcome text, p_at double precision, p_wake double precision, p_ends text, p_subject text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_channel text, p_next_from double precision, p_next_until double precision, p_audit jsonb, p_now timestamp with time zone) RETURNS text
+-- FUNCTION touch_resolve(p_org uuid, p_token uuid, p_actor text, p_touch uuid, p_source uuid, p_word text, p_outcome text, p_at double precision, p_wake double precision, p_ends text, p_subject text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_channel text, p_next_from double precision, p_next_until double precision, p_audit jsonb, p_now timestamp with time zone, p_version uuid, p_next_n integer) RETURNS text
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION touches_cancel(p_org uuid, p_sources uuid[], p_contacts uuid[], p_reason text, p_actor text, p_now timestamp with time zone) RETURNS integer
@@ -825,4 +857,7 @@ GRANT SELECT ON touches TO cadenza_readonly;
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION unsubscribe_flag(p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid, p_actor_type text, p_actor_id text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(sources uuid[], cancelled integer, effective_at timestamp with time zone)
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION version_move_chunk(p_org uuid, p_job uuid, p_seen uuid, p_cursor uuid, p_refused uuid[], p_version uuid, p_actor text, p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[], p_steps uuid[], p_step_nos integer[], p_senders uuid[], p_had text[], p_next_ids uuid[], p_next_ns integer[], p_next_channels text[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_ends text[], p_audit jsonb) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app

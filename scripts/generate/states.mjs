@@ -5,7 +5,7 @@ import { writeOrCheck } from './write-or-check.mjs';
 const { EVENT_TYPES, TOUCH_EVENTS, TOUCH_STATES, TOUCH_TRANSITIONS } = await import(
   '../../src/ledger/states.ts'
 );
-const { REFUSALS } = await import('../../src/ledger/reasons.ts');
+const { OTHER_REASONS, REFUSALS } = await import('../../src/ledger/reasons.ts');
 const { ENROLLMENT_EVENTS, ENROLLMENT_STATUSES, TRANSITIONS } = await import(
   '../../src/plan/sequences/lifecycle.ts'
 );
@@ -33,6 +33,8 @@ const refusals = Object.entries(REFUSALS).map(([reason, refusal]) => {
   if (next === undefined) throw new Error(`no words for the action ${refusal.action} of ${reason}`);
   return `| \`${reason}\` | ${refusal.says} | ${next} |`;
 });
+
+const others = Object.entries(OTHER_REASONS).map(([reason, says]) => `| \`${reason}\` | ${says} |`);
 
 writeOrCheck(
   'docs/states.md',
@@ -63,6 +65,12 @@ ${transitionRows(ENROLLMENT_STATUSES, ENROLLMENT_EVENTS, TRANSITIONS).join('\n')
 | reason | meaning | then |
 |---|---|---|
 ${refusals.join('\n')}
+
+Further reasons of touches and enrollments:
+
+| reason | meaning |
+|---|---|
+${others.join('\n')}
 
 ## Events
 

@@ -19,6 +19,7 @@ import { suppressionRoutes } from './resources/suppressions.ts';
 import { switchRoutes } from './resources/switches.ts';
 import { touchRoutes } from './resources/touches.ts';
 import { unsubscribeRoutes } from './resources/unsubscribe.ts';
+import { versionMoveRoutes } from './resources/version-moves.ts';
 import type { Route } from './route.ts';
 
 export function allRoutes(deps: ApiDeps): Route[] {
@@ -33,6 +34,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...suppressionRoutes(deps),
     ...senderRoutes(deps),
     ...sequenceRoutes(deps),
+    ...versionMoveRoutes(deps),
     ...enrollmentRoutes(deps),
     ...enrollmentJobRoutes(deps),
     ...touchRoutes(deps),

@@ -36,6 +36,8 @@ export const touch = z
   })
   .meta({ id: 'Touch' });
 
+const facts = z.record(z.string(), z.unknown());
+
 export const event = z
   .object({
     at: time,
@@ -46,10 +48,9 @@ export const event = z
     attempt: z.number().int().nullable(),
     token: id.nullable().describe('The gate that it settles'),
     actor: z.string().nullable(),
+    data: facts.nullable().describe('`moved`: from_version and to_version'),
   })
   .meta({ id: 'Event' });
-
-const facts = z.record(z.string(), z.unknown());
 
 export const explanation = z
   .object({

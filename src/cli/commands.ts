@@ -5,6 +5,7 @@ import { enroll } from './commands/enroll.ts';
 import { importContacts } from './commands/import-contacts.ts';
 import { keysCreate, keysList, keysRevoke } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { sequencesMove } from './commands/move.ts';
 import { orgsCreate, orgsList } from './commands/orgs.ts';
 import { reconcile } from './commands/reconcile.ts';
 import { secretsRewrap } from './commands/secrets.ts';
@@ -47,5 +48,6 @@ export const COMMANDS = {
   'sequences publish': sequencesPublish,
   'sequences pause': sequencesPause,
   'sequences resume': sequencesResume,
+  'sequences move': sequencesMove,
   'secrets rewrap': secretsRewrap,
 } as Record<string, Command>;

@@ -18,6 +18,7 @@ import { actorText, type Context } from '../tenancy/context.ts';
 import { firstSubject } from './compose.ts';
 import { type DueTouch, readTouch } from './lanes.ts';
 import { movedOn } from './outcomes.ts';
+import { replan } from './replan.ts';
 import { placeOfTouch } from './situation.ts';
 
 export const RESOLUTIONS = ['sent', 'not_sent', 'resend'] as const;
@@ -31,7 +32,7 @@ export async function resolveTouch(
   versions: VersionCache,
   ctx: Context,
   id: Uuid,
-  word: { outcome: Resolution; note?: string | undefined },
+  word: Word,
 ): Promise<Explanation> {
   const touch = await readTouch(db, ctx.org, id);
   if (!touch) throw notFound('touch', id);
@@ -47,7 +48,7 @@ export async function resolveTouch(
     ).gated_at,
   }));
   const decision = decide(word.outcome, touch, version, planning, gatedAt.getTime());
-  if ((await write(db, ctx, touch, word, decision)) === null)
+  if (!(await writeWhereItIs({ db, versions }, ctx, touch, word, decision)))
     throw notUnknown((await readTouch(db, ctx.org, id))?.state ?? 'gone');
   await wake(db, ctx.org);
   return explainTouch(db, ctx.org, id);
@@ -90,12 +91,42 @@ function decide(
   };
 }
 
+interface Word {
+  outcome: Resolution;
+  note?: string | undefined;
+}
+
+/** How often it is planned again because its enrollment was moved to another version in between. */
+const MAX_MOVES = 8;
+
+/** False: another had settled it. */
+async function writeWhereItIs(
+  { db, versions }: { db: Database; versions: VersionCache },
+  ctx: Context,
+  touch: DueTouch,
+  word: Word,
+  first: Decision,
+): Promise<boolean> {
+  let decision = first;
+  let version: Uuid | null = null;
+  for (let round = 0; round < MAX_MOVES; round++) {
+    if ((await write(db, ctx, touch, word, decision, version)) !== null) return true;
+    const settlement = { ...decision, touch_id: touch.id, source_id: touch.source_id };
+    const [again] = await replan({ db, versions }, ctx.org, touch.token, [settlement]);
+    if (!again) return false;
+    version = again.version;
+    decision = again.settlements[0]!;
+  }
+  throw new Problem('conflict', 'The enrollment kept being moved; try again.');
+}
+
 async function write(
   db: Database,
   ctx: Context,
   touch: DueTouch,
-  word: { outcome: Resolution; note?: string | undefined },
+  word: Word,
   decision: Decision,
+  version: Uuid | null,
 ): Promise<string | null> {
   const { next } = decision;
   const entry = auditEntry(ctx, {
@@ -108,6 +139,7 @@ async function write(
     SELECT touch_resolve(${ctx.org}::uuid, ${touch.token}::uuid, ${actorText(ctx.actor)}, ${touch.id}::uuid, ${touch.source_id}::uuid,
       ${word.outcome}, ${decision.outcome}, ${decision.at}::float8, ${decision.wake ?? null}::float8, ${decision.ends ?? null}, ${decision.subject ?? null},
       ${next?.id ?? null}::uuid, ${next?.step_id ?? null}::uuid, ${next?.step_no ?? null}::int, ${next?.channel ?? null},
-      ${next?.not_before ?? null}::float8, ${(next ? next.not_after : decision.not_after) ?? null}::float8, ${entry}::jsonb) AS result`);
+      ${next?.not_before ?? null}::float8, ${(next ? next.not_after : decision.not_after) ?? null}::float8, ${entry}::jsonb,
+      NULL, ${version}::uuid, ${next?.n ?? null}::int) AS result`);
   return row?.result ?? null;
 }

@@ -6,8 +6,9 @@
 import { pgCode } from '../db/database.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { settledTouches } from '../kernel/metrics.ts';
-import { type Settlement, settle } from '../ledger/settle.ts';
+import { type Settlement, type SettleResult, settle } from '../ledger/settle.ts';
 import type { Engine } from './engine.ts';
+import { replan } from './replan.ts';
 
 const FIRST_WAIT_MS = 50;
 const MAX_WAIT_MS = 5_000;
@@ -22,35 +23,75 @@ export async function settleAll(
   settlements: readonly Settlement[],
 ): Promise<number> {
   await engine.failpoint?.('before_settle');
-  const settled = await persist(engine, org, token, settlements);
+  const first = await persist(engine, { org, token, settlements, version: null });
+  const all = first.lost.length === 0 ? first : await settleMoved(engine, org, token, first);
+  if (all.lost.length > 0) warnOfLost(engine, org, all.lost);
   await engine.failpoint?.('after_settle');
-  return settled;
+  return all.settled;
 }
 
-async function persist(
+interface Batch {
+  org: Uuid;
+  token: Uuid | null;
+  settlements: readonly Settlement[];
+  /** Under which they were planned again. */
+  version: Uuid | null;
+}
+
+interface Persisted {
+  settled: number;
+  /** Nothing was written about these. */
+  lost: readonly Settlement[];
+}
+
+/** Of the lost, those whose enrollments were moved to another version: planned and settled again, until none moves in between. */
+async function settleMoved(
   engine: Engine,
   org: Uuid,
   token: Uuid | null,
-  settlements: readonly Settlement[],
-): Promise<number> {
+  first: Persisted,
+): Promise<Persisted> {
+  let { settled, lost } = first;
+  for (let round = 0; round < MAX_TRIES; round++) {
+    const again = await patiently(engine, org, () => replan(engine, org, token, lost));
+    if (again.length === 0) break;
+    const planned = new Set(again.flatMap((group) => group.settlements.map((one) => one.touch_id)));
+    lost = lost.filter((one) => !planned.has(one.touch_id));
+    for (const { version, settlements } of again) {
+      const written = await persist(engine, { org, token, settlements, version });
+      settled += written.settled;
+      lost = [...lost, ...written.lost];
+    }
+  }
+  return { settled, lost };
+}
+
+async function persist(engine: Engine, batch: Batch): Promise<Persisted> {
+  const { org, settlements } = batch;
+  let results: Map<Uuid, SettleResult>;
+  try {
+    results = await patiently(engine, org, () =>
+      settle(engine.db, { ...batch, actor: `worker:${engine.worker}`, now: engine.now?.() ?? null }),
+    );
+  } catch (error) {
+    if (isDataError(error)) return oneByOne(engine, batch, error);
+    throw error;
+  }
+  for (const { outcome, touch_id } of settlements) {
+    if (results.get(touch_id) !== 'lost') settledTouches.inc({ outcome });
+  }
+  const lost = settlements.filter(({ touch_id }) => results.get(touch_id) === 'lost');
+  return { settled: settlements.length - lost.length, lost };
+}
+
+/** Waits for a lost database. */
+async function patiently<T>(engine: Engine, org: Uuid, work: () => Promise<T>): Promise<T> {
   let wait = FIRST_WAIT_MS;
   for (let tries = 1; ; tries++) {
     try {
-      const results = await settle(engine.db, {
-        org,
-        token,
-        actor: `worker:${engine.worker}`,
-        settlements,
-        now: engine.now?.() ?? null,
-      });
-      report(engine, org, settlements, results);
-      for (const { outcome, touch_id } of settlements) {
-        if (results.get(touch_id) !== 'lost') settledTouches.inc({ outcome });
-      }
-      return [...results.values()].filter((result) => result !== 'lost').length;
+      return await work();
     } catch (error) {
-      if (isDataError(error)) return oneByOne(engine, org, token, settlements, error);
-      if (tries >= MAX_TRIES) throw error;
+      if (isDataError(error) || tries >= MAX_TRIES) throw error;
       engine.log.warn({ org_id: org, tries, error }, 'settling failed; trying again');
       await new Promise((resolve) => setTimeout(resolve, wait));
       wait = Math.min(wait * 2, MAX_WAIT_MS);
@@ -64,43 +105,35 @@ function isDataError(error: unknown): boolean {
   return code !== null && (code.startsWith('22') || code.startsWith('23'));
 }
 
-async function oneByOne(
-  engine: Engine,
-  org: Uuid,
-  token: Uuid | null,
-  settlements: readonly Settlement[],
-  error: unknown,
-): Promise<number> {
+async function oneByOne(engine: Engine, batch: Batch, error: unknown): Promise<Persisted> {
+  const { org, settlements } = batch;
   if (settlements.length === 1) {
     const [bad] = settlements;
     engine.log.error(
       { org_id: org, touch_id: bad!.touch_id, outcome: bad!.outcome, error },
       'an outcome could not be written; it will be reconciled',
     );
-    return 0;
+    return { settled: 0, lost: [] };
   }
   let settled = 0;
-  for (const settlement of settlements) settled += await persist(engine, org, token, [settlement]);
-  return settled;
+  const lost: Settlement[] = [];
+  for (const settlement of settlements) {
+    const written = await persist(engine, { ...batch, settlements: [settlement] });
+    settled += written.settled;
+    lost.push(...written.lost);
+  }
+  return { settled, lost };
 }
 
-function report(
-  engine: Engine,
-  org: Uuid,
-  settlements: readonly Settlement[],
-  results: Map<Uuid, string>,
-): void {
-  const lost = settlements.filter(
-    (settlement) => results.get(settlement.touch_id) === 'lost' && settlement.outcome !== 'held',
+function warnOfLost(engine: Engine, org: Uuid, all: readonly Settlement[]): void {
+  const lost = all.filter((settlement) => settlement.outcome !== 'held');
+  if (lost.length === 0) return;
+  engine.log.warn(
+    {
+      org_id: org,
+      touches: lost.slice(0, 10).map((settlement) => settlement.touch_id),
+      count: lost.length,
+    },
+    'another had settled these first',
   );
-  if (lost.length > 0) {
-    engine.log.warn(
-      {
-        org_id: org,
-        touches: lost.slice(0, 10).map((settlement) => settlement.touch_id),
-        count: lost.length,
-      },
-      'another had settled these first',
-    );
-  }
 }

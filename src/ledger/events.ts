@@ -14,6 +14,8 @@ export interface RecordedEvent {
   /** The gate it settles. */
   token: Uuid | null;
   actor: string | null;
+  /** moved: `from_version` and `to_version`, as numbers. */
+  data: Record<string, unknown> | null;
 }
 
 /** Of an enrollment, oldest first; `limit` of the newest, or those of one touch. */
@@ -25,7 +27,7 @@ export async function eventsOf(
   touch: Uuid | null = null,
 ): Promise<RecordedEvent[]> {
   const rows = await tx.rows<RecordedEvent>(sql`
-    SELECT at, type, reason, touch_id, step_id, attempt, token, actor FROM events
+    SELECT at, type, reason, touch_id, step_id, attempt, token, actor, data FROM events
      WHERE org_id = ${org} AND source_id = ${source} AND (${touch}::uuid IS NULL OR touch_id = ${touch})
      ORDER BY at DESC LIMIT ${limit}`);
   return rows.reverse();

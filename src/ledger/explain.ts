@@ -75,7 +75,7 @@ export async function explainTouch(db: Database, org: Uuid, id: Uuid): Promise<E
       planned: plannedOf(row),
       recipient: recipientOf(row),
       decisions,
-      events: events.map((event) => ({ ...event, says: reasonInWords(event.reason) })),
+      events: events.map((event) => ({ ...event, says: eventInWords(event) })),
       provider: {
         name: row.provider,
         provider_id: row.provider_id,
@@ -140,6 +140,12 @@ async function readDecisions(
       reason: outcome?.reason ?? null,
     };
   });
+}
+
+function eventInWords({ type, reason, data }: RecordedEvent): string | null {
+  if (type === 'moved' && data)
+    return `its enrollment was moved from version ${data.from_version} to version ${data.to_version} of the sequence`;
+  return reasonInWords(reason);
 }
 
 /** Of the batch's rules, those that were this touch's. */

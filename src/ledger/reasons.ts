@@ -49,9 +49,15 @@ export const REFUSALS = {
   { action: 'end' | 'later' | 'hold' | 'again' | 'drop' | 'none'; ends?: string; says: string }
 >;
 
+/** Reasons that are no refusals: what happened to an enrollment, told at its touches too. */
+export const OTHER_REASONS = {
+  moved: 'its enrollment was moved to another version of the sequence',
+  steps_removed: 'the version it was moved to has none of its remaining steps',
+} as const satisfies Record<string, string>;
+
 /** The rule behind a reason, in words; null for reasons that are somebody's own words, or a provider's. */
 export function reasonInWords(reason: string | null): string | null {
-  return reason !== null && Object.hasOwn(REFUSALS, reason)
-    ? REFUSALS[reason as keyof typeof REFUSALS].says
-    : null;
+  if (reason === null) return null;
+  if (Object.hasOwn(REFUSALS, reason)) return REFUSALS[reason as keyof typeof REFUSALS].says;
+  return Object.hasOwn(OTHER_REASONS, reason) ? OTHER_REASONS[reason as keyof typeof OTHER_REASONS] : null;
 }

@@ -7,7 +7,9 @@
 --   (its source has ended: cancelled).
 -- The enrollment moves only while it is active and this touch is its live one: a late settle after a pause records
 -- the truth and advances nothing. Returns one row: how many were written, those of them that were late (recorded, their
--- source had moved on), and, when some were not written because another had won, those that were.
+-- source had moved on), and, when some were not written, those that were. Not written is what another had won; or whose
+-- next step was planned without knowing of a move to another version: dispatch/replan.ts plans it again, and says so
+-- with p_version.
 CREATE OR REPLACE FUNCTION settle(
   p_org uuid,
   p_token uuid,
@@ -33,7 +35,10 @@ CREATE OR REPLACE FUNCTION settle(
   p_next_channels text[],
   p_next_from float8[],
   p_next_until float8[],
-  p_now timestamptz DEFAULT NULL
+  p_now timestamptz DEFAULT NULL,
+  -- planned again: the version that the enrollments are at, and which of its step each next touch is
+  p_version uuid DEFAULT NULL,
+  p_next_ns int[] DEFAULT NULL
 ) RETURNS TABLE (count int, late uuid[], written uuid[])
 -- One plan a connection, and by index, however little the tables held when it was made.
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
@@ -72,14 +77,16 @@ BEGIN
   RETURN QUERY
   WITH input AS (
     SELECT id, outcome, to_timestamp(at / 1000) AS at, reason, provider_id, detail, to_timestamp(wake / 1000) AS wake, ends, subject,
-           next_id, next_step, next_no, next_channel, to_timestamp(next_from / 1000) AS next_from, to_timestamp(next_until / 1000) AS next_until
+           next_id, next_step, next_no, next_channel, to_timestamp(next_from / 1000) AS next_from, to_timestamp(next_until / 1000) AS next_until,
+           next_n
       FROM unnest(p_touches, p_outcomes, p_ats, p_reasons, p_provider_ids, p_details, p_wakes, p_ends, p_subjects,
-        p_next_ids, p_next_steps, p_next_nos, p_next_channels, p_next_from, p_next_until)
+        p_next_ids, p_next_steps, p_next_nos, p_next_channels, p_next_from, p_next_until, p_next_ns)
       u(id, outcome, at, reason, provider_id, detail, wake, ends, subject,
-        next_id, next_step, next_no, next_channel, next_from, next_until)
+        next_id, next_step, next_no, next_channel, next_from, next_until, next_n)
   ), decided AS MATERIALIZED (
     -- Everything the writes below need, read once: joining the CTEs to each other again was 500 x 500 (measured: 15 times slower).
     SELECT i.*, t.source_id, t.key_n, t.state AS was, t.contact_id, t.sequence_id, t.version_id, t.step_id, t.sender_id, t.generation, t.priority,
+      e.sender_id AS next_sender,
       CASE WHEN i.outcome = 'not_started' THEN t.attempt - 1 ELSE t.attempt END AS attempt,
       e.status = 'active' AND e.live_touch = t.id AS moves,
       CASE
@@ -94,6 +101,9 @@ BEGIN
                 ELSE t.state IN ('sending', 'unknown') AND t.token = p_token END
        -- a paused or re-planned enrollment's touch is not ours to end
        AND (i.outcome <> 'dropped' OR e.status <> 'active' OR e.live_touch <> t.id)
+       AND (e.status = 'active' AND e.live_touch = t.id AND (i.outcome = 'sent' OR i.next_id IS NOT NULL)
+            AND CASE WHEN p_version IS NULL THEN e.version_id <> t.version_id OR e.had_steps IS NOT NULL
+                     ELSE e.version_id <> p_version END) IS NOT TRUE
        AND (i.outcome <> 'held' OR CASE i.reason
              WHEN 'sequence_paused' THEN EXISTS (SELECT FROM sequences s WHERE s.org_id = p_org AND s.id = t.sequence_id AND s.status <> 'active')
              WHEN 'sender_paused' THEN EXISTS (SELECT FROM senders s WHERE s.org_id = p_org AND s.id = t.sender_id AND s.status <> 'active')
@@ -133,8 +143,8 @@ BEGIN
   ), planned AS (
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
         channel, priority, wake_at, not_before, not_after, planned_by, created_at)
-    SELECT p_org, d.next_id, d.source_id, d.sequence_id, d.version_id, d.next_step, d.next_no, d.generation, 1, d.contact_id, d.sender_id,
-        d.next_channel, d.priority, d.next_from, d.next_from, d.next_until, p_actor, v_now
+    SELECT p_org, d.next_id, d.source_id, d.sequence_id, coalesce(p_version, d.version_id), d.next_step, d.next_no, d.generation, coalesce(d.next_n, 1),
+        d.contact_id, d.next_sender, d.next_channel, d.priority, d.next_from, d.next_from, d.next_until, p_actor, v_now
       FROM decided d
      -- the count makes the old touches leave touches_live before the new ones enter it
      WHERE d.moves AND d.next_id IS NOT NULL AND (SELECT count(*) FROM touched) > 0

@@ -23,6 +23,8 @@ export interface NextTouch {
   channel: string;
   not_before: number;
   not_after: number | null;
+  /** The how-manieth of its step; absent: the first. */
+  n?: number;
 }
 
 export interface Settlement {
@@ -44,14 +46,17 @@ export interface Settlement {
   next?: NextTouch | null;
 }
 
-/** settled; late: recorded, its source had moved on; lost: another settled it first, nothing was written. */
+/**
+ * settled; late: recorded, its source had moved on; lost: nothing was written, another settled it first, or its next
+ * touch has to be planned again (dispatch/replan.ts).
+ */
 export type SettleResult = 'settled' | 'late' | 'lost';
 
 const STATEMENT = {
   name: 'settle',
   text: `SELECT s.late, s.written FROM settle($1::uuid, $2::uuid, $3::text, $4::uuid[], $5::uuid[], $6::text[], $7::float8[],
     $8::text[], $9::text[], $10::text[], $11::float8[], $12::text[], $13::text[], $14::uuid[], $15::uuid[], $16::int[], $17::text[],
-    $18::float8[], $19::float8[], $20::timestamptz) s`,
+    $18::float8[], $19::float8[], $20::timestamptz, $21::uuid, $22::int[]) s`,
 };
 
 /** The longest text of a provider that is kept. */
@@ -65,6 +70,8 @@ export async function settle(
     actor: string;
     settlements: readonly Settlement[];
     now?: Date | null;
+    /** Planned again: the version that all their enrollments are at. */
+    version?: Uuid | null;
   },
 ): Promise<Map<Uuid, SettleResult>> {
   const all = batch.settlements;
@@ -89,6 +96,8 @@ export async function settle(
     millis(all.map((s) => s.next?.not_before)),
     millis(all.map((s) => (s.next ? s.next.not_after : s.not_after))),
     batch.now ?? null,
+    batch.version ?? null,
+    batch.version ? integers(all.map((s) => s.next?.n ?? null)) : null,
   ])) as [Uuid[] | null, Uuid[] | null][];
   const [late, written] = row!;
   const results = new Map<Uuid, SettleResult>();

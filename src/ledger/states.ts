@@ -96,6 +96,8 @@ export const EVENT_TYPES = [
   'resume',
   'advance',
   'restart',
+  // to another version of its sequence
+  'moved',
   // of an enrollment
   'completed',
   'exited',

@@ -1,5 +1,5 @@
 /**
- * Housekeeping: imports, bulk enrolments, releasing what a Hold kept. Queued and worked by graphile-worker as the
+ * Housekeeping: imports, bulk enrolments, moves between versions, releasing what a Hold kept. Queued and worked by graphile-worker as the
  * application's login; payloads hold ids only. A task that dies is tried again and goes on where it was.
  */
 import { EventEmitter } from 'node:events';
@@ -9,6 +9,7 @@ import { type ImportTask, importContactsTask } from '../contacts/import/run.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { wake } from '../ledger/wake.ts';
 import { bulkEnrollTask } from '../plan/sequences/bulk-enroll.ts';
+import { moveVersionTask } from '../plan/sequences/bulk-version-move.ts';
 import { type HoldClass, releaseHeld } from '../plan/stop.ts';
 import { keepJobLeases } from './job-leases.ts';
 
@@ -24,6 +25,9 @@ export function tasks(app: App): TaskList {
     async [bulkEnrollTask.name](payload, helpers) {
       const { engine, logger } = app;
       await bulkEnrollTask.run(app, payload, { worker: engine.worker, logger, signal: helpers.abortSignal });
+    },
+    async [moveVersionTask.name](payload, helpers) {
+      await moveVersionTask.run(app, payload, { worker: app.engine.worker, signal: helpers.abortSignal });
     },
     async import_contacts(payload, helpers) {
       await importContactsTask(app.db, payload as ImportTask, helpers.abortSignal);

@@ -73,7 +73,7 @@ export function touchRoutes({ db, versions }: ApiDeps): Route[] {
       params: idParams,
       body: resolution,
       answers: { 200: explanation },
-      problems: ['illegal_transition'],
+      problems: ['illegal_transition', 'conflict'],
       handle: async (caller, { params, body }) =>
         ok(await resolveTouch(db, versions, caller, params.id, body)),
     }),

@@ -51,7 +51,8 @@ function decisionLines({ decisions }: Explanation): string[] {
 
 function eventLines({ events }: Explanation): string[] {
   return events.map((one) => {
-    const why = one.reason === null ? '' : `: ${one.says ?? one.reason}`;
+    const told = one.says ?? one.reason;
+    const why = told === null ? '' : `: ${told}`;
     return `  ${when(one.at)}  ${one.type.padEnd(12)} ${one.actor ?? ''}${why}`;
   });
 }

@@ -2,9 +2,6 @@
  * The task that carries a bulk enrolment out, from wherever it stands: WRITERS chunks at a time, each read and decided
  * here and written in one transaction (bulk-enroll.sql). It may be killed anywhere, and run by several processes at
  * once. In: the job's row. Out: enrollments and a row of results a chunk.
- *
- * A queue holds a dead worker's task for four hours. So a running job keeps a follower queued, a little ahead of
- * now, and removes it when it ends: whoever dies is succeeded in WATCH_MS.
  */
 import { z } from 'zod';
 import type { Database } from '../../db/database.ts';
@@ -17,6 +14,7 @@ import type { Actor, Context } from '../../tenancy/context.ts';
 import { recordUnknown } from '../../tenancy/security-events.ts';
 import type { EnrollPolicy } from './candidates.ts';
 import { batchArguments, type EnrollPlan, planEnrollment, readAgain } from './enroll.ts';
+import { follower } from './follower.ts';
 import type { VersionCache } from './versions.ts';
 
 export const BULK_ENROLL = 'bulk_enroll';
@@ -26,7 +24,6 @@ export const jobKey = (job: Uuid) => `${BULK_ENROLL}:${job}`;
 export const CHUNK = 2_000;
 /** Two connections beat one by two thirds on two cores; more gain nothing. */
 const WRITERS = 2;
-const WATCH_MS = 30_000;
 
 export interface BulkEnrollOptions {
   /** `host:pid`, for the audit trail. */
@@ -119,7 +116,7 @@ async function writeAll(running: Running): Promise<void> {
   );
   const isDone = new Set(done.map((row) => row.n));
   const count = chunkCount(job);
-  const watch = follower(running);
+  const watch = follower(db, BULK_ENROLL, jobKey(job.id), { org, job: job.id }, options.watch_ms);
   let next = 0;
   let failed = false;
   const writer = async () => {
@@ -207,19 +204,6 @@ async function callChunk({ db, org, job }: Running, n: number, plan: EnrollPlan)
     a.restartable,
   ]);
   return row?.[0] === true;
-}
-
-/** Keeps a task queued that goes on when this process dies. */
-function follower({ db, org, job, options }: Running): () => Promise<void> {
-  const watch = options.watch_ms ?? WATCH_MS;
-  let queued = Number.NEGATIVE_INFINITY;
-  return async () => {
-    if (performance.now() - queued < watch / 3) return;
-    queued = performance.now();
-    await db.call(sql`
-      SELECT graphile_worker.add_job(${BULK_ENROLL}, ${JSON.stringify({ org, job: job.id })}::json, job_key => ${jobKey(job.id)},
-        run_at => clock_timestamp() + ${watch}::int * interval '1 millisecond', job_key_mode => 'replace')`);
-  };
 }
 
 /** Completed only when every chunk has its results; a cancelled job stays cancelled. */

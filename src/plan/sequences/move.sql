@@ -1,12 +1,14 @@
 -- move: resume and advance: what the enrollment waits for is replaced, all or nothing, with its receipt. The caller
--- says what it saw (status, touch and the touch's state); under the locks this is looked at again, and `changed` means:
+-- says what it saw (status, touch, the touch's state and the version); under the locks this is looked at again, and `changed` means:
 -- read again and decide again. A touch still planned becomes p_cancel_as (cancelled, or skipped by an advance).
 CREATE OR REPLACE FUNCTION enrollment_move(
   p_org uuid, p_id uuid, p_from text, p_touch uuid, p_touch_state text, p_cancel_as text,
   p_event text, p_reason text, p_actor text,
   -- the fresh touch, or null: the one in flight goes on (resume), or the sequence is over (advance past the end)
   p_next_id uuid, p_next_step uuid, p_next_no int, p_next_n int, p_next_channel text, p_next_from timestamptz, p_next_until timestamptz,
-  p_ends text, p_receipt uuid, p_audit jsonb, p_now timestamptz DEFAULT NULL
+  p_ends text, p_receipt uuid, p_audit jsonb, p_now timestamptz DEFAULT NULL,
+  -- the version it was planned under
+  p_version uuid DEFAULT NULL
 ) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -19,6 +21,7 @@ BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   SELECT * INTO v_row FROM enrollments e WHERE e.org_id = p_org AND e.id = p_id FOR UPDATE;
   IF v_row.status IS DISTINCT FROM p_from OR v_row.live_touch <> p_touch THEN RETURN 'changed'; END IF;
+  IF v_row.version_id <> p_version THEN RETURN 'changed'; END IF;
   SELECT t.state INTO v_state FROM touches t WHERE t.org_id = p_org AND t.id = p_touch FOR UPDATE;
   IF v_state IS DISTINCT FROM p_touch_state THEN RETURN 'changed'; END IF;
 

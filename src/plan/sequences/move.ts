@@ -15,9 +15,11 @@ import { actorText, type Context } from '../../tenancy/context.ts';
 import { refusal, type StopOptions } from '../stop.ts';
 import { type Planning, readPlanning } from './calendar.ts';
 import { unreachable } from './candidates.ts';
+import { historyColumn, historyOf } from './history.ts';
 import { inFlightProblem } from './in-flight.ts';
 import { type EnrollmentStatus, TRANSITIONS } from './lifecycle.ts';
 import { opening, plannedTouch } from './next.ts';
+import { after, firstToDo, nextN } from './place.ts';
 import type { Version, VersionCache } from './versions.ts';
 
 /** How often a move is decided again because something else came between; then it says conflict. */
@@ -57,7 +59,8 @@ interface Seen {
 async function see(db: Database, versions: VersionCache, org: Uuid, id: Uuid): Promise<Seen | null> {
   const found = await db.inOrg(org, async (tx) => {
     const row = await tx.maybe(sql`
-      SELECT e.id, e.status, e.version_id, e.step_no, e.generation, e.live_touch, e.sender_id, e.epoch, t.state, t.n,
+      SELECT e.id, e.status, e.version_id, e.step_id, e.step_no, e.generation, e.live_touch, e.sender_id, e.epoch, t.state,
+             ${historyColumn},
              c.time_zone, coalesce(c.phone, c.whatsapp) AS phone, c.email IS NOT NULL AS has_address,
              EXISTS (SELECT FROM suppressions s WHERE s.org_id = e.org_id AND s.kind = 'email' AND s.address = c.email) AS suppressed,
              (SELECT k.status FROM consents k
@@ -97,17 +100,18 @@ interface Plan {
 
 /** What the enrollment waits for from now on (DESIGN, Resume; SEQ-8, SEQ-9). */
 function decide(action: Move, seen: Seen): Plan {
-  const { row } = seen;
-  if (action === 'resume') {
-    if (row.state === 'sending' || row.state === 'unknown') return { next: null, n: 0, ends: null };
-    if (row.state !== 'sent' && row.state !== 'skipped') return fresh(seen, row.step_no, row.n + 1);
-  }
-  if (row.step_no + 1 >= seen.version.definition.steps.length) return { next: null, n: 0, ends: 'completed' };
-  return fresh(seen, row.step_no + 1, 1);
+  const { row, version } = seen;
+  if (action === 'resume' && (row.state === 'sending' || row.state === 'unknown'))
+    return { next: null, n: 0, ends: null };
+  const again = action === 'resume' && row.state !== 'sent' && row.state !== 'skipped';
+  const place = { step_id: row.step_id, step_no: row.step_no };
+  const from = again ? place.step_no : after(version.definition, place);
+  const stepNo = firstToDo(version.definition, from, historyOf(row.history));
+  return stepNo === null ? { next: null, n: 0, ends: 'completed' } : fresh(seen, stepNo);
 }
 
 /** A fresh touch: due now plus the step's delay, then the window; time spent paused does not count. */
-function fresh(seen: Seen, stepNo: number, n: number): Plan {
+function fresh(seen: Seen, stepNo: number): Plan {
   const { planning, version, row } = seen;
   const calendar = planning.senders.get(row.sender_id)?.calendar;
   if (!calendar)
@@ -117,6 +121,7 @@ function fresh(seen: Seen, stepNo: number, n: number): Plan {
   const place = placeOf({ time_zone: row.time_zone, phone: row.phone }, planning.organization.time_zone);
   const open = opening(version.definition, stepNo, planning.now, calendar, place);
   if (!open.ok) throw new Problem('enrollment_refused', open.detail, { extra: { reason: 'bad_schedule' } });
+  const n = nextN(version.definition, stepNo, historyOf(row.history));
   const key = { enrollment_id: row.id, generation: row.generation, step_no: stepNo, n };
   return { next: plannedTouch(version.definition, key, open), n, ends: null };
 }
@@ -147,6 +152,6 @@ async function write(
       ${action === 'advance' ? 'skipped' : 'cancelled'}, ${action}, ${reason ?? action}, ${actorText(ctx.actor)},
       ${next?.id ?? null}::uuid, ${next?.step_id ?? null}::uuid, ${next?.step_no ?? null}::int, ${plan.n}::int,
       ${next?.channel ?? null}, ${iso(next?.not_before)}::timestamptz, ${iso(next?.not_after)}::timestamptz, ${plan.ends},
-      ${receipt}::uuid, ${entry}::jsonb) AS result`);
+      ${receipt}::uuid, ${entry}::jsonb, NULL, ${row.version_id}::uuid) AS result`);
   return done?.result === 'moved' ? receipt : null;
 }

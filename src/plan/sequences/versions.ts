@@ -3,7 +3,9 @@ import { LRUCache } from 'lru-cache';
 import type { Database } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
+import { notFound } from '../../kernel/problem.ts';
 import type { Definition } from './definition.ts';
+import { LIVE_STATUSES } from './lifecycle.ts';
 
 export interface Version {
   id: Uuid;
@@ -14,6 +16,8 @@ export interface Version {
 }
 
 const MAX_CACHED = 2_000;
+/** Versions listed; older ones are left out. */
+const MAX_LISTED = 500;
 
 /** One an organization's database and process; keyed by organization too, so a wrong id finds nothing (TEN-1). */
 export class VersionCache {
@@ -50,4 +54,37 @@ export class VersionCache {
   async one(org: Uuid, id: Uuid): Promise<Version | null> {
     return (await this.get(org, [id])).get(id) ?? null;
   }
+}
+
+export interface PublishedVersionCount {
+  id: Uuid;
+  number: number;
+  published_by: string;
+  published_at: Date;
+  /** The one new enrollments get. */
+  current: boolean;
+  active: number;
+  paused: number;
+}
+
+/** Newest first, with the live enrollments at each. @throws not_found */
+export async function listVersions(
+  db: Database,
+  org: Uuid,
+  sequence: Uuid,
+): Promise<PublishedVersionCount[]> {
+  return db.inOrg(org, async (tx) => {
+    const row = await tx.maybe<{ current: Uuid | null }>(
+      sql`SELECT published_version_id AS current FROM sequences WHERE org_id = ${org} AND id = ${sequence}`,
+    );
+    if (!row) throw notFound('sequence', sequence);
+    return tx.rows<PublishedVersionCount>(sql`
+      SELECT v.id, v.number, v.published_by, v.published_at, v.id IS NOT DISTINCT FROM ${row.current} AS current,
+             coalesce(c.active, 0) AS active, coalesce(c.paused, 0) AS paused
+        FROM sequence_versions v LEFT JOIN (
+          SELECT e.version_id, count(*) FILTER (WHERE e.status = 'active')::int AS active, count(*) FILTER (WHERE e.status = 'paused')::int AS paused
+            FROM enrollments e WHERE e.org_id = ${org} AND e.sequence_id = ${sequence} AND e.status = ANY (${[...LIVE_STATUSES]})
+           GROUP BY 1) c ON c.version_id = v.id
+       WHERE v.org_id = ${org} AND v.sequence_id = ${sequence} ORDER BY v.number DESC LIMIT ${MAX_LISTED}`);
+  });
 }
