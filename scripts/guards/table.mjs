@@ -9,6 +9,7 @@ const SETTLE = 'test/scenarios/guards/settle.test.ts';
 const PLAN = 'test/scenarios/guards/plan.test.ts';
 const LIMITS = 'test/scenarios/guards/limits.test.ts';
 const HOLD = 'test/scenarios/guards/hold.test.ts';
+const VERSION = 'test/scenarios/guards/version-move.test.ts';
 const DISPATCH = 'test/scenarios/guards/dispatch.test.ts';
 const QUIET = 'test/scenarios/quiet-hours.test.ts';
 
@@ -383,6 +384,40 @@ export const GUARDS = [
     file: 'src/plan/sequences/move.sql',
     edits: [["  IF v_state IS DISTINCT FROM p_touch_state THEN RETURN 'changed'; END IF;\n", '']],
     tests: [PLAN, 'an advance looks again at a touch that went to the gate meanwhile'],
+  },
+  {
+    guard: 'move to a version: what was seen is looked at again under the locks (enrollment)',
+    file: 'src/plan/sequences/version-move.sql',
+    edits: [
+      [
+        'WHERE e.status = i.status AND e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state;',
+        'WHERE t.state = i.state;',
+      ],
+    ],
+    tests: [VERSION, 'that a pause was before moves a paused enrollment', 'that a settle was before'],
+  },
+  {
+    guard: 'move to a version: what was seen is looked at again under the locks (touch)',
+    file: 'src/plan/sequences/version-move.sql',
+    edits: [
+      [
+        'e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state;',
+        'e.version_id = i.version AND e.live_touch = i.touch;',
+      ],
+    ],
+    tests: [VERSION, 'that a gate was before finds the message in flight'],
+  },
+  {
+    guard: 'settle: plans nothing under a version that its enrollment has left',
+    file: 'src/ledger/settle.sql',
+    edits: [['ELSE e.version_id <> p_version END) IS NOT TRUE\n', 'ELSE false END) IS NOT TRUE OR true\n']],
+    tests: [VERSION, 'is planned anew by an outcome that did not know of it'],
+  },
+  {
+    guard: 'move: a resume plans under the version its enrollment is at',
+    file: 'src/plan/sequences/move.sql',
+    edits: [["  IF v_row.version_id <> p_version THEN RETURN 'changed'; END IF;\n", '']],
+    tests: [VERSION, 'comes between a resume that has decided and its writing'],
   },
   {
     guard: 'hold: a mark is made under the shared lock of the organization',
