@@ -9,13 +9,14 @@ import type { SendOutcome } from '../../src/channels/channel.ts';
 import { sql } from '../../src/db/sql.ts';
 import { settlementOfRefusal } from '../../src/dispatch/outcomes.ts';
 import { RESOLUTIONS, type Resolution, resolveTouch } from '../../src/dispatch/resolve.ts';
-import type { Uuid } from '../../src/kernel/ids.ts';
+import { newId, type Uuid } from '../../src/kernel/ids.ts';
 import { Problem } from '../../src/kernel/problem.ts';
 import { settle as settleReal } from '../../src/ledger/settle.ts';
 import { ENROLL_POLICIES, type EnrollPolicy } from '../../src/plan/sequences/candidates.ts';
 import { enrollOne } from '../../src/plan/sequences/enroll-one.ts';
 import { act, type Enrollment, getEnrollment } from '../../src/plan/sequences/enrollments.ts';
 import { isLive, TRANSITIONS } from '../../src/plan/sequences/lifecycle.ts';
+import { moveEnrollments } from '../../src/plan/sequences/move-enrollments.ts';
 import { endEnrollment, unsubscribe } from '../../src/plan/stop.ts';
 import { type EngineWorld, engineWorld } from '../support/engine.ts';
 import {
@@ -28,7 +29,7 @@ import {
   NOT_STARTED,
   REFUSED,
 } from '../support/flight.ts';
-import { makeContacts, makeSender, makeSequence } from '../support/outreach.ts';
+import { makeContacts, makeSender, makeSequence, publishVersion } from '../support/outreach.ts';
 import {
   type Answer,
   apply,
@@ -36,15 +37,18 @@ import {
   liveOf,
   type Model,
   type ModelEnrollment,
+  type ModelTouch,
+  move,
   optOut,
   refusalOf,
-  STEPS,
   settle,
 } from './lifecycle-model.ts';
 
 const RUNS = Number(process.env['FC_RUNS'] ?? 25);
 const COMMANDS = 40;
 const CONTACTS = 2;
+const LETTERS = 'ABCD';
+const FIRST = 'ABC';
 
 let world: EngineWorld;
 beforeAll(async () => {
@@ -55,6 +59,8 @@ afterAll(() => world?.close());
 interface Real {
   sequence: Uuid;
   sender: Uuid;
+  /** By letter. */
+  steps: Map<string, Uuid>;
 }
 type Command = fc.AsyncCommand<Model, Real>;
 
@@ -84,8 +90,12 @@ const pick = (model: Model, n: number) => model.enrollments[n % model.enrollment
 async function planned(one: ModelEnrollment): Promise<void> {
   const { live_touch } = await getEnrollment(world.db, world.org, one.id);
   expect(one.touches.map((touch) => touch.id)).not.toContain(live_touch);
-  one.live = { id: live_touch, state: 'planned', attempt: 0, token: null };
+  one.live = touchOf(live_touch, one);
   one.touches.push(one.live);
+}
+
+function touchOf(id: Uuid, of: { at: string; generation: number }): ModelTouch {
+  return { id, state: 'planned', attempt: 0, token: null, step: of.at, generation: of.generation };
 }
 
 function command(
@@ -133,12 +143,15 @@ function enroll(contact: number, policy: EnrollPolicy): Command {
       if (!made) return;
       if (again) {
         expect(made.id).toBe(last.id);
-        apply(last, 'restart');
+        apply(last, 'restart', model.published);
+        last.version = model.versions;
         await planned(last);
         return;
       }
-      const live = { id: made.live_touch, state: 'planned' as const, attempt: 0, token: null };
-      model.enrollments.push({ id: made.id, contact, status: 'active', step: 0, live, touches: [live] });
+      const plan = model.published;
+      const start = { plan, version: model.versions, step: 0, at: plan[0]!, generation: 1 };
+      const live = touchOf(made.live_touch, start);
+      model.enrollments.push({ id: made.id, contact, status: 'active', ...start, live, touches: [live] });
     },
   );
 }
@@ -154,7 +167,54 @@ function ask(event: Asked, n: number): Command {
         ? endEnrollment(world.db, world.ctx, one.id, event)
         : act(world.db, world.versions, world.ctx, one.id, event);
     expect(await codeOf(work)).toBe(expected);
-    if (expected === null && apply(one, event)) await planned(one);
+    if (expected !== null) return;
+    if (apply(one, event, model.published)) await planned(one);
+    if (event === 'restart') one.version = model.versions;
+  });
+}
+
+/** Another version: these letters in this order. */
+function publish(letters: string): Command {
+  return command(
+    `publish(${letters})`,
+    () => true,
+    async (model, real) => {
+      const { sequence, sender } = real;
+      await publishVersion(world.db, world.org, sequence, sender, { steps: stepsOf(real, letters) });
+      model.published = letters;
+      model.versions++;
+    },
+  );
+}
+
+function stepsOf({ steps }: Pick<Real, 'steps'>, letters: string) {
+  return [...letters].map((letter) => ({
+    id: steps.get(letter),
+    channel: 'email',
+    subject: `Step ${letter}`,
+    body_text: 'Text',
+  }));
+}
+
+function moved(n: number): Command {
+  return command(`move(${n})`, some, async (model, { sequence }) => {
+    const one = pick(model, n);
+    const { results } = await moveEnrollments(world.db, world.versions, world.ctx, {
+      sequence_id: sequence,
+      enrollment_ids: [one.id],
+    });
+    if (!isLive(one.status)) {
+      expect(results).toMatchObject([{ result: 'skipped', reason: 'ended' }]);
+      return;
+    }
+    if (one.version === model.versions) {
+      expect(results).toMatchObject([{ result: 'skipped', reason: 'already_moved' }]);
+      return;
+    }
+    const fresh = move(one, model.published);
+    one.version = model.versions;
+    expect(results).toMatchObject([{ result: one.status === 'completed' ? 'completed' : 'moved' }]);
+    if (fresh) await planned(one);
   });
 }
 
@@ -349,26 +409,34 @@ const commands = fc.oneof(
       )
       .map((of) => tries(...of)),
   },
+  {
+    weight: 6,
+    arbitrary: fc.shuffledSubarray([...LETTERS], { minLength: 1 }).map((of) => publish(of.join(''))),
+  },
+  { weight: 12, arbitrary: which.map(moved) },
   { weight: 1, arbitrary: contact.map(leave) },
 );
 
 async function setup(): Promise<{ model: Model; real: Real }> {
   const sender = await makeSender(world.db, world.org);
-  const steps = Array.from({ length: STEPS }, (_, i) => ({
-    channel: 'email',
-    subject: `Step ${i}`,
-    body_text: 'Text',
-  }));
-  const sequence = await makeSequence(world.db, world.org, sender, { steps });
+  const steps = new Map([...LETTERS].map((letter) => [letter, newId()]));
+  const sequence = await makeSequence(world.db, world.org, sender, { steps: stepsOf({ steps }, FIRST) });
   const ids = await makeContacts(world.db, world.org, CONTACTS);
   const contacts = ids.map((id) => ({ id, reachable: true }));
-  const model: Model = { contacts, enrollments: [], flights: [], accepted: new Map() };
-  const real = { sequence, sender };
+  const model: Model = {
+    published: FIRST,
+    versions: 1,
+    contacts,
+    enrollments: [],
+    flights: [],
+    accepted: new Map(),
+  };
+  const real = { sequence, sender, steps };
   for (let one = 0; one < CONTACTS; one++) await enroll(one, 'never').run(model, real);
   return { model, real };
 }
 
-test('[SEQ-2] [SEQ-8] [SEQ-9] [EXE-3] [EXE-8] the lifecycle and the touch machine do what the model says', async () => {
+test('[SEQ-1] [SEQ-2] [SEQ-8] [SEQ-9] [EXE-3] [EXE-8] the lifecycle and the touch machine do what the model says', async () => {
   const seed = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);
   const path = process.env['FC_PATH'];
   console.log(`lifecycle model: seed ${seed}`);

@@ -9,7 +9,6 @@ import {
 } from '../../src/plan/sequences/lifecycle.ts';
 import type { Flight } from '../support/flight.ts';
 
-export const STEPS = 3;
 const TRIES = 3;
 
 export interface ModelTouch {
@@ -18,13 +17,21 @@ export interface ModelTouch {
   attempt: number;
   /** Of the gate that let it go last. */
   token: Uuid | null;
+  /** The letter of its step. */
+  step: string;
+  generation: number;
 }
 
 export interface ModelEnrollment {
   id: Uuid;
   contact: number;
   status: EnrollmentStatus;
+  /** The letters of its version's steps; the position in them, and the letter it is at, which may be of none of them. */
+  plan: string;
+  version: number;
   step: number;
+  at: string;
+  generation: number;
   live: ModelTouch;
   touches: ModelTouch[];
 }
@@ -35,6 +42,10 @@ export interface ModelContact {
 }
 
 export interface Model {
+  /** The letters of the steps published last. */
+  published: string;
+  /** Its number. */
+  versions: number;
   contacts: ModelContact[];
   enrollments: ModelEnrollment[];
   flights: { flight: Flight; enrollment: ModelEnrollment; touch: ModelTouch }[];
@@ -61,31 +72,60 @@ export function refusalOf(model: Model, one: ModelEnrollment, event: EnrollmentE
   return null;
 }
 
-/** Whether a new touch is planned by it. */
-export function apply(one: ModelEnrollment, event: EnrollmentEvent): boolean {
+/** Whether a new touch is planned by it. `published`: what a restart begins with. */
+export function apply(one: ModelEnrollment, event: EnrollmentEvent, published = one.plan): boolean {
   if (one.live.state === 'planned') one.live.state = event === 'advance' ? 'skipped' : 'cancelled';
   one.status = TRANSITIONS[one.status][event]!;
   switch (event) {
     case 'restart':
-      one.step = 0;
-      return true;
+      one.generation++;
+      one.plan = published;
+      return goTo(one, 0);
     case 'advance':
-      return nextStep(one);
+      return goTo(one, behind(one));
     case 'resume':
       if (inFlight(one.live)) return false;
-      return one.live.state === 'sent' ? nextStep(one) : true;
+      return goTo(one, one.live.state === 'sent' || one.live.state === 'skipped' ? behind(one) : one.step);
     default:
       return false;
   }
 }
 
-function nextStep(one: ModelEnrollment): boolean {
-  if (one.step + 1 >= STEPS) {
+/** The position after the one it is at; one that is gone stands before the position that is told for it. */
+function behind(one: ModelEnrollment): number {
+  return one.plan[one.step] === one.at ? one.step + 1 : one.step;
+}
+
+function had(one: ModelEnrollment, letter: string): boolean {
+  return one.touches.some(
+    (touch) =>
+      touch.step === letter &&
+      touch.generation === one.generation &&
+      (inFlight(touch) || touch.state === 'sent' || touch.state === 'skipped'),
+  );
+}
+
+/** To the first step from there that it has not had; false: none is left, and it has completed. */
+function goTo(one: ModelEnrollment, from: number): boolean {
+  const step = [...one.plan].findIndex((letter, no) => no >= from && !had(one, letter));
+  if (step === -1) {
     one.status = 'completed';
     return false;
   }
-  one.step++;
+  one.step = step;
+  one.at = one.plan[step]!;
   return true;
+}
+
+/** Moved to what is published; whether a new touch is planned by it. */
+export function move(one: ModelEnrollment, published: string): boolean {
+  const left = [one.at, ...one.plan.slice(behind(one))];
+  const goal = left.find((letter, i) => published.includes(letter) && (i === 0 || !had(one, letter)));
+  one.plan = published;
+  one.step = goal === undefined ? published.length : published.indexOf(goal);
+  if (one.status !== 'active' || one.live.state !== 'planned') return false;
+  one.live.state = 'cancelled';
+  return goTo(one, one.step);
 }
 
 export interface Settled {
@@ -113,7 +153,7 @@ export function settle(
   if (answer === 'bounce') model.contacts[one.contact]!.reachable = false;
   if (answer === 'accepted') {
     touch.state = 'sent';
-    return { result, planned: moves && nextStep(one) };
+    return { result, planned: moves && goTo(one, behind(one)) };
   }
   if (answer === 'refused' || answer === 'bounce' || givenUp) {
     touch.state = 'failed';

@@ -175,7 +175,7 @@ describe('a job that moves enrollments', () => {
     const { move_id } = await job();
     world.provider.answer = async (request) => {
       await new Promise((resolve) => setTimeout(resolve, below(30)));
-      if (below(20) === 0) return { kind: 'refused', permanence: 'transient', reason: 'busy' };
+      if (below(20) === 0) return { kind: 'refused', permanence: 'transient', reason: 'unavailable' };
       accepted.push(request.touch_id);
       return { kind: 'accepted' };
     };

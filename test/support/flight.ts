@@ -3,6 +3,7 @@ import type { SendOutcome } from '../../src/channels/channel.ts';
 import type { Database } from '../../src/db/database.ts';
 import { type DueTouch, readTouch } from '../../src/dispatch/lanes.ts';
 import { settlementOf } from '../../src/dispatch/outcomes.ts';
+import { replan } from '../../src/dispatch/replan.ts';
 import { newId, type Uuid } from '../../src/kernel/ids.ts';
 import { gate } from '../../src/ledger/gate.ts';
 import type { Verdict } from '../../src/ledger/reasons.ts';
@@ -73,19 +74,18 @@ export async function letGo(
 
 /** Settles it as the dispatcher would, with what its provider answered. */
 export async function answered(
-  { db, org }: Runway,
+  { db, versions, org }: Runway,
   flight: Flight,
   outcome: SendOutcome,
 ): Promise<SettleResult> {
   const at = flight.planning.now;
   const settlement = settlementOf({ ...flight, at }, outcome, 'Hello');
-  const results = await settle(db, {
-    org,
-    token: flight.token,
-    actor: `worker:${WORKER}`,
-    settlements: [settlement],
-  });
-  return results.get(flight.touch.id)!;
+  const { token } = flight;
+  const batch = { org, token, actor: `worker:${WORKER}`, settlements: [settlement] };
+  const result = (await settle(db, batch)).get(flight.touch.id)!;
+  if (result !== 'lost') return result;
+  const [again] = await replan({ db, versions }, org, token, [settlement]);
+  return again ? (await settle(db, { ...batch, ...again })).get(flight.touch.id)! : result;
 }
 
 export const ACCEPTED: SendOutcome = { kind: 'accepted', provider_id: 'p-1', response: '250 queued' };
