@@ -386,7 +386,7 @@ export const GUARDS = [
     tests: [PLAN, 'an advance looks again at a touch that went to the gate meanwhile'],
   },
   {
-    guard: 'move to a version: what was seen is looked at again under the locks (enrollment)',
+    guard: 'version: a move: what was seen is looked at again under the locks (enrollment)',
     file: 'src/plan/sequences/version-move.sql',
     edits: [
       [
@@ -394,10 +394,10 @@ export const GUARDS = [
         'WHERE t.state = i.state;',
       ],
     ],
-    tests: [VERSION, 'that a pause was before moves a paused enrollment', 'that a settle was before'],
+    tests: [VERSION, 'that a pause was before moves a paused enrollment'],
   },
   {
-    guard: 'move to a version: what was seen is looked at again under the locks (touch)',
+    guard: 'version: a move: what was seen is looked at again under the locks (touch)',
     file: 'src/plan/sequences/version-move.sql',
     edits: [
       [
@@ -408,13 +408,13 @@ export const GUARDS = [
     tests: [VERSION, 'that a gate was before finds the message in flight'],
   },
   {
-    guard: 'settle: plans nothing under a version that its enrollment has left',
+    guard: 'version: settle plans nothing under one that its enrollment has left',
     file: 'src/ledger/settle.sql',
     edits: [['ELSE e.version_id <> p_version END) IS NOT TRUE\n', 'ELSE false END) IS NOT TRUE OR true\n']],
     tests: [VERSION, 'is planned anew by an outcome that did not know of it'],
   },
   {
-    guard: 'move: a resume plans under the version its enrollment is at',
+    guard: 'version: a resume plans under the one its enrollment is at',
     file: 'src/plan/sequences/move.sql',
     edits: [["  IF v_row.version_id <> p_version THEN RETURN 'changed'; END IF;\n", '']],
     tests: [VERSION, 'comes between a resume that has decided and its writing'],

@@ -1,6 +1,7 @@
 /**
  * The touch's state machine, as data. The database constraint, the API's enum and docs/states.md are compared with
- * these lists by a test (I6). Each transition is one guarded UPDATE in gate.sql, settle.sql, stop.sql or move.sql.
+ * these lists by a test (I6). Each transition is one guarded UPDATE in gate.sql, settle.sql, stop.sql, move.sql or
+ * version-move.sql.
  */
 export const TOUCH_STATES = [
   'planned',
