@@ -34,7 +34,7 @@ interface Moved {
 
 /** `token`: under which they settle. Those that another has settled, or that lead nowhere, are left out. */
 export async function replan(
-  { db, versions }: { db: Database; versions: VersionCache },
+  { db, versions, now }: { db: Database; versions: VersionCache; now?(): Date },
   org: Uuid,
   token: Uuid | null,
   lost: readonly Settlement[],
@@ -46,10 +46,10 @@ export async function replan(
       SELECT t.id AS touch_id, e.id, e.version_id, e.step_id, e.step_no, e.generation, e.sender_id,
              c.time_zone, coalesce(c.phone, c.whatsapp) AS phone, ${historyColumn}
         FROM touches t JOIN enrollments e ON e.org_id = t.org_id AND e.id = t.source_id AND e.live_touch = t.id
-        JOIN contacts c ON c.org_id = e.org_id AND c.id = e.contact_id
+        JOIN contacts c ON c.org_id = t.org_id AND c.id = t.contact_id
        WHERE t.org_id = ${org} AND t.id = ANY (${leading.map((one) => one.touch_id)}) AND e.status = 'active'
          AND (t.state = 'planned' OR t.state IN ('sending', 'unknown') AND t.token = ${token})`);
-    return { rows, planning: await readPlanning(tx, org, [...new Set(rows.map((row) => row.sender_id))]) };
+    return { rows, planning: await readPlanning(tx, org, [...new Set(rows.map((row) => row.sender_id))], now?.() ?? null) };
   });
   const known = await versions.get(
     org,
@@ -84,9 +84,10 @@ function continued(
   const calendar = planning.senders.get(row.sender_id)?.calendar;
   const place = placeOf(row, planning.organization.time_zone);
   const planned = calendar && opening(definition, stepNo, at, calendar, place);
+  const { channel } = definition.steps[stepNo]!;
   const open =
     planned?.ok && planned.not_before < planning.now
-      ? reopening(definition, definition.steps[stepNo]!.channel, planning.now, calendar!, place)
+      ? reopening(definition, channel, planning.now, calendar!, place)
       : planned;
   if (!open?.ok) return { next: null, ends: 'failed', reason: 'bad_schedule' };
   const n = nextN(definition, stepNo, history);

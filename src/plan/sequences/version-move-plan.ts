@@ -8,7 +8,7 @@ import type { Uuid } from '../../kernel/ids.ts';
 import type { NextTouch } from '../../ledger/settle.ts';
 import type { TouchState } from '../../ledger/states.ts';
 import { type Planning, senderFor } from './calendar.ts';
-import type { Definition } from './definition.ts';
+import type { Definition, Step } from './definition.ts';
 import type { LIVE_STATUSES } from './lifecycle.ts';
 import { type Opening, opening, plannedTouch, reopening } from './next.ts';
 import { after, firstToDo, type History, hadFrom, nextN, placeIn } from './place.ts';
@@ -30,7 +30,7 @@ export interface Movable {
   not_before: number;
   not_after: number | null;
   wake_at: number | null;
-  /** Of the contact. */
+  /** By which its place is known. */
   time_zone: string | null;
   phone: string | null;
   history: History;
@@ -98,8 +98,9 @@ function opened(placed: Placed, planning: Planning): Opening {
   const { calendar } = planning.senders.get(placed.sender_id)!;
   const place = placeOf(seen, planning.organization.time_zone);
   const open = opening(to, stepNo, seen.waits_since, calendar, place);
+  const { channel } = to.steps[stepNo]!;
   return open.ok && open.not_before < planning.now
-    ? reopening(to, to.steps[stepNo]!.channel, planning.now, calendar, place)
+    ? reopening(to, channel, planning.now, calendar, place)
     : open;
 }
 
@@ -107,9 +108,7 @@ function sameTimes({ seen, from, to, stepNo, sender_id }: Placed): boolean {
   const step = to.steps[stepNo]!;
   const before = from.steps[seen.step_no];
   if (step.id !== before?.id || sender_id !== seen.sender_id) return false;
-  const times = (definition: Definition, delay: unknown) =>
-    JSON.stringify([delay, definition.window, definition.time_zone]);
-  return (
-    times(to, [step.delay.amount, step.delay.unit]) === times(from, [before.delay.amount, before.delay.unit])
-  );
+  const times = (definition: Definition, { channel, delay }: Step) =>
+    JSON.stringify([channel, delay.amount, delay.unit, definition.window, definition.time_zone]);
+  return times(to, step) === times(from, before);
 }
