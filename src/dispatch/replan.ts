@@ -49,7 +49,10 @@ export async function replan(
         JOIN contacts c ON c.org_id = t.org_id AND c.id = t.contact_id
        WHERE t.org_id = ${org} AND t.id = ANY (${leading.map((one) => one.touch_id)}) AND e.status = 'active'
          AND (t.state = 'planned' OR t.state IN ('sending', 'unknown') AND t.token = ${token})`);
-    return { rows, planning: await readPlanning(tx, org, [...new Set(rows.map((row) => row.sender_id))], now?.() ?? null) };
+    return {
+      rows,
+      planning: await readPlanning(tx, org, [...new Set(rows.map((row) => row.sender_id))], now?.() ?? null),
+    };
   });
   const known = await versions.get(
     org,
