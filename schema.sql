@@ -782,7 +782,7 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
 
 -- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes uuid[], p_contents json, p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone) RETURNS TABLE(at timestamp with time zone, verdicts text[], attempts integer[], key_ns integer[])
---   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
+--   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · SET enable_hashjoin=off · SET enable_mergejoin=off · SET enable_material=off · EXECUTE: cadenza_app
 
 -- FUNCTION gate_expire(p_org uuid, p_actor text, p_limit integer, p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
@@ -838,8 +838,11 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION reconcile_note(p_org uuid, p_actor text, p_touches uuid[], p_tokens uuid[], p_wakes timestamp with time zone[], p_looks integer[], p_review boolean[], p_reasons text[], p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
+-- FUNCTION refresh_statistics() RETURNS integer
+--   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY the owner · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
+
 -- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats double precision[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes double precision[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_from double precision[], p_next_until double precision[], p_now timestamp with time zone, p_version uuid, p_next_ns integer[]) RETURNS TABLE(count integer, late uuid[], written uuid[])
---   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
+--   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · SET enable_hashjoin=off · SET enable_mergejoin=off · SET enable_material=off · EXECUTE: cadenza_app
 
 -- FUNCTION slots_assign(p_org uuid, p_sender uuid, p_periods text[], p_counts integer[]) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app

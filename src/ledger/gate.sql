@@ -35,8 +35,10 @@ CREATE OR REPLACE FUNCTION gate(
   p_resend boolean DEFAULT false,
   p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (at timestamptz, verdicts text[], attempts int[], key_ns int[])
--- One plan a connection, and by index, however little the tables held when it was made.
-LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+-- One plan a connection, and one look-up a row by key, however little the tables held when it was made: reading all of an
+-- organization once and comparing looks cheaper to a planner that sees twelve contacts, and is kept when there are a million.
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+  SET enable_material = off AS $$
 #variable_conflict use_column
 DECLARE
   v_now timestamptz;

@@ -3,7 +3,9 @@
  * notification comes. Stateless; any number may run. In: an `Engine`. Out: `stop()`, which lets the lanes go and
  * settles what is in flight.
  */
+import { performance } from 'node:perf_hooks';
 import { type Listener, listen } from '../db/listen.ts';
+import { refreshStatistics } from '../db/statistics.ts';
 import { deliver } from '../dispatch/deliver.ts';
 import type { Engine } from '../dispatch/engine.ts';
 import {
@@ -28,6 +30,7 @@ export interface WorkerOptions {
 /** A lane whose due touches are all in other hands is left alone this long. */
 const NOTHING_TO_DO_MS = 250;
 const ERROR_WAIT_MS = 500;
+const STATISTICS_EVERY_MS = 1_000;
 /** Turns that are over but for their provider's answers; a slow provider keeps nobody else's lane from its turn. */
 const MAX_ENDING = 8;
 
@@ -38,6 +41,7 @@ export class Worker {
   #loops: Promise<void>[] = [];
   readonly #ending = new Set<Promise<void>>();
   #sleepers = new Set<() => void>();
+  #refreshed = Number.NEGATIVE_INFINITY;
   #listener: Listener | null = null;
   /** Touches settled since the start. */
   settled = 0;
@@ -65,13 +69,25 @@ export class Worker {
     while (!this.#stopping) {
       try {
         const lane = await takeLane(this.#engine.db, this.#engine.worker, this.#engine.limits.lane_lease_ms);
-        if (lane) await this.#work(lane);
-        else await this.#sleep(await this.#untilNext());
+        if (lane) {
+          await this.#refreshStatistics();
+          await this.#work(lane);
+        } else await this.#sleep(await this.#untilNext());
       } catch (error) {
         this.#engine.log.error({ error }, 'a lane failed; taking the next');
         await this.#sleep(ERROR_WAIT_MS);
       }
     }
+  }
+
+  /** Before a batch is read, so that no plan is made for tables that are no longer so small. A failure costs speed only. */
+  async #refreshStatistics(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#refreshed < STATISTICS_EVERY_MS) return;
+    this.#refreshed = now;
+    await refreshStatistics(this.#engine.db).catch((error: unknown) => {
+      this.#engine.log.warn({ error }, 'the statistics of the tables could not be refreshed');
+    });
   }
 
   /** One turn in a lane. Ends when the lane is let go; what is still being sent then is settled beside the next turn. */

@@ -1,0 +1,42 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { refreshStatistics } from '../../src/db/statistics.ts';
+import { Worker } from '../../src/worker/worker.ts';
+import { type EngineWorld, engineWorld } from '../support/engine.ts';
+import { until } from '../support/until.ts';
+
+let world: EngineWorld;
+beforeEach(async () => {
+  world = await engineWorld();
+});
+afterEach(() => world.close());
+
+const known = async (table: string) =>
+  (
+    await world.owner.pool.query(
+      `SELECT c.reltuples, s.n_distinct FROM pg_class c LEFT JOIN pg_stats s ON s.tablename = c.relname AND s.attname = 'org_id'
+        WHERE c.relname = $1 AND c.relnamespace = 'public'::regnamespace`,
+      [table],
+    )
+  ).rows[0];
+
+it('[OPS-2] the first batch is planned with statistics, as if one organization had all the rows', async () => {
+  expect(await known('touches')).toEqual({ reltuples: -1, n_distinct: null });
+  await world.enroll(await world.sequence(), await world.contacts(3));
+  const worker = new Worker(world.engine, { lanes: 1, poll_ms: 50 });
+  worker.start();
+  await until(() => worker.settled >= 3, 'three sent');
+  await worker.stop();
+  for (const table of ['touches', 'enrollments', 'contacts', 'senders', 'sequences'])
+    expect(await known(table), table).toMatchObject({ n_distinct: 1 });
+});
+
+it('[OPS-2] a table is analyzed again when it has grown, and not when it has not', async () => {
+  const sequence = await world.sequence();
+  await world.enroll(sequence, await world.contacts(3));
+  expect(await refreshStatistics(world.db)).toBeGreaterThan(0);
+  const before = (await known('touches')).reltuples;
+  await until(async () => (await refreshStatistics(world.db)) === 0, 'nothing left to analyze');
+  await world.enroll(sequence, await world.contacts(400));
+  expect(await refreshStatistics(world.db)).toBeGreaterThan(0);
+  expect((await known('touches')).reltuples).toBeGreaterThan(before + 300);
+});
