@@ -14,13 +14,15 @@ import { rowProcess } from './row.mjs';
 import { figure, measurePair, ratioByRound } from './stats.mjs';
 
 /**
- * @param {{ quick: boolean, rows: string[] | null, log: (line: string) => void }} options
+ * @param {{ quick: boolean, rows: string[] | null, log: (line: string) => void, noPeers: string | null }} options
+ *   `noPeers`: why the peers' rows cannot run
  */
-export async function benchEngine({ quick, rows, log }) {
+export async function benchEngine({ quick, rows, log, noPeers }) {
   const size = quick ? 'quick' : 'full';
   const run = {
     size,
     log,
+    noPeers,
     plan: PLAN[size],
     deadline: performance.now() + PLAN[size].budget_ms,
     chosen: chooseRows(rows),
@@ -85,13 +87,17 @@ async function prepareRows(run, url) {
       run.why[row.name] = why;
       run.log(`${row.name}: skipped, ${why}`);
     };
+    if (row.peer && run.noPeers !== null) {
+      skip(run.noPeers);
+      continue;
+    }
     if (row.peer && node === null) {
       skip('needs Node 22.18 or later, and there is none for this platform');
       continue;
     }
     const needed = row.redis ? await redisFor(run) : {};
-    if (needed === null) {
-      skip('redis-server is not installed');
+    if (needed.unavailable) {
+      skip(needed.unavailable);
       continue;
     }
     const child = rowProcess(row.module, row.peer ? node.path : process.execPath);
@@ -110,10 +116,14 @@ async function prepareRows(run, url) {
 }
 
 async function redisFor(run) {
-  if (redisVersion() === null) return null;
-  const redis = await startRedis();
-  run.open.push(redis.stop);
-  return { redis: redis.url };
+  if (redisVersion() === null) return { unavailable: 'redis-server is not installed' };
+  try {
+    const redis = await startRedis();
+    run.open.push(redis.stop);
+    return { redis: redis.url };
+  } catch (error) {
+    return { unavailable: `redis-server did not start: ${firstLine(error)}` };
+  }
 }
 
 /** As many rounds as planned; fewer when the time would not allow another one. At least one. */
@@ -189,7 +199,11 @@ async function measureExtra(run, ready) {
   const budget_ms = Math.floor(run.deadline - performance.now());
   if (ours === undefined || budget_ms <= 0) return {};
   try {
-    return (await ours.child.measure({ quick: run.size === 'quick', budget_ms })) ?? {};
+    const extra = (await ours.child.measure({ quick: run.size === 'quick', budget_ms })) ?? {};
+    for (const [part, { ratios, why }] of Object.entries(extra.missing ?? {})) {
+      for (const name of [part, ...ratios]) run.why[name] = why;
+    }
+    return extra;
   } catch (error) {
     run.log(`ours, further figures: ${error.stack ?? error}`);
     for (const name of MEASURED_RATIOS) run.why[name] = firstLine(error);

@@ -6,7 +6,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { Redis } from 'ioredis';
 import { dataDirectory } from './cluster.mjs';
 
 const START_MS = 10_000;
@@ -46,6 +45,8 @@ export async function startRedis() {
 }
 
 async function answers(port) {
+  // Here and not above: without the peers this file must still load.
+  const { Redis } = await import('ioredis');
   const deadline = Date.now() + START_MS;
   const redis = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => 50 });
   redis.on('error', () => {});

@@ -41,8 +41,8 @@ listenForInterrupts();
 
 const log = (line) => console.error(line);
 try {
-  installPeers(log);
-  const result = await BENCHES[options.name]({ ...options, log });
+  const noPeers = options.name === 'engine' ? installPeers(log) : null;
+  const result = await BENCHES[options.name]({ ...options, log, noPeers });
   const { printTable } = await import('./report.mjs');
   printTable(result);
   if (options.json) console.log(JSON.stringify(result, rounded));

@@ -21,10 +21,10 @@ const SEQUENCE_EACH = 4;
 const DRAIN_MS = 60_000;
 const LEAST_PAUSES = 50;
 
-/** @param {{ repetitions: number, touches: number }} size */
-export async function measurePauses(world, { repetitions, touches }) {
+/** @param {{ repetitions: number, touches: number, until: number }} size `until`: no repetition begins after it */
+export async function measurePauses(world, { repetitions, touches, until }) {
   const values = { pause: [], enrollment: [], sequence: [], rss: [], rate: [] };
-  for (let n = 0; n < repetitions; n++) {
+  for (let n = 0; n < repetitions && (n === 0 || now() < until); n++) {
     const one = await oneLoad(world, touches);
     values.pause.push(percentile([...one.enrollment, ...one.sequence], 0.99));
     values.enrollment.push(percentile(one.enrollment, 0.99));

@@ -15,7 +15,7 @@ const [{ openApp }, { loadConfig }, { startWorkers }] = await Promise.all(
 );
 const config = loadConfig({
   CADENZA_SECRET: SECRET,
-  LOG_LEVEL: 'warn',
+  LOG_LEVEL: 'error',
   ...settings,
 });
 const app = await openApp(config, {

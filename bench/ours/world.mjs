@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { now } from './clock.mjs';
 
 const DIST = join(import.meta.dirname, '../../dist');
 const ORGANIZATIONS = 100;
@@ -129,11 +130,13 @@ const LOADERS = 2;
  * New enrollments, first touch due now, consent given. With `mixed`, one in twenty is suppressed: it goes through read
  * and compose and is refused at the gate; and one in twenty paused: as a pause leaves it, with its touch cancelled.
  *
- * @param {{ touches: number, organizations?: object[], due?: string, mixed?: boolean, name?: string }} what
- *   `due`: an SQL expression; `name`: what the contacts' addresses begin with
+ * @param {{ touches: number, organizations?: object[], due?: string, mixed?: boolean, name?: string, until?: number }} what
+ *   `due`: an SQL expression; `name`: what the contacts' addresses begin with; `until`: by the clock, no more after it
+ * @returns how many were loaded
  */
 export async function loadDue(world, what) {
-  const { touches, organizations = world.organizations } = what;
+  const { touches, organizations = world.organizations, until = Number.POSITIVE_INFINITY } = what;
+  const before = world.loaded;
   const each = Math.ceil(touches / organizations.length);
   const parts = [];
   let left = touches;
@@ -143,7 +146,7 @@ export async function loadDue(world, what) {
     for (; own > 0; own -= CHUNK) parts.push({ organization, touches: Math.min(own, CHUNK) });
   }
   const load = async () => {
-    for (let part = parts.shift(); part !== undefined; part = parts.shift())
+    for (let part = parts.shift(); part !== undefined && now() < until; part = parts.shift())
       await loadInto(world, part.organization, {
         mixed: true,
         name: 'person',
@@ -152,6 +155,7 @@ export async function loadDue(world, what) {
       });
   };
   await Promise.all(Array.from({ length: LOADERS }, load));
+  return world.loaded - before;
 }
 
 /**
