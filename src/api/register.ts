@@ -158,6 +158,10 @@ export function registerRoutes(
 /** A body of any type, or none: its beginning as text. Nothing about it makes the request fail. */
 function installAnyBody(scope: FastifyInstance): void {
   scope.removeAllContentTypeParsers();
+  // A type that is none would be refused before any parser is asked.
+  scope.addHook('onRequest', async (request) => {
+    if (request.headers['content-type'] !== undefined) request.headers['content-type'] = 'application/octet-stream';
+  });
   scope.addContentTypeParser('*', (_request, payload, done) => {
     const parts: Buffer[] = [];
     let length = 0;

@@ -82,6 +82,7 @@ describe('pressing the link', () => {
     ['an empty body', {}],
     ['broken JSON', { body: '{', headers: { 'content-type': 'application/json' } }],
     ['a body of no type', { body: new Uint8Array([1, 2, 3]) }],
+    ['a type that is none', { body: 'x', headers: { 'content-type': 'no type at all' } }],
     ['a long body', { body: 'x'.repeat(3_000_000), headers: { 'content-type': 'text/plain' } }],
   ])('[CON-5] unsubscribes at once, without login or confirmation: %s', async (_what, how) => {
     const { token, enrollment, email, contact } = await recipient();

@@ -21,8 +21,6 @@ export interface Had {
 /** By step; a step without an entry never had a touch. */
 export type History = ReadonlyMap<Uuid, Had>;
 
-const NO_HISTORY: History = new Map();
-
 /** Touches in these states are why a step is not done again. The SQL that reads a history gets them as an argument. */
 export const DONE_STATES = ['sending', 'unknown', 'sent', 'skipped'] as const satisfies readonly TouchState[];
 
