@@ -160,7 +160,8 @@ function installAnyBody(scope: FastifyInstance): void {
   scope.removeAllContentTypeParsers();
   // A type that is none would be refused before any parser is asked.
   scope.addHook('onRequest', async (request) => {
-    if (request.headers['content-type'] !== undefined) request.headers['content-type'] = 'application/octet-stream';
+    if (request.headers['content-type'] !== undefined)
+      request.headers['content-type'] = 'application/octet-stream';
   });
   scope.addContentTypeParser('*', (_request, payload, done) => {
     const parts: Buffer[] = [];
