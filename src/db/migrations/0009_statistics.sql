@@ -19,3 +19,5 @@ ALTER TABLE enrollments ALTER COLUMN org_id SET (n_distinct = 1);
 ALTER TABLE touches ALTER COLUMN org_id SET (n_distinct = 1);
 
 ALTER TABLE gates ALTER COLUMN org_id SET (n_distinct = 1);
+
+ALTER TABLE contact_tags ALTER COLUMN org_id SET (n_distinct = 1);
