@@ -100,6 +100,8 @@ export function sends(world: () => MailApiTarget, traits: Traits): void {
       const outcome = await connect().send(message);
       expect(outcome).toMatchObject(expected);
       expect(performance.now() - begun).toBeLessThan(SHORT_MS + 1_500);
+      // What is kept with the event names nobody.
+      expect(JSON.stringify(outcome)).not.toContain(BOB);
       expect(await accepted(message.touch_id)).toHaveLength(taken ? 1 : 0);
       if (fault === 'throttle' && traits.throttle_wait) expectWait(outcome);
     });

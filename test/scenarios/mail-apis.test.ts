@@ -60,7 +60,7 @@ describe('an answer that was lost after the provider took the message', () => {
     ['resend', resend, 'K, by the same key'],
     ['postmark', postmark, 'L, by asking'],
     ['brevo', brevo, 'K, by a key that is refused and then asked for'],
-  ] as const)('[EXE-5] [EXE-6] %s: found out, and sent once', async (provider, adapter, _how) => {
+  ] as const)('[EXE-5] [EXE-6] $0: found out, and sent once ($2)', async (provider, adapter, _how) => {
     const engine = engineOver(adapter, provider);
     const { touches } = await enrolled(world);
     const [touch] = touches as [string];

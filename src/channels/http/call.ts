@@ -39,11 +39,19 @@ export function newAgent(url: string, connections: number): Agent {
   return url.startsWith('https:') ? new https.Agent(options) : new http.Agent(options);
 }
 
-export function call(agent: Agent, { method, url, headers, body, timeout_ms }: Call): Promise<Called> {
+export function call(agent: Agent, wanted: Call): Promise<Called> {
+  const { method, url, headers, body, timeout_ms } = wanted;
   return new Promise((resolve) => {
     let written = false;
     let over = false;
-    const request = (url.startsWith('https:') ? https : http).request(url, { method, agent, headers });
+    let request: http.ClientRequest;
+    try {
+      request = (url.startsWith('https:') ? https : http).request(url, { method, agent, headers });
+    } catch (error) {
+      // An address or a header that HTTP cannot carry.
+      resolve({ kind: 'not_started', reason: String((error as NodeJS.ErrnoException).code ?? error) });
+      return;
+    }
     const end = (called: Called) => {
       if (over) return;
       over = true;

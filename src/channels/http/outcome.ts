@@ -48,6 +48,9 @@ export function sendOutcome(called: Called, reading: Reading, now: number): Send
   };
 }
 
+/** The request itself is not one that could be taken. */
+const MALFORMED = new Set([400, 406, 410, 411, 414, 415, 422, 431, 451]);
+
 /**
  * 401 and 403 are about the account. A redirect, 404 and 405 mean a wrong address or one that has moved: nothing was
  * taken, and the sender is at fault. 408 and the 5xx but 503 may come from a gateway whose backend has the message.
@@ -59,7 +62,9 @@ function byStatus(status: number): Refusal {
   if ((status >= 300 && status < 400) || status === 404 || status === 405)
     return { permanence: 'permanent', reason: 'sender_rejected' };
   if (status === 413) return { permanence: 'permanent', reason: 'content_rejected' };
-  if (status === 400 || status === 422) return { permanence: 'permanent', reason: 'other' };
+  // Payment required: something about the account that passes.
+  if (status === 402) return { permanence: 'transient', reason: 'unavailable' };
+  if (MALFORMED.has(status)) return { permanence: 'permanent', reason: 'other' };
   return { permanence: 'unclear', reason: status === 409 ? 'key_conflict' : `status_${status}` };
 }
 

@@ -39,7 +39,7 @@ export function openMailApi<Config extends HttpConfig>(config: Config, api: Mail
         return { kind: 'not_started', reason: 'no free connection, or the rate is used up' };
       try {
         const called = await call(agent, { ...api.post(config, ready), timeout_ms: request.timeout_ms });
-        return sendOutcome(called, api.reading, Date.now());
+        return withoutRecipient(sendOutcome(called, api.reading, Date.now()), ready);
       } finally {
         places.give();
       }
@@ -61,6 +61,12 @@ export function openMailApi<Config extends HttpConfig>(config: Config, api: Mail
     };
   }
   return connection;
+}
+
+/** What a provider says is kept with the event, which outlives the erasure of a person: the address is taken out. */
+function withoutRecipient(outcome: SendOutcome, { message }: SendRequest): SendOutcome {
+  if (!('response' in outcome) || outcome.response === undefined) return outcome;
+  return { ...outcome, response: outcome.response.replaceAll(message.to.address, '[recipient]') };
 }
 
 /** The request with its addresses in the form of the wire, or why no provider could take it. */
