@@ -390,8 +390,8 @@ export const GUARDS = [
     file: 'src/plan/sequences/version-move.sql',
     edits: [
       [
-        'WHERE e.status = i.status AND e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state;',
-        'WHERE t.state = i.state;',
+        'WHERE e.status = i.status AND e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state\n',
+        'WHERE t.state = i.state\n',
       ],
     ],
     tests: [VERSION, 'that a pause was before moves a paused enrollment'],
@@ -401,8 +401,8 @@ export const GUARDS = [
     file: 'src/plan/sequences/version-move.sql',
     edits: [
       [
-        'e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state;',
-        'e.version_id = i.version AND e.live_touch = i.touch;',
+        'e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state\n',
+        'e.version_id = i.version AND e.live_touch = i.touch\n',
       ],
     ],
     tests: [VERSION, 'that a gate was before finds the message in flight'],
@@ -410,7 +410,12 @@ export const GUARDS = [
   {
     guard: 'version: settle plans nothing under one that its enrollment has left',
     file: 'src/ledger/settle.sql',
-    edits: [['ELSE e.version_id <> p_version END) IS NOT TRUE\n', 'ELSE false END) IS NOT TRUE OR true\n']],
+    edits: [
+      [
+        'ELSE e.version_id <> p_version OR i.next_channel = ANY (e.skip_channels) END) IS NOT TRUE\n',
+        'ELSE false END) IS NOT TRUE OR true\n',
+      ],
+    ],
     tests: [VERSION, 'is planned anew by an outcome that did not know of it'],
   },
   {
