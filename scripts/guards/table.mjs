@@ -10,6 +10,7 @@ const PLAN = 'test/scenarios/guards/plan.test.ts';
 const LIMITS = 'test/scenarios/guards/limits.test.ts';
 const HOLD = 'test/scenarios/guards/hold.test.ts';
 const VERSION = 'test/scenarios/guards/version-move.test.ts';
+const SKIP = 'test/scenarios/skip-channel.test.ts';
 const DISPATCH = 'test/scenarios/guards/dispatch.test.ts';
 const QUIET = 'test/scenarios/quiet-hours.test.ts';
 
@@ -417,6 +418,32 @@ export const GUARDS = [
       ],
     ],
     tests: [VERSION, 'is planned anew by an outcome that did not know of it'],
+  },
+  {
+    guard: 'skip: an unsubscribe ends no enrollment whose sequence skips steps',
+    file: 'src/plan/stop.sql',
+    edits: [
+      ["v.definition ->> 'on_unsubscribe' IS NOT DISTINCT FROM 'skip_steps' AS skips", 'false AS skips'],
+    ],
+    tests: [SKIP, 'skips the steps of the channel and goes on'],
+  },
+  {
+    guard: 'skip: what an unsubscribe planned is looked at again under the locks',
+    file: 'src/plan/skip-channel.sql',
+    edits: [[' AND t.state = s.state\n', '\n']],
+    tests: [SKIP, 'a gate that was first sends'],
+  },
+  {
+    guard: 'skip: settle plans no step of a channel that is passed over',
+    file: 'src/ledger/settle.sql',
+    edits: [[' OR e.skip_channels IS NOT NULL\n', '\n']],
+    tests: [SKIP, 'leaves an enrollment alone that waits for another channel'],
+  },
+  {
+    guard: 'skip: the gate passes over what an unsubscribe did not see',
+    file: 'src/dispatch/deliver.ts',
+    edits: [['passesOver(version, verdict.verdict)\n', 'passesOver(version, "gone")\n']],
+    tests: [SKIP, 'who is enrolled beside it is passed over'],
   },
   {
     guard: 'version: a resume plans under the one its enrollment is at',

@@ -1,7 +1,8 @@
 /**
  * What a touch leads to, planned again: settle() writes nothing about one whose enrollment was moved to another version
- * of its sequence, or passes a channel over, unknown to who planned its next touch. Here that is read, and the next touch
- * planned as it is now; the touch itself has finished under its own version. In: settlements that were lost. Out: those that were not, by version.
+ * of its sequence, or passes a channel over, unknown to who planned its next touch. Here that is read, and the next
+ * touch planned as it is now; the touch itself has finished under its own version. In: settlements that were lost. Out:
+ * those that were not, by version.
  */
 import { placeOf } from '../contacts/place.ts';
 import type { Database } from '../db/database.ts';
@@ -11,7 +12,7 @@ import type { Settlement } from '../ledger/settle.ts';
 import { type Planning, readPlanning } from '../plan/sequences/calendar.ts';
 import { type HistoryRow, historyColumn, historyOf } from '../plan/sequences/history.ts';
 import { opening, plannedTouch, reopening } from '../plan/sequences/next.ts';
-import { after, firstToDo, nextN, whyNothingIsLeft } from '../plan/sequences/place.ts';
+import { after, firstToDo, nextN } from '../plan/sequences/place.ts';
 import type { Version, VersionCache } from '../plan/sequences/versions.ts';
 
 export interface Replanned {
@@ -87,14 +88,8 @@ function continued(
   // A touch that was skipped because its contact opted out takes the other steps of its channel with it.
   const skip = outcome === 'skipped' ? [...(row.skip_channels ?? []), row.channel] : row.skip_channels;
   const passed = { history, skip_channels: skip };
-  const from = after(definition, row);
-  const stepNo = firstToDo(definition, from, passed);
-  if (stepNo === null)
-    return {
-      next: null,
-      ends: 'completed',
-      reason: outcome === 'sent' ? (whyNothingIsLeft(definition, from, passed) ?? why) : why,
-    };
+  const stepNo = firstToDo(definition, after(definition, row), passed);
+  if (stepNo === null) return { next: null, ends: 'completed', reason: why };
   const calendar = planning.senders.get(row.sender_id)?.calendar;
   const place = placeOf(row, planning.organization.time_zone);
   const planned = calendar && opening(definition, stepNo, at, calendar, place);

@@ -176,8 +176,7 @@ export interface Unsubscribe {
 /**
  * Opts a contact out of a channel (CON-4): consent revoked, address suppressed, every live enrollment with a
  * remaining step on the channel ended and its planned touches cancelled (or, by setting of its sequence, these steps
- * skipped), in one transaction; then the list of what is
- * in flight. Repeating it is no error.
+ * skipped), in one transaction; then the list of what is in flight. Repeating it is no error.
  */
 export async function unsubscribe(
   db: Database,
@@ -225,7 +224,7 @@ async function leaveChannel(
         SELECT * FROM unsubscribe_flag(${ctx.org}::uuid, ${contact_id}::uuid, ${channel}, ${source}, ${input.evidence ?? null},
           ${input.touch_id ?? null}::uuid, ${newId()}::uuid, ${ctx.actor.type}, ${ctx.actor.id}, ${record}::jsonb, NULL,
           ${JSON.stringify(skips)}::jsonb, ${round < MAX_ROUNDS})`);
-      if (flag && skips.some((skip) => skip.next !== null)) await wake(db, ctx.org);
+      if (flag && skips.some((skip) => skip.next_id)) await wake(db, ctx.org);
       return flag ?? null;
     } catch (error) {
       if (round === MAX_ROUNDS || pgCode(error) !== CHANGED) throw error;

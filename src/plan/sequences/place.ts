@@ -48,16 +48,6 @@ export function firstToDo(definition: Definition, from: number, passed: Passed):
   return null;
 }
 
-/** Why an enrollment completes when nothing is left to do from a position on; null: these were all its steps. */
-export function whyNothingIsLeft(
-  definition: Definition,
-  from: number,
-  passed: Passed,
-): 'steps_skipped' | null {
-  const without = { ...passed, skip_channels: null };
-  return firstToDo(definition, from, without) === null ? null : 'steps_skipped';
-}
-
 /** Which of its step the next touch is. */
 export function nextN(definition: Definition, stepNo: number, history: History): number {
   return (history.get(definition.steps[stepNo]!.id)?.n ?? 0) + 1;

@@ -15,24 +15,22 @@ import { LIVE_STATUSES } from './lifecycle.ts';
 import { opening, plannedTouch } from './next.ts';
 import { after, firstToDo, nextN } from './place.ts';
 
-/** As enrollments_skip_channel reads it; times are Unix milliseconds. */
+/** As enrollments_skip_channel reads it: what was seen, and what comes instead. Times are Unix milliseconds. */
 export interface Skip {
   id: Uuid;
   status: string;
   version: Uuid;
   touch: Uuid;
   state: TouchState;
-  next: {
-    id: Uuid;
-    step_id: Uuid;
-    step_no: number;
-    n: number;
-    channel: string;
-    from: number;
-    until: number | null;
-  } | null;
-  ends: 'completed' | 'failed' | null;
-  reason: string | null;
+  ends?: 'completed' | 'failed';
+  reason?: string;
+  next_id?: Uuid;
+  next_step?: Uuid;
+  next_no?: number;
+  next_n?: number;
+  next_channel?: string;
+  next_from?: number;
+  next_until?: number | null;
 }
 
 interface Row {
@@ -72,7 +70,7 @@ export async function readSkips(db: Database, org: Uuid, contact: Uuid, channel:
 
 function skipOf(row: Row, channel: string, planning: Planning): Skip {
   const { id, status, version_id: version, live_touch: touch, state } = row;
-  const base = { id, status, version, touch, state, next: null, ends: null, reason: null };
+  const base = { id, status, version, touch, state };
   // Paused, in flight, or at a step of another channel: what comes next is asked when it comes.
   if (status !== 'active' || state !== 'planned' || row.channel !== channel) return base;
   const { definition } = row;
@@ -86,6 +84,15 @@ function skipOf(row: Row, channel: string, planning: Planning): Skip {
   if (!open?.ok) return { ...base, ends: 'failed', reason: 'bad_schedule' };
   const n = nextN(definition, stepNo, history);
   const key = { enrollment_id: id, generation: row.generation, step_no: stepNo, n };
-  const { not_before: from, not_after: until, ...next } = plannedTouch(definition, key, open);
-  return { ...base, next: { ...next, n, from, until } };
+  const next = plannedTouch(definition, key, open);
+  return {
+    ...base,
+    next_id: next.id,
+    next_step: next.step_id,
+    next_no: stepNo,
+    next_n: n,
+    next_channel: next.channel,
+    next_from: next.not_before,
+    next_until: next.not_after,
+  };
 }
