@@ -262,6 +262,7 @@ CREATE TABLE enrollments (
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   ended_at timestamp with time zone,
   had_steps uuid[],
+  skip_channels text[],
   CONSTRAINT enrollments_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT enrollments_ended CHECK (((ended_at IS NULL) = (status = ANY (ARRAY['active'::text, 'paused'::text])))),
   CONSTRAINT enrollments_status CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text]))),
@@ -772,6 +773,9 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
+-- FUNCTION enrollments_skip_channel(p_org uuid, p_channel text, p_ids uuid[], p_skips jsonb, p_strict boolean, p_actor text, p_now timestamp with time zone) RETURNS integer
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
 -- FUNCTION enrollments_to_version(p_org uuid, p_version uuid, p_actor text, p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[], p_steps uuid[], p_step_nos integer[], p_senders uuid[], p_had text[], p_next_ids uuid[], p_next_ns integer[], p_next_channels text[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_ends text[], p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(enrollment_id uuid, ended boolean)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
@@ -859,7 +863,7 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION unsubscribe_cancel(p_org uuid, p_contact uuid, p_channel text, p_receipt uuid, p_cancelled integer, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone) RETURNS TABLE(in_flight uuid[])
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION unsubscribe_flag(p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid, p_actor_type text, p_actor_id text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(sources uuid[], cancelled integer, effective_at timestamp with time zone)
+-- FUNCTION unsubscribe_flag(p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid, p_actor_type text, p_actor_id text, p_audit jsonb, p_now timestamp with time zone, p_skips jsonb, p_strict boolean) RETURNS TABLE(sources uuid[], cancelled integer, effective_at timestamp with time zone)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION version_move_chunk(p_org uuid, p_job uuid, p_seen uuid, p_cursor uuid, p_refused uuid[], p_version uuid, p_actor text, p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[], p_steps uuid[], p_step_nos integer[], p_senders uuid[], p_had text[], p_next_ids uuid[], p_next_ns integer[], p_next_channels text[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_ends text[], p_audit jsonb) RETURNS boolean

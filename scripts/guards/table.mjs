@@ -10,6 +10,7 @@ const PLAN = 'test/scenarios/guards/plan.test.ts';
 const LIMITS = 'test/scenarios/guards/limits.test.ts';
 const HOLD = 'test/scenarios/guards/hold.test.ts';
 const VERSION = 'test/scenarios/guards/version-move.test.ts';
+const SKIP = 'test/scenarios/skip-channel.test.ts';
 const DISPATCH = 'test/scenarios/guards/dispatch.test.ts';
 const QUIET = 'test/scenarios/quiet-hours.test.ts';
 
@@ -390,8 +391,8 @@ export const GUARDS = [
     file: 'src/plan/sequences/version-move.sql',
     edits: [
       [
-        'WHERE e.status = i.status AND e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state;',
-        'WHERE t.state = i.state;',
+        'WHERE e.status = i.status AND e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state\n',
+        'WHERE t.state = i.state\n',
       ],
     ],
     tests: [VERSION, 'that a pause was before moves a paused enrollment'],
@@ -401,8 +402,8 @@ export const GUARDS = [
     file: 'src/plan/sequences/version-move.sql',
     edits: [
       [
-        'e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state;',
-        'e.version_id = i.version AND e.live_touch = i.touch;',
+        'e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state\n',
+        'e.version_id = i.version AND e.live_touch = i.touch\n',
       ],
     ],
     tests: [VERSION, 'that a gate was before finds the message in flight'],
@@ -410,8 +411,39 @@ export const GUARDS = [
   {
     guard: 'version: settle plans nothing under one that its enrollment has left',
     file: 'src/ledger/settle.sql',
-    edits: [['ELSE e.version_id <> p_version END) IS NOT TRUE\n', 'ELSE false END) IS NOT TRUE OR true\n']],
+    edits: [
+      [
+        'ELSE e.version_id <> p_version OR i.next_channel = ANY (e.skip_channels) END) IS NOT TRUE\n',
+        'ELSE false END) IS NOT TRUE OR true\n',
+      ],
+    ],
     tests: [VERSION, 'is planned anew by an outcome that did not know of it'],
+  },
+  {
+    guard: 'skip: an unsubscribe ends no enrollment whose sequence skips steps',
+    file: 'src/plan/stop.sql',
+    edits: [
+      ["v.definition ->> 'on_unsubscribe' IS NOT DISTINCT FROM 'skip_steps' AS skips", 'false AS skips'],
+    ],
+    tests: [SKIP, 'skips the steps of the channel and goes on'],
+  },
+  {
+    guard: 'skip: what an unsubscribe planned is looked at again under the locks',
+    file: 'src/plan/skip-channel.sql',
+    edits: [[' AND t.state = s.state\n', '\n']],
+    tests: [SKIP, 'a gate that was first sends'],
+  },
+  {
+    guard: 'skip: settle plans no step of a channel that is passed over',
+    file: 'src/ledger/settle.sql',
+    edits: [[' OR e.skip_channels IS NOT NULL\n', '\n']],
+    tests: [SKIP, 'leaves an enrollment alone that waits for another channel'],
+  },
+  {
+    guard: 'skip: the gate passes over what an unsubscribe did not see',
+    file: 'src/dispatch/deliver.ts',
+    edits: [['passesOver(version, verdict.verdict)\n', 'passesOver(version, "gone")\n']],
+    tests: [SKIP, 'who is enrolled beside it is passed over'],
   },
   {
     guard: 'version: a resume plans under the one its enrollment is at',

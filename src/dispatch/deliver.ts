@@ -17,7 +17,7 @@ import type { Engine } from './engine.ts';
 import { Flights } from './flights.ts';
 import { holdFaultySender } from './hold.ts';
 import { type DueTouch, keepLane, type Lane, readDue } from './lanes.ts';
-import { settlementOf, settlementOfRefusal } from './outcomes.ts';
+import { passesOver, settlementOf, settlementOfPassed, settlementOfRefusal } from './outcomes.ts';
 import { type Postponed, type Postponement, postpone } from './postpone.ts';
 import { Ready } from './ready.ts';
 import { reconcile } from './reconcile.ts';
@@ -256,7 +256,11 @@ async function settleRefused(
       });
       continue;
     }
-    const written = settlementOfRefusal(composed.touch, verdict.verdict, at);
+    const { touch, version } = composed;
+    const happening = { touch, version, planning: situation.planning, attempt: touch.attempt, at };
+    const written = passesOver(version, verdict.verdict)
+      ? settlementOfPassed(happening, verdict.verdict)
+      : settlementOfRefusal(touch, verdict.verdict, at);
     if (written) settlements.push(written);
   }
   settlements.push(...(await postpone(engine, org, situation.planning, later, at)));

@@ -7,6 +7,7 @@ import { REFUSALS } from '../ledger/reasons.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
 import { opening, plannedTouch, reopening } from '../plan/sequences/next.ts';
+import { firstToDo } from '../plan/sequences/place.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import { retryWait } from '../schedule/backoff.ts';
 import type { DueTouch } from './lanes.ts';
@@ -108,6 +109,29 @@ export function movedOn(happening: Happening): Pick<Settlement, 'next' | 'ends' 
     ends: null,
     reason: null,
   };
+}
+
+/** Refusals that say the contact has left the channel. */
+const OPTED_OUT = new Set<string>(['suppressed', 'opted_out']);
+
+/** Is it passed over, and with it the steps of its channel, instead of ending its enrollment [CON-4]? */
+export function passesOver(version: Version, refusal: string): boolean {
+  return version.definition.on_unsubscribe === 'skip_steps' && OPTED_OUT.has(refusal);
+}
+
+/** Skipped; the enrollment goes on with the next step of another channel, at its own delay, or completes. */
+export function settlementOfPassed(happening: Happening, reason: keyof typeof REFUSALS): Settlement {
+  const { touch, version, planning, at } = happening;
+  const { definition } = version;
+  const base = { touch_id: touch.id, source_id: touch.source_id, at, reason, outcome: 'skipped' as const };
+  const passed = { history: new Map(), skip_channels: [touch.channel] };
+  const stepNo = firstToDo(definition, touch.step_no + 1, passed);
+  if (stepNo === null) return { ...base, ends: 'completed' };
+  const calendar = planning.senders.get(touch.sender_id)?.calendar;
+  const open = calendar && opening(definition, stepNo, at, calendar, placeOfTouch(touch, planning));
+  if (!open?.ok) return { ...base, ends: 'failed' };
+  const key = { enrollment_id: touch.source_id, generation: touch.generation, step_no: stepNo, n: 1 };
+  return { ...base, next: plannedTouch(definition, key, open) };
 }
 
 /** What a refusal by the gate, or by composing, writes; null: nothing (somebody else has it, or compose again). */

@@ -1,7 +1,8 @@
 /**
  * What a touch leads to, planned again: settle() writes nothing about one whose enrollment was moved to another version
- * of its sequence since its next touch was planned. Here that is read, and the next touch planned as it is now; the
- * touch itself has finished under its own version. In: settlements that were lost. Out: those that were not, by version.
+ * of its sequence, or passes a channel over, unknown to who planned its next touch. Here that is read, and the next
+ * touch planned as it is now; the touch itself has finished under its own version. In: settlements that were lost. Out:
+ * those that were not, by version.
  */
 import { placeOf } from '../contacts/place.ts';
 import type { Database } from '../db/database.ts';
@@ -27,6 +28,8 @@ interface Moved {
   step_no: number;
   generation: number;
   sender_id: Uuid;
+  channel: string;
+  skip_channels: string[] | null;
   time_zone: string | null;
   phone: string | null;
   history: HistoryRow | null;
@@ -39,11 +42,11 @@ export async function replan(
   token: Uuid | null,
   lost: readonly Settlement[],
 ): Promise<Replanned[]> {
-  const leading = lost.filter((one) => one.outcome === 'sent' || one.next);
+  const leading = lost.filter((one) => one.outcome === 'sent' || one.next || one.ends === 'completed');
   if (leading.length === 0) return [];
   const { rows, planning } = await db.inOrg(org, async (tx) => {
     const rows = await tx.rows<Moved>(sql`
-      SELECT t.id AS touch_id, e.id, e.version_id, e.step_id, e.step_no, e.generation, e.sender_id,
+      SELECT t.id AS touch_id, e.id, e.version_id, e.step_id, e.step_no, e.generation, e.sender_id, t.channel, e.skip_channels,
              c.time_zone, coalesce(c.phone, c.whatsapp) AS phone, ${historyColumn}
         FROM touches t JOIN enrollments e ON e.org_id = t.org_id AND e.id = t.source_id AND e.live_touch = t.id
         JOIN contacts c ON c.org_id = t.org_id AND c.id = t.contact_id
@@ -82,7 +85,10 @@ function continued(
   // The reason of a plan that no longer holds is not one of the touch.
   const why = outcome === 'sent' && reason === 'bad_schedule' ? null : (reason ?? null);
   const history = historyOf(row.history);
-  const stepNo = firstToDo(definition, after(definition, row), history);
+  // A touch that was skipped because its contact opted out takes the other steps of its channel with it.
+  const skip = outcome === 'skipped' ? [...(row.skip_channels ?? []), row.channel] : row.skip_channels;
+  const passed = { history, skip_channels: skip };
+  const stepNo = firstToDo(definition, after(definition, row), passed);
   if (stepNo === null) return { next: null, ends: 'completed', reason: why };
   const calendar = planning.senders.get(row.sender_id)?.calendar;
   const place = placeOf(row, planning.organization.time_zone);

@@ -52,6 +52,7 @@ export const REFUSALS = {
 /** Reasons that are no refusals: what happened to an enrollment, told at its touches too. */
 export const OTHER_REASONS = {
   moved: 'its enrollment was moved to another version of the sequence',
+  steps_skipped: 'the steps that are left go through channels that the contact has opted out of',
   steps_removed: 'the version it was moved to has none of its remaining steps',
 } as const satisfies Record<string, string>;
 

@@ -8,8 +8,8 @@
 -- The enrollment moves only while it is active and this touch is its live one: a late settle after a pause records
 -- the truth and advances nothing. Returns one row: how many were written, those of them that were late (recorded, their
 -- source had moved on), and, when some were not written, those that were. Not written is what another had won; or whose
--- next step was planned without knowing of a move to another version: dispatch/replan.ts plans it again, and says so
--- with p_version.
+-- next step was planned without knowing of a move to another version, or of channels to pass over: dispatch/replan.ts
+-- plans it again, and says so with p_version.
 CREATE OR REPLACE FUNCTION settle(
   p_org uuid,
   p_token uuid,
@@ -103,9 +103,9 @@ BEGIN
                 ELSE t.state IN ('sending', 'unknown') AND t.token = p_token END
        -- a paused or re-planned enrollment's touch is not ours to end
        AND (i.outcome <> 'dropped' OR e.status <> 'active' OR e.live_touch <> t.id)
-       AND (e.status = 'active' AND e.live_touch = t.id AND (i.outcome = 'sent' OR i.next_id IS NOT NULL)
-            AND CASE WHEN p_version IS NULL THEN e.version_id <> t.version_id OR e.had_steps IS NOT NULL
-                     ELSE e.version_id <> p_version END) IS NOT TRUE
+       AND (e.status = 'active' AND e.live_touch = t.id AND (i.outcome = 'sent' OR i.next_id IS NOT NULL OR i.ends = 'completed')
+            AND CASE WHEN p_version IS NULL THEN e.version_id <> t.version_id OR e.had_steps IS NOT NULL OR e.skip_channels IS NOT NULL
+                     ELSE e.version_id <> p_version OR i.next_channel = ANY (e.skip_channels) END) IS NOT TRUE
        AND (i.outcome <> 'held' OR CASE i.reason
              WHEN 'sequence_paused' THEN EXISTS (SELECT FROM sequences s WHERE s.org_id = p_org AND s.id = t.sequence_id AND s.status <> 'active')
              WHEN 'sender_paused' THEN EXISTS (SELECT FROM senders s WHERE s.org_id = p_org AND s.id = t.sender_id AND s.status <> 'active')

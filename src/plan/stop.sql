@@ -175,10 +175,14 @@ BEGIN
 END $$;
 
 -- Opting out, first transaction: everything (CON-4). The rows of the enrollments are held before their touches. Who
--- had opted out before is told so again, and nothing is written: a link may be pressed for ever.
+-- had opted out before is told so again, and nothing is written: a link may be pressed for ever. Enrollments whose
+-- sequence then skips steps go on as the caller planned (skip-channel.sql); one that was not as it saw it:
+-- serialization_failure, nothing written, read and decide again.
 CREATE OR REPLACE FUNCTION unsubscribe_flag(
   p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid,
-  p_actor_type text, p_actor_id text, p_audit jsonb, p_now timestamptz DEFAULT NULL
+  p_actor_type text, p_actor_id text, p_audit jsonb, p_now timestamptz DEFAULT NULL,
+  -- see skip-channel.ts
+  p_skips jsonb DEFAULT '[]', p_strict boolean DEFAULT false
 ) RETURNS TABLE (sources uuid[], cancelled int, effective_at timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -186,19 +190,26 @@ DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
   v_actor text := p_actor_type || ':' || p_actor_id;
   v_sources uuid[];
+  v_skips uuid[];
   v_cancelled int := 0;
+  v_skipped int := 0;
   v_again boolean;
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   PERFORM FROM contacts c WHERE c.org_id = p_org AND c.id = p_contact;
   IF NOT FOUND THEN RETURN; END IF;
-  v_sources := ARRAY(
-    SELECT e.id FROM enrollments e JOIN sequence_versions v ON v.org_id = p_org AND v.id = e.version_id
+  WITH held AS (
+    SELECT e.id, v.definition ->> 'on_unsubscribe' IS NOT DISTINCT FROM 'skip_steps' AS skips, e.skip_channels
+      FROM enrollments e JOIN sequence_versions v ON v.org_id = p_org AND v.id = e.version_id
      WHERE e.org_id = p_org AND e.contact_id = p_contact AND e.status IN ('active', 'paused')
        AND EXISTS (SELECT FROM jsonb_array_elements(v.definition -> 'steps') WITH ORDINALITY s(step, n)
                     WHERE s.n > e.step_no AND s.step ->> 'channel' = p_channel)
-     ORDER BY e.id FOR UPDATE OF e);
-  SELECT cardinality(v_sources) = 0
+     ORDER BY e.id FOR UPDATE OF e
+  )
+  SELECT coalesce(array_agg(h.id ORDER BY h.id) FILTER (WHERE NOT h.skips), '{}'),
+         coalesce(array_agg(h.id ORDER BY h.id) FILTER (WHERE h.skips AND p_channel = ANY (h.skip_channels) IS NOT TRUE), '{}')
+    INTO v_sources, v_skips FROM held h;
+  SELECT cardinality(v_sources) + cardinality(v_skips) = 0
          AND (c.email IS NULL OR EXISTS (SELECT FROM suppressions x WHERE x.org_id = p_org AND x.kind = 'email' AND x.address = c.email))
          AND coalesce((SELECT k.status = 'revoked' FROM consents k
            WHERE k.org_id = p_org AND k.contact_id = p_contact AND k.channel = p_channel ORDER BY k.id DESC LIMIT 1), false)
@@ -206,6 +217,12 @@ BEGIN
   IF v_again THEN
     RETURN QUERY SELECT v_sources, 0, v_now;
     RETURN;
+  END IF;
+  IF cardinality(v_skips) > 0 THEN
+    -- All at once and in order, before either kind is written.
+    PERFORM FROM touches t WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND t.source_id = ANY (v_sources || v_skips)
+      ORDER BY t.id FOR UPDATE;
+    v_skipped := enrollments_skip_channel(p_org, p_channel, v_skips, p_skips, p_strict, v_actor, v_now);
   END IF;
   UPDATE enrollments e SET status = 'unsubscribed', status_reason = 'unsubscribe_' || p_source, epoch = e.epoch + 1,
          updated_at = v_now, ended_at = v_now, ended_by = v_actor
@@ -224,12 +241,13 @@ BEGIN
   INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
     SELECT p_org, v_now, 'unsubscribed', p_source, e.id, CASE WHEN EXISTS (SELECT FROM unnest(e.thread) x WHERE split_part(x, '.', 1) = p_touch::text) THEN p_touch END, p_contact, e.sequence_id, e.step_id, e.sender_id, v_actor
       FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (v_sources);
-  PERFORM audit_write(p_org, p_audit, jsonb_build_object('enrollments', v_sources));
-  RETURN QUERY SELECT v_sources, v_cancelled, v_now;
+  PERFORM audit_write(p_org, p_audit, jsonb_build_object('enrollments', v_sources, 'skipping', v_skips));
+  RETURN QUERY SELECT v_sources, v_cancelled + v_skipped, v_now;
 END $$;
 
 -- Opting out, second transaction: what an enrolment committed beside the first planned is cancelled too, and what is
--- in flight is listed. (A touch planned later still is stopped by the gate, which reads the suppression.)
+-- in flight is listed. (A touch planned later still is stopped by the gate, which reads the suppression; and there the
+-- one of an enrollment that skips steps is passed over.)
 CREATE OR REPLACE FUNCTION unsubscribe_cancel(
   p_org uuid, p_contact uuid, p_channel text, p_receipt uuid, p_cancelled int, p_actor text, p_effective_at timestamptz, p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (in_flight uuid[])
@@ -243,8 +261,10 @@ DECLARE
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   v_sources := ARRAY(
-    SELECT e.id FROM enrollments e JOIN touches t ON t.org_id = p_org AND t.contact_id = p_contact AND t.source_id = e.id AND t.live
+    SELECT e.id FROM enrollments e JOIN sequence_versions v ON v.org_id = p_org AND v.id = e.version_id
+      JOIN touches t ON t.org_id = p_org AND t.contact_id = p_contact AND t.source_id = e.id AND t.live
      WHERE e.org_id = p_org AND e.contact_id = p_contact AND e.status IN ('active', 'paused') AND t.channel = p_channel
+       AND v.definition ->> 'on_unsubscribe' IS DISTINCT FROM 'skip_steps'
      ORDER BY e.id FOR UPDATE OF e);
   -- Waits for every gate that holds one, that of an enrollment which another stop has ended too.
   PERFORM FROM touches t WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND t.channel = p_channel ORDER BY t.id FOR UPDATE;

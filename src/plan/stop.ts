@@ -4,14 +4,16 @@
  * the flag, then cancel and list. A process frozen between them has stopped more, not less, and acknowledged
  * nothing. What the receipt does not list will never be sent (I1).
  */
-import type { Database } from '../db/database.ts';
+import { type Database, pgCode } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import { notFound, Problem } from '../kernel/problem.ts';
 import { drainedReceipt, getReceipt, type Receipt } from '../ledger/receipts.ts';
+import { wake } from '../ledger/wake.ts';
 import { auditEntry } from '../tenancy/audit.ts';
 import { actorText, type Context } from '../tenancy/context.ts';
 import { type EnrollmentEvent, type EnrollmentStatus, leavable, TRANSITIONS } from './sequences/lifecycle.ts';
+import { readSkips } from './sequences/skip-channel.ts';
 
 /** Called between the two transactions of a stop; tests freeze or kill there. */
 export type StopFailpoint = (name: 'after_flag' | 'after_cancel') => Promise<void> | void;
@@ -173,8 +175,8 @@ export interface Unsubscribe {
 
 /**
  * Opts a contact out of a channel (CON-4): consent revoked, address suppressed, every live enrollment with a
- * remaining step on the channel ended, its planned touches cancelled, in one transaction; then the list of what is
- * in flight. Repeating it is no error.
+ * remaining step on the channel ended and its planned touches cancelled (or, by setting of its sequence, these steps
+ * skipped), in one transaction; then the list of what is in flight. Repeating it is no error.
  */
 export async function unsubscribe(
   db: Database,
@@ -183,11 +185,7 @@ export async function unsubscribe(
   options: StopOptions = {},
 ): Promise<Receipt> {
   const receipt = newId();
-  const facts = { channel: input.channel, source: input.source, receipt };
-  const [flag] = await db.call<{ sources: Uuid[]; cancelled: number; effective_at: Date }>(sql`
-    SELECT * FROM unsubscribe_flag(${ctx.org}::uuid, ${input.contact_id}::uuid, ${input.channel}, ${input.source}, ${input.evidence ?? null},
-      ${input.touch_id ?? null}::uuid, ${newId()}::uuid, ${ctx.actor.type}, ${ctx.actor.id},
-      ${entry(ctx, 'contact.unsubscribe', 'contact', input.contact_id, facts)}::jsonb)`);
+  const flag = await leaveChannel(db, ctx, input, receipt);
   if (!flag) throw notFound('contact', input.contact_id);
   await options.failpoint?.('after_flag');
   await db.call(sql`
@@ -195,6 +193,43 @@ export async function unsubscribe(
       ${actorText(ctx.actor)}, ${flag.effective_at}::timestamptz)`);
   await options.failpoint?.('after_cancel');
   return read(db, ctx.org, receipt, options.wait_ms);
+}
+
+/** How often enrollments that go on are read and decided again because they changed meanwhile. */
+const MAX_ROUNDS = 8;
+/** serialization_failure: ours, see skip-channel.sql. */
+const CHANGED = '40001';
+
+interface Left {
+  cancelled: number;
+  effective_at: Date;
+}
+
+/**
+ * An opt-out is never refused: an enrollment that keeps changing is left to the gate in the end, which passes its
+ * touch over. Null: no such contact.
+ */
+async function leaveChannel(
+  db: Database,
+  ctx: Context,
+  input: Unsubscribe,
+  receipt: Uuid,
+): Promise<Left | null> {
+  const { contact_id, channel, source } = input;
+  const record = entry(ctx, 'contact.unsubscribe', 'contact', contact_id, { channel, source, receipt });
+  for (let round = 1; ; round++) {
+    const skips = await readSkips(db, ctx.org, contact_id, channel);
+    try {
+      const [flag] = await db.call<Left>(sql`
+        SELECT * FROM unsubscribe_flag(${ctx.org}::uuid, ${contact_id}::uuid, ${channel}, ${source}, ${input.evidence ?? null},
+          ${input.touch_id ?? null}::uuid, ${newId()}::uuid, ${ctx.actor.type}, ${ctx.actor.id}, ${record}::jsonb, NULL,
+          ${JSON.stringify(skips)}::jsonb, ${round < MAX_ROUNDS})`);
+      if (flag && skips.some((skip) => skip.next_id)) await wake(db, ctx.org);
+      return flag ?? null;
+    } catch (error) {
+      if (round === MAX_ROUNDS || pgCode(error) !== CHANGED) throw error;
+    }
+  }
 }
 
 /** The audit record, written by the flag's own transaction. */

@@ -29,6 +29,15 @@ function patch(id: Uuid, body: Record<string, unknown>, query = ''): Promise<Rep
   return world.call('PATCH', `${PATH}/${id}${query}`, { body });
 }
 
+/** As if it had ended so long ago. */
+async function endedBefore(id: Uuid, ago: string): Promise<void> {
+  await world.db.inOrg(world.org.id, (tx) =>
+    tx.run(
+      sql`UPDATE enrollments SET ended_at = now() - ${ago}::interval WHERE org_id = ${world.org.id} AND id = ${id}`,
+    ),
+  );
+}
+
 /** A new enrollment of a new contact. */
 async function enrolled(definition = {}): Promise<{ id: Uuid; touch: Uuid; contact: Uuid; sequence: Uuid }> {
   const [contact] = await contacts(1);
@@ -76,6 +85,48 @@ describe('enrolling one contact', () => {
     const anew = await enroll({ sequence_id: sequence, contact_id: contact, policy: 'if_ended' });
     expect(anew.status).toBe(201);
     expect(anew.body.enrollment.id).not.toBe(id);
+  });
+
+  test('[SEQ-4] after so many days since it ended, not before, and never over what there is', async () => {
+    const { id, contact, sequence } = await enrolled({ reenroll: { policy: 'after_days', days: 5 } });
+    const again = (more = {}) => enroll({ sequence_id: sequence, contact_id: contact, ...more });
+    expect((await again()).body).toMatchObject({
+      status: 409,
+      reason: 'already_enrolled',
+      enrollment_id: id,
+    });
+    await patch(id, { action: 'unenroll' });
+    expect((await again()).body).toMatchObject({
+      status: 409,
+      reason: 'enrolled_recently',
+      enrollment_id: id,
+    });
+    await endedBefore(id, '4 days 23 hours 59 minutes');
+    expect((await again()).body).toMatchObject({ reason: 'enrolled_recently' });
+    expect((await again({ policy: 'never' })).body).toMatchObject({ reason: 'enrolled_before' });
+    await endedBefore(id, '5 days 1 minute');
+    const before = await enrollmentRow(world.db, world.org.id, id);
+    const anew = await again();
+    expect(anew.status).toBe(201);
+    expect(anew.body.enrollment).toMatchObject({ status: 'active', generation: 1 });
+    expect(anew.body.enrollment_id).not.toBe(id);
+    expect(await enrollmentRow(world.db, world.org.id, id)).toEqual(before);
+    expect((await again()).body).toMatchObject({ reason: 'already_enrolled' });
+  });
+
+  test('[SEQ-4] the days count from what ended last, which need not be what was enrolled last', async () => {
+    const { id, contact, sequence } = await enrolled({ reenroll: { policy: 'after_days', days: 5 } });
+    const again = () => enroll({ sequence_id: sequence, contact_id: contact });
+    await patch(id, { action: 'unenroll' });
+    await endedBefore(id, '30 days');
+    const second = (await again()).body.enrollment_id;
+    await patch(second, { action: 'unenroll' });
+    await endedBefore(second, '20 days');
+    expect((await patch(id, { action: 'restart' })).status).toBe(200);
+    await patch(id, { action: 'unenroll' });
+    expect((await again()).body).toMatchObject({ reason: 'enrolled_recently', enrollment_id: id });
+    await endedBefore(id, '6 days');
+    expect((await again()).status).toBe(201);
   });
 
   test.each([['active'], ['paused'], ['unenrolled']])(
@@ -162,6 +213,39 @@ describe('enrolling many', () => {
       [noAddress, 'refused', 'no_address'],
       [a, 'skipped', 'duplicate'],
     ]);
+  });
+
+  test('[SEQ-4] each by the rule of the sequence, or by the policy of this request', async () => {
+    const sequence_id = await sequence({ reenroll: { policy: 'after_days', days: 5 } });
+    const people = await contacts(4);
+    const [fresh, live, recent, longAgo] = people;
+    const first = await enroll({ sequence_id, contact_ids: [live, recent, longAgo] });
+    const ids = first.body.results.map((one: { enrollment_id: Uuid }) => one.enrollment_id);
+    for (const id of ids.slice(1)) await patch(id, { action: 'unenroll' });
+    await endedBefore(ids[1], '4 days');
+    await endedBefore(ids[2], '6 days');
+    const rows = (reply: Reply) =>
+      reply.body.results.map((one: Record<string, string>) => [one.contact_id, one.result, one.reason]);
+    expect(rows(await enroll({ sequence_id, contact_ids: people, policy: 'never' }))).toEqual([
+      [fresh, 'enrolled', null],
+      [live, 'skipped', 'already_enrolled'],
+      [recent, 'skipped', 'enrolled_before'],
+      [longAgo, 'skipped', 'enrolled_before'],
+    ]);
+    expect(rows(await enroll({ sequence_id, contact_ids: people }))).toEqual([
+      [fresh, 'skipped', 'already_enrolled'],
+      [live, 'skipped', 'already_enrolled'],
+      [recent, 'skipped', 'enrolled_recently'],
+      [longAgo, 'enrolled', null],
+    ]);
+    const restarted = await enroll({ sequence_id, contact_ids: people, policy: 'restart' });
+    expect(rows(restarted)).toEqual(people.map((contact) => [contact, 'enrolled', 'restarted']));
+    const byContact = new Map(
+      restarted.body.results.map((one: Record<string, string>) => [one.contact_id, one.enrollment_id]),
+    );
+    expect([byContact.get(live!), byContact.get(recent!)]).toEqual(ids.slice(0, 2));
+    const { body } = await world.call('GET', `${PATH}?sequence_id=${sequence_id}&status=active`);
+    expect(body.items.map((one: { contact_id: Uuid }) => one.contact_id).sort()).toEqual([...people].sort());
   });
 
   test('[TEN-5] one audit record says who enrolled how many', async () => {

@@ -34,11 +34,12 @@ import {
   type Answer,
   apply,
   inFlight,
-  liveOf,
+  latestOf,
   type Model,
   type ModelEnrollment,
   type ModelTouch,
   move,
+  noteEnds,
   optOut,
   refusalOf,
   settle,
@@ -121,8 +122,7 @@ function enroll(contact: number, policy: EnrollPolicy): Command {
     () => true,
     async (model, { sequence }) => {
       const { id, reachable } = model.contacts[contact]!;
-      const mine = model.enrollments.filter((one) => one.contact === contact);
-      const last = liveOf(model, contact) ?? mine.at(-1);
+      const last = latestOf(model, contact);
       const again = policy === 'restart' && last !== undefined && TRANSITIONS[last.status].restart !== null;
       let expected: string | null = null;
       if (policy !== 'restart' && last && (isLive(last.status) || policy === 'never'))
@@ -151,7 +151,15 @@ function enroll(contact: number, policy: EnrollPolicy): Command {
       const plan = model.published;
       const start = { plan, version: model.versions, step: 0, at: plan[0]!, generation: 1 };
       const live = touchOf(made.live_touch, start);
-      model.enrollments.push({ id: made.id, contact, status: 'active', ...start, live, touches: [live] });
+      model.enrollments.push({
+        id: made.id,
+        contact,
+        status: 'active',
+        ...start,
+        live,
+        touches: [live],
+        ended: null,
+      });
     },
   );
 }
@@ -325,6 +333,7 @@ function resolved(n: number, word: Resolution): Command {
 }
 
 async function compare(model: Model, real: Real): Promise<void> {
+  noteEnds(model);
   const rows = await world.owner.call(sql`
     SELECT e.id, e.status, e.step_no, e.live_touch,
            (SELECT jsonb_object_agg(t.id, t.state) FROM touches t WHERE t.source_id = e.id) AS touches
@@ -426,6 +435,7 @@ async function setup(): Promise<{ model: Model; real: Real }> {
   const model: Model = {
     published: FIRST,
     versions: 1,
+    ends: 0,
     contacts,
     enrollments: [],
     flights: [],

@@ -34,6 +34,8 @@ export interface ModelEnrollment {
   generation: number;
   live: ModelTouch;
   touches: ModelTouch[];
+  /** The how-manieth end of all; null while it is live. */
+  ended: number | null;
 }
 
 export interface ModelContact {
@@ -46,6 +48,8 @@ export interface Model {
   published: string;
   /** Its number. */
   versions: number;
+  /** How often one has ended. */
+  ends: number;
   contacts: ModelContact[];
   enrollments: ModelEnrollment[];
   flights: { flight: Flight; enrollment: ModelEnrollment; touch: ModelTouch }[];
@@ -59,6 +63,20 @@ export const inFlight = (touch: ModelTouch) => touch.state === 'sending' || touc
 
 export function liveOf(model: Model, contact: number): ModelEnrollment | undefined {
   return model.enrollments.find((one) => one.contact === contact && isLive(one.status));
+}
+
+/** The live one of a contact, or else the one that ended last. */
+export function latestOf(model: Model, contact: number): ModelEnrollment | undefined {
+  const mine = model.enrollments.filter((one) => one.contact === contact);
+  return liveOf(model, contact) ?? mine.sort((a, b) => a.ended! - b.ended!).at(-1);
+}
+
+/** Call after each step. */
+export function noteEnds(model: Model): void {
+  for (const one of model.enrollments) {
+    if (isLive(one.status)) one.ended = null;
+    else one.ended ??= ++model.ends;
+  }
 }
 
 /** Null: it may go on; else the code of the refusal. */

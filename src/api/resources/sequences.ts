@@ -5,6 +5,7 @@ import { archiveSequence, restoreSequence } from '../../plan/sequences/archive.t
 import { REFUSED_REASONS } from '../../plan/sequences/candidates.ts';
 import {
   definitionSchema,
+  ON_UNSUBSCRIBE,
   reenrollSchema,
   stepSchema,
   windowSchema,
@@ -56,6 +57,9 @@ const sequence = summary
     window: windowSchema.nullable(),
     time_zone: z.string().nullable(),
     reenroll: reenrollSchema,
+    on_unsubscribe: z
+      .enum(ON_UNSUBSCRIBE)
+      .describe('Of enrollments with remaining steps on that channel: `end` them, or `skip_steps`'),
     steps: z.array(stepSchema.required({ id: true })),
     enrollments: counts(ENROLLMENT_STATUSES),
   })
@@ -69,6 +73,7 @@ const patch = z.strictObject({
   window: windowSchema.nullable().optional(),
   time_zone: fields.time_zone.unwrap().nullable().optional(),
   reenroll: reenrollSchema.optional(),
+  on_unsubscribe: fields.on_unsubscribe.unwrap().optional(),
   steps: fields.steps.unwrap().optional().describe('All steps; one that keeps its id stays the same step'),
 });
 

@@ -42,7 +42,7 @@ export interface Candidate {
   has_address: boolean;
   suppressed: boolean;
   consent: 'granted' | 'revoked' | null;
-  /** Its live enrollment in the sequence, or else its newest. */
+  /** Its live enrollment in the sequence, or else the one that ended last. */
   enrollment_id: Uuid | null;
   enrollment_status: EnrollmentStatus | null;
   generation: number | null;
@@ -79,7 +79,7 @@ export async function readCandidates(
         WHERE x.org_id = ${org} AND x.contact_id = i.id AND x.channel = 'email' ORDER BY x.id DESC LIMIT 1) k ON true
       LEFT JOIN LATERAL (SELECT x.id, x.status, x.generation, x.ended_at FROM enrollments x
         WHERE x.org_id = ${org} AND x.contact_id = i.id AND x.sequence_id IS NOT DISTINCT FROM ${sequence}
-        ORDER BY x.ended_at IS NULL DESC, x.id DESC LIMIT 1) e ON true
+        ORDER BY x.ended_at DESC NULLS FIRST, x.id DESC LIMIT 1) e ON true
      WHERE c.email IS NULL OR s.address IS NOT NULL OR k.status = 'revoked' OR (${consentRequired} AND k.status IS NULL)
         OR e.id IS NOT NULL`);
   return new Map(rows.map((row) => [row.id, row]));

@@ -59,11 +59,18 @@ export const reenrollSchema = z.discriminatedUnion('policy', [
   z.strictObject({ policy: z.literal('after_days'), days: z.int().min(1).max(3650) }),
 ]);
 
+/**
+ * What an unsubscribe from a channel does to enrollments with remaining steps on it [CON-4]: ends them, or skips these
+ * steps. Versions published before there was a choice do not have it; they end.
+ */
+export const ON_UNSUBSCRIBE = ['end', 'skip_steps'] as const;
+
 export const definitionSchema = z.strictObject({
   sender_ids: z.array(z.uuid()).max(MAX_SENDERS).default([]),
   window: windowSchema.optional(),
   time_zone: z.string().max(64).optional(),
   reenroll: reenrollSchema.default({ policy: 'never' }),
+  on_unsubscribe: z.enum(ON_UNSUBSCRIBE).default('end'),
   steps: z.array(stepSchema).max(MAX_STEPS).default([]),
 });
 

@@ -145,7 +145,7 @@ BEGIN
   ), restarted AS (
     UPDATE enrollments e SET status = 'active', status_reason = p_reason, epoch = e.epoch + 1, generation = e.generation + 1,
            version_id = p_version, step_no = 0, step_id = p_step, live_touch = i.touch, sender_id = i.sender,
-           thread = '{}', thread_subject = NULL, had_steps = NULL, job_id = coalesce(p_job, e.job_id), updated_at = p_now, ended_at = NULL, ended_by = NULL
+           thread = '{}', thread_subject = NULL, had_steps = NULL, skip_channels = NULL, job_id = coalesce(p_job, e.job_id), updated_at = p_now, ended_at = NULL, ended_by = NULL
       FROM input i WHERE e.org_id = p_org AND e.id = i.id
     RETURNING e.id, e.contact_id, e.sequence_id, e.generation, e.live_touch, e.sender_id, i.not_before, i.not_after
   ), planned AS (

@@ -40,8 +40,8 @@ export async function moveEnrollment(
     if (!seen || TRANSITIONS[seen.row.status as EnrollmentStatus][action] === null)
       throw await refusal(db, ctx.org, id, action);
     if (action === 'advance') await refuseInFlight(db, ctx, seen);
-    else refuseUnreachable(seen);
     const plan = decide(action, seen);
+    if (action === 'resume') refuseUnreachable(seen, plan);
     const receipt = await write(db, ctx, id, action, seen, plan, options.reason);
     if (receipt === null) continue;
     if (plan.next) await wake(db, ctx.org);
@@ -59,7 +59,7 @@ interface Seen {
 async function see(db: Database, versions: VersionCache, org: Uuid, id: Uuid): Promise<Seen | null> {
   const found = await db.inOrg(org, async (tx) => {
     const row = await tx.maybe(sql`
-      SELECT e.id, e.status, e.version_id, e.step_id, e.step_no, e.generation, e.live_touch, e.sender_id, e.epoch, t.state,
+      SELECT e.id, e.status, e.version_id, e.step_id, e.step_no, e.generation, e.live_touch, e.sender_id, e.epoch, e.skip_channels, t.state,
              ${historyColumn},
              c.time_zone, coalesce(c.phone, c.whatsapp) AS phone, c.email IS NOT NULL AS has_address,
              EXISTS (SELECT FROM suppressions s WHERE s.org_id = e.org_id AND s.kind = 'email' AND s.address = c.email) AS suppressed,
@@ -82,7 +82,9 @@ async function refuseInFlight(db: Database, ctx: Context, seen: Seen): Promise<v
   throw await inFlightProblem(db, ctx, { id, status, epoch, touch: live_touch, state }, 'advance');
 }
 
-function refuseUnreachable(seen: Seen): void {
+/** A sequence that skips the steps of a channel its contact has left goes on for who can be reached by its next one. */
+function refuseUnreachable(seen: Seen, plan: Plan): void {
+  if (seen.version.definition.on_unsubscribe === 'skip_steps' && plan.next?.channel !== 'email') return;
   const { has_address, suppressed, consent } = seen.row;
   const required = seen.planning.organization.consent_required.includes('email');
   const reason = unreachable({ has_address, suppressed, consent }, required);
@@ -106,7 +108,8 @@ function decide(action: Move, seen: Seen): Plan {
   const again = action === 'resume' && row.state !== 'sent' && row.state !== 'skipped';
   const place = { step_id: row.step_id, step_no: row.step_no };
   const from = again ? place.step_no : after(version.definition, place);
-  const stepNo = firstToDo(version.definition, from, historyOf(row.history));
+  const passed = { history: historyOf(row.history), skip_channels: row.skip_channels };
+  const stepNo = firstToDo(version.definition, from, passed);
   return stepNo === null ? { next: null, n: 0, ends: 'completed' } : fresh(seen, stepNo);
 }
 

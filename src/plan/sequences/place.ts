@@ -21,6 +21,12 @@ export interface Had {
 /** By step; a step without an entry never had a touch. */
 export type History = ReadonlyMap<Uuid, Had>;
 
+/** What is passed over on the way: steps had before, and those of channels its contact has opted out of [CON-4]. */
+export interface Passed {
+  history: History;
+  skip_channels: readonly string[] | null;
+}
+
 /** Touches in these states are why a step is not done again. The SQL that reads a history gets them as an argument. */
 export const DONE_STATES = ['sending', 'unknown', 'sent', 'skipped'] as const satisfies readonly TouchState[];
 
@@ -33,10 +39,12 @@ export function after(definition: Definition, place: Place): number {
   return isThere(definition, place) ? place.step_no + 1 : place.step_no;
 }
 
-/** The first step at or after a position that it has not had; null: none is left. */
-export function firstToDo(definition: Definition, from: number, history: History): number | null {
-  for (let no = from; no < definition.steps.length; no++)
-    if (!history.get(definition.steps[no]!.id)?.done) return no;
+/** The first step at or after a position that is not passed over; null: none is left. */
+export function firstToDo(definition: Definition, from: number, passed: Passed): number | null {
+  for (let no = from; no < definition.steps.length; no++) {
+    const { id, channel } = definition.steps[no]!;
+    if (!passed.history.get(id)?.done && !passed.skip_channels?.includes(channel)) return no;
+  }
   return null;
 }
 

@@ -77,6 +77,7 @@ function shown(row: SequenceRow, counts: { status: EnrollmentStatus; n: number }
     ...draft,
     window: draft.window ?? null,
     time_zone: draft.time_zone ?? null,
+    on_unsubscribe: draft.on_unsubscribe ?? 'end',
     enrollments: { ...byStatus, total },
   };
 }
@@ -138,6 +139,7 @@ export interface SequencePatch {
   window?: SendingWindow | null | undefined;
   time_zone?: string | null | undefined;
   reenroll?: Definition['reenroll'] | undefined;
+  on_unsubscribe?: Definition['on_unsubscribe'] | undefined;
   steps?: SequenceDraft['steps'] | undefined;
 }
 

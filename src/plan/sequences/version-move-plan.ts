@@ -34,6 +34,7 @@ export interface Movable {
   time_zone: string | null;
   phone: string | null;
   history: History;
+  skip_channels: string[] | null;
 }
 
 /** Where it goes, and what it waits for there. */
@@ -68,7 +69,7 @@ export function planMove(
   const had = (stepNo: number) => hadFrom(to, stepNo, history);
   if (seen.status === 'paused' || seen.state !== 'planned')
     return { ...base, ...place, had_steps: had(after(to, place)) };
-  const stepNo = firstToDo(to, place.step_no, history);
+  const stepNo = firstToDo(to, place.step_no, seen);
   if (stepNo === null) return { ...base, ...place, had_steps: [], ends: 'completed' };
   const open = opened({ seen, from, to, stepNo, sender_id }, planning);
   if (!open.ok) return 'bad_schedule';

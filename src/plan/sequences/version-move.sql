@@ -31,10 +31,11 @@ BEGIN
          coalesce(array_agg(e.id ORDER BY e.id) FILTER (WHERE e.status = 'active' AND t.state = 'planned'), '{}'),
          coalesce(array_agg(e.contact_id ORDER BY e.id) FILTER (WHERE e.status = 'active' AND t.state = 'planned'), '{}')
     INTO v_ids, v_replaced, v_contacts
-    FROM unnest(p_ids, p_statuses, p_versions, p_touches, p_states) i(id, status, version, touch, state)
+    FROM unnest(p_ids, p_statuses, p_versions, p_touches, p_states, p_next_channels) i(id, status, version, touch, state, next_channel)
     JOIN enrollments e ON e.org_id = p_org AND e.id = i.id
     JOIN touches t ON t.org_id = p_org AND t.id = e.live_touch
-   WHERE e.status = i.status AND e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state;
+   WHERE e.status = i.status AND e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state
+     AND i.next_channel = ANY (e.skip_channels) IS NOT TRUE;
   IF cardinality(v_ids) = 0 THEN RETURN; END IF;
 
   PERFORM touches_cancel(p_org, v_replaced, v_contacts, 'moved', p_actor, v_now);

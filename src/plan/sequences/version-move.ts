@@ -77,7 +77,7 @@ async function readMovable(
 ): Promise<{ rows: Movable[]; planning: Planning }> {
   return db.inOrg(org, async (tx) => {
     const rows = await tx.rows<Omit<Movable, 'history'> & { history: HistoryRow | null }>(sql`
-      SELECT e.id, e.contact_id, e.status, e.version_id, e.step_id, e.step_no, e.generation, e.sender_id, e.live_touch, t.state,
+      SELECT e.id, e.contact_id, e.status, e.version_id, e.step_id, e.step_no, e.generation, e.sender_id, e.live_touch, e.skip_channels, t.state,
              extract(epoch FROM ${waitingSince})::float8 * 1000 AS waits_since, extract(epoch FROM t.not_before)::float8 * 1000 AS not_before,
              extract(epoch FROM t.not_after)::float8 * 1000 AS not_after, extract(epoch FROM t.wake_at)::float8 * 1000 AS wake_at,
              c.time_zone, coalesce(c.phone, c.whatsapp) AS phone, ${historyColumn}
