@@ -66,6 +66,9 @@ ${transitionRows(ENROLLMENT_STATUSES, ENROLLMENT_EVENTS, TRANSITIONS).join('\n')
 |---|---|---|
 ${refusals.join('\n')}
 
+Where the sequence says \`on_unsubscribe: skip_steps\`, \`suppressed\` and \`opted_out\` do not end the enrollment: the steps of
+that channel are skipped, and it goes on with the next of another one, or completes.
+
 Further reasons of touches and enrollments:
 
 | reason | meaning |

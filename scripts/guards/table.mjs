@@ -2,7 +2,6 @@
  * The guards of the engine, and how to take each away. In: nothing. Out: `GUARDS`, a row a guard: what it is, the
  * file, the edits that remove it (each text stands there exactly once; a third member names another file), the tests
  * that must go red, by file and title.
- * What is not here, and why, stands in docs/guards.md.
  */
 const GATE = 'test/scenarios/guards/gate.test.ts';
 const SETTLE = 'test/scenarios/guards/settle.test.ts';

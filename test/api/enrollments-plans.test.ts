@@ -1,10 +1,11 @@
 /**
- * [OPS-2] [OPS-7] No statement of enrolling, listing, explaining and stopping reads a big table from end to end: the
+ * [OPS-2] [OPS-7] No statement of enrolling, reading what is due, listing, explaining and stopping reads a big table from end to end: the
  * server itself tells each plan (auto_explain), over HTTP, with the planner's own choice and with generic plans.
  */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Database } from '../../src/db/database.ts';
+import { expireGates, leaveLane, readDue, takeLane, untilNextDue } from '../../src/dispatch/lanes.ts';
 import type { Uuid } from '../../src/kernel/ids.ts';
 import { runEnrollmentJob } from '../../src/plan/sequences/bulk-enroll.ts';
 import { createEnrollmentJob } from '../../src/plan/sequences/enrollment-jobs.ts';
@@ -118,6 +119,12 @@ async function everything(part: readonly Uuid[]): Promise<void> {
     await get(`/api/touches?limit=5&${query}`);
   for (const action of ['pause', 'resume', 'advance', 'restart', 'unenroll'])
     expect((await world.call('PATCH', `${path}/${a.id}`, { body: { action } })).status, action).toBe(200);
+  const lane = await takeLane(world.db, 'test', 60_000);
+  expect(lane?.org).toBe(world.org.id);
+  expect(await readDue(world.db, world.org.id, 500)).toHaveLength(500);
+  await expireGates(world.db, world.org.id, 'test');
+  await untilNextDue(world.db);
+  await leaveLane(world.db, lane!, 0);
   const flight = await letGo(runway, b.live_touch);
   await answered(runway, flight, AMBIGUOUS);
   await get(`/api/touches/${b.live_touch}`);
@@ -138,7 +145,7 @@ async function everything(part: readonly Uuid[]): Promise<void> {
 test.each([
   ['auto', 0],
   ['force_generic_plan', 300],
-])('no big table is read from end to end, plans %s', async (mode, from) => {
+])('[OPS-2] [OPS-7] no big table is read from end to end, plans %s', async (mode, from) => {
   await tellPlans(mode);
   plans.length = 0;
   await everything(people.slice(from, from + 300));

@@ -153,7 +153,7 @@ describe('enrolling one contact', () => {
     },
   );
 
-  test('[SEQ-5] says why it refuses', async () => {
+  test('[SEQ-5] [CON-6] says why it refuses', async () => {
     const sequence_id = await sequence();
     const [noAddress] = await makeContacts(world.db, world.org.id, 1, { email: null });
     expect((await enroll({ sequence_id, contact_id: noAddress })).body).toMatchObject({
@@ -161,11 +161,44 @@ describe('enrolling one contact', () => {
       code: 'enrollment_refused',
       reason: 'no_address',
     });
-    const [gone] = await contacts(1);
-    expect((await world.call('POST', `/api/contacts/${gone}/unsubscribe`, { body: {} })).status).toBe(200);
-    const refused = await enroll({ sequence_id, contact_id: gone });
-    expect(refused.status).toBe(422);
-    expect(['suppressed', 'opted_out']).toContain(refused.body.reason);
+    const [gone, moved, listed] = await contacts(3);
+    const leaves = (id: Uuid) => world.call('POST', `/api/contacts/${id}/unsubscribe`, { body: {} });
+    expect([(await leaves(gone!)).status, (await leaves(moved!)).status]).toEqual([200, 200]);
+    // At another address nothing is suppressed; who opted out is the same person.
+    await world.call('PATCH', `/api/contacts/${moved}`, { body: { email: `${newId()}@example.com` } });
+    const { email } = (await world.call('GET', `/api/contacts/${listed}`)).body;
+    await world.call('POST', '/api/suppressions', { body: { kind: 'email', address: email } });
+    const reasons = [];
+    for (const contact_id of [gone, moved, listed]) {
+      const refused = await enroll({ sequence_id, contact_id });
+      reasons.push([refused.status, refused.body.reason]);
+    }
+    expect(reasons).toEqual([
+      [422, 'suppressed'],
+      [422, 'opted_out'],
+      [422, 'suppressed'],
+    ]);
+    expect((await world.call('GET', `${PATH}?sequence_id=${sequence_id}`)).body.items).toEqual([]);
+  });
+
+  test('[SEQ-5] asks for consent where the organization requires it', async () => {
+    const sequence_id = await sequence();
+    const [silent, willing] = await contacts(2);
+    const body = { channel: 'email', source: 'form', evidence: 'signed on paper' };
+    expect((await world.call('POST', `/api/contacts/${willing}/consents`, { body })).status).toBe(201);
+    const require = (consent_required: string[]) =>
+      world.call('PATCH', '/api/organization', { body: { consent_required } });
+    expect((await require(['email'])).status).toBe(200);
+    try {
+      const { body } = await enroll({ sequence_id, contact_ids: [silent, willing] });
+      expect(body.results).toMatchObject([
+        { result: 'refused', reason: 'no_consent' },
+        { result: 'enrolled', reason: null },
+      ]);
+    } finally {
+      await require([]);
+    }
+    expect((await enroll({ sequence_id, contact_id: silent })).status).toBe(201);
   });
 
   test('[TEN-3] another organization’s contact and sequence are not there, and the attempt is recorded', async () => {
@@ -321,6 +354,33 @@ describe('acting on an enrollment', () => {
     const { body } = await patch(id, { action: 'pause' }, '?wait=100ms');
     expect(body.receipt.drained).toBe(false);
     expect((await patch(id, { action: 'resume' }, '?wait=61s')).status).toBe(400);
+  });
+
+  test('[SEQ-8] resumed it is due now plus the whole delay of its step, however long it was paused, then in the window', async () => {
+    const HOUR = 3_600_000;
+    const clock = (ms: number) => new Date(ms).toISOString().slice(11, 16);
+    const opens = Math.floor(Date.now() / 60_000) * 60_000 + 5 * HOUR;
+    const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+    const window = { days, from: clock(opens), to: clock(opens + HOUR), time_zone: 'UTC' };
+    const steps = [
+      { channel: 'email', subject: 'Hi', body_text: 'Text', delay: { amount: 3, unit: 'hours' } },
+    ];
+    for (const [more, from, until] of [
+      [{}, Date.now() + 3 * HOUR, Date.now() + 3 * HOUR + 60_000],
+      [{ window }, opens, opens],
+    ] as const) {
+      const { id } = await enrolled({ steps, ...more });
+      // Most of its delay was over when it was paused, two days ago.
+      await world.db.inOrg(world.org.id, (tx) =>
+        tx.run(sql`UPDATE touches SET created_at = now() - interval '50 hours', not_before = now() - interval '47 hours'
+          WHERE org_id = ${world.org.id} AND source_id = ${id}`),
+      );
+      await patch(id, { action: 'pause' });
+      const { body } = await patch(id, { action: 'resume' });
+      const due = Date.parse(body.enrollment.due_at);
+      expect(due).toBeGreaterThanOrEqual(from);
+      expect(due).toBeLessThanOrEqual(until);
+    }
   });
 
   test('[SEQ-8] resuming after the current step was sent meanwhile plans the next one', async () => {

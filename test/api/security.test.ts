@@ -52,7 +52,7 @@ describe('another organization’s ids', () => {
     expect(metrics.text).toMatch(/cadenza_security_events_total\{kind="unknown_id"\} [1-9]/);
   });
 
-  test('[TEN-3] in a body or a path, whatever the spelling, an id opens only one’s own', async () => {
+  test('[TEN-1] [TEN-3] in a body, a query or a path, whatever the spelling, an id opens only one’s own', async () => {
     const mine = await world.newKey(world.org, 'viewer');
     expect((await world.call('GET', `/api/api-keys/${mine.id.toUpperCase()}`)).status).toBe(200);
     const body = { name: 'x', organization_id: world.other.id };

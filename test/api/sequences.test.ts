@@ -137,6 +137,16 @@ describe('drafts', () => {
     expect(problems(patched)).toEqual(['steps[1].id foreign_step']);
   });
 
+  test('[CON-4] says what an unsubscribe does to its enrollments: it ends them, unless told to skip steps', async () => {
+    const made = await newSequence();
+    expect(made.on_unsubscribe).toBe('end');
+    const change = (on_unsubscribe: string) =>
+      world.call('PATCH', `${PATH}/${made.id}`, { body: { on_unsubscribe } });
+    expect((await change('skip_steps')).body.on_unsubscribe).toBe('skip_steps');
+    expect((await change('skip_all')).status).toBe(400);
+    expect((await world.call('GET', `${PATH}/${made.id}`)).body.on_unsubscribe).toBe('skip_steps');
+  });
+
   test('[SEQ-1] lists page by cursor and filter by status', async () => {
     const names = ['a', 'b', 'c'].map((letter) => `Listed ${letter}`);
     for (const name of names) await newSequence({ name });

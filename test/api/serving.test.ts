@@ -19,7 +19,8 @@ const checks: HealthCheck[] = [
 interface Operation {
   'x-scope'?: string;
   responses: object;
-  parameters?: { in: string }[];
+  parameters?: { in: string; name: string; schema?: object }[];
+  requestBody?: { content: Record<string, { schema: { type?: string; additionalProperties?: unknown } }> };
 }
 
 let world: World;
@@ -139,6 +140,26 @@ describe('the description', () => {
         const headers = (operation.parameters ?? []).filter((one) => one.in === 'header');
         expect(headers.length, `${method} ${path}`).toBe(method === 'get' ? 0 : 1);
       }
+  });
+
+  test('[OPS-6] every input has a schema: each part of a path, each query, each body, and none takes what it does not name', async () => {
+    const { body } = await world.call('GET', '/api/openapi.json', { key: null });
+    let bodies = 0;
+    for (const [path, methods] of Object.entries<Record<string, Operation>>(body.paths))
+      for (const [method, { parameters = [], requestBody }] of Object.entries(methods)) {
+        const named = parameters.filter((one) => one.in === 'path').map((one) => one.name);
+        expect(named.sort(), `${method} ${path}`).toEqual(
+          [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort(),
+        );
+        for (const { name, schema = {} } of parameters)
+          expect(Object.keys(schema).length, `${method} ${path} ${name}`).toBeGreaterThan(0);
+        for (const [type, { schema }] of Object.entries(requestBody?.content ?? {})) {
+          bodies++;
+          if (type === 'application/json')
+            expect(schema.additionalProperties, `${method} ${path}`).toBe(false);
+        }
+      }
+    expect(bodies).toBeGreaterThan(20);
   });
 
   test('answers of the API are not to be framed or sniffed', async () => {

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import type { Uuid } from '../../src/kernel/ids.ts';
@@ -40,6 +41,13 @@ async function recipient(): Promise<Recipient> {
     tx.one(sql`SELECT email FROM contacts WHERE org_id = ${org_id} AND id = ${contact}`),
   );
   return { contact: contact!, enrollment: made.body.enrollment.id, touch, email, token };
+}
+
+async function asOwner(statements: string): Promise<void> {
+  const client = new pg.Client({ connectionString: world.ownerUrl });
+  await client.connect();
+  await client.query(statements);
+  await client.end();
 }
 
 /** Everything that an opt-out would change, of the whole organization. */
@@ -128,6 +136,25 @@ describe('pressing the link', () => {
       ),
     );
     expect(row).toEqual({ reason: 'unsubscribe', touch_id: touch });
+  });
+
+  test('[CON-4] is one transaction: with an error of the database nothing is done, and the page does not say so', async () => {
+    const { token } = await recipient();
+    const before = await everything();
+    // The last thing of all that it writes.
+    await asOwner(`
+      CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;
+      CREATE TRIGGER broken BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION broken()`);
+    try {
+      const response = await fetch(`${world.url}/u/${token}`, { method: 'POST' });
+      expect(response.status).toBe(500);
+      expect(await response.text()).not.toContain('You are unsubscribed');
+    } finally {
+      await asOwner('DROP FUNCTION broken CASCADE');
+    }
+    expect(await everything()).toEqual(before);
+    expect(world.logs.some((line) => JSON.stringify(line).includes('the disk is full'))).toBe(true);
+    expect((await fetch(`${world.url}/u/${token}`, { method: 'POST' })).status).toBe(200);
   });
 
   test('[CON-5] pressing again says the same and writes nothing but its receipt', async () => {

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LEDGER_CHECKS } from '../../src/api/checks.ts';
 import { sql } from '../../src/db/sql.ts';
+import { deliverNow } from '../support/deliver-now.ts';
 import { type EngineWorld, engineWorld } from '../support/engine.ts';
+import { enrollmentRow, expire, sending } from '../support/touches.ts';
 
 describe('the health of the ledger', () => {
   let world: EngineWorld;
@@ -26,6 +28,24 @@ describe('the health of the ledger', () => {
     expect(await check('waiting-touches')).toBe('fail');
     expect(await check('stuck-sends')).toBe('ok');
     expect(await check('needs-review')).toBe('ok');
+  });
+
+  it('[OPS-4] names sends that are stuck, and touches that wait for a person', async () => {
+    const other = await world.another('N');
+    (other.provider as { lookup?: unknown }).lookup = undefined;
+    const [enrollment] = await other.enroll(await other.sequence(), await other.contacts(1));
+    const { live_touch } = await enrollmentRow(other, enrollment!);
+    const of = async (name: string) =>
+      (await LEDGER_CHECKS.find((one) => one.name === name)!.run(other.db, other.ctx)).status;
+    const token = await sending(other, [live_touch]);
+    expect([await of('stuck-sends'), await of('needs-review')]).toEqual(['ok', 'ok']);
+    await other.owner.call(
+      sql`UPDATE gates SET lease_until = now() - interval '2 minutes' WHERE token = ${token}::uuid`,
+    );
+    expect(await of('stuck-sends')).toBe('fail');
+    await expire(other, token);
+    await deliverNow(other);
+    expect([await of('stuck-sends'), await of('needs-review')]).toEqual(['ok', 'warn']);
   });
 
   it('[OPS-1] events of this month and the next three have partitions that only the parent opens', async () => {

@@ -56,7 +56,7 @@ test.each([
   ['events', 'events_type', EVENT_TYPES],
   ['enrollment_jobs', 'enrollment_jobs_status_check', JOB_STATUSES],
   ['enrollment_jobs', 'enrollment_jobs_policy_check', ENROLL_POLICIES],
-])('%s.%s is the list of the code', async (table, constraint, list) => {
+])('[SEQ-2] [CON-4] %s.%s is the list of the code', async (table, constraint, list) => {
   expect((await valuesOf(table, constraint)).sort()).toEqual([...list].sort());
 });
 
@@ -64,7 +64,7 @@ test('[SEQ-4] at most one live enrollment: the index names the live statuses', a
   expect((await valuesOfIndex('enrollments_live')).sort()).toEqual([...LIVE_STATUSES].sort());
 });
 
-test('the tables of transitions are total, and lead only to what there is', () => {
+test('[SEQ-2] the tables of transitions are total, and lead only to what there is', () => {
   for (const status of ENROLLMENT_STATUSES) {
     expect(Object.keys(TRANSITIONS[status]).sort()).toEqual([...ENROLLMENT_EVENTS].sort());
     for (const to of Object.values(TRANSITIONS[status])) expect([...ENROLLMENT_STATUSES, null]).toContain(to);

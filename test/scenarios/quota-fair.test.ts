@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import { Worker } from '../../src/worker/worker.ts';
+import { deliverNow } from '../support/deliver-now.ts';
 import { type EngineWorld, engineWorld } from '../support/engine.ts';
 import { until } from '../support/until.ts';
 
@@ -81,4 +82,23 @@ describe('a single message beside a crowd', () => {
     expect(order).toHaveLength(51);
     answer();
   });
+});
+
+it('[EXE-13] within an organization a follow-up goes before what is sent in bulk, however much and long due that is', async () => {
+  const world = await engineWorld();
+  opened.push(world);
+  await enroll(world, 2 * BATCH);
+  // As a planner of bulk would plan them: the least urgent.
+  await world.owner.call(sql`UPDATE touches SET priority = 3, wake_at = wake_at - interval '1 hour'`);
+  const bulk = new Set(await touchesOf(world));
+  await enroll(world, 1);
+  const order: boolean[] = [];
+  world.provider.answer = ({ touch_id }) => {
+    order.push(bulk.has(touch_id));
+    return { kind: 'accepted' };
+  };
+  expect(await deliverNow(world)).toBe(2 * BATCH + 1);
+  // The batch it is read with goes side by side; it does not wait for a second one.
+  expect(order.indexOf(false)).toBeLessThan(BATCH);
+  expect(order).toHaveLength(2 * BATCH + 1);
 });

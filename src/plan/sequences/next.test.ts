@@ -76,6 +76,16 @@ describe('the time of a touch', () => {
     ).toBe('2027-03-29T07:00 2027-03-29T08:00');
   });
 
+  it("[SEQ-16] counts the sequence's window in the sequence's zone, else in the organization's", () => {
+    const window = { days: ['fri'], from: '09:00', to: '10:00' };
+    const at = Date.parse('2026-11-20T00:00:00Z');
+    const shown = (more: object, calendar = CALENDAR) =>
+      show(opening(sequence('email', undefined, { window, ...more }), 0, at, calendar, null));
+    expect(shown({ time_zone: 'Asia/Tokyo' })).toBe('2026-11-20T00:00 2026-11-20T01:00');
+    expect(shown({})).toBe('2026-11-20T08:00 2026-11-20T09:00');
+    expect(shown({}, { ...CALENDAR, organization_zone: 'UTC' })).toBe('2026-11-20T09:00 2026-11-20T10:00');
+  });
+
   it('[CON-7] passes over holidays, as business days do', () => {
     const own = { ...CALENDAR, holidays: holidays(null, '2026-12-24', '2026-12-25') };
     const twoDays = { amount: 2, unit: 'business_days' };

@@ -1,0 +1,3 @@
+import type pg from 'pg';
+
+export function printCatalog(client: pg.Client): Promise<string>;
