@@ -55,7 +55,8 @@ BEGIN
     CROSS JOIN generate_series(0, 3) p(priority)
     CROSS JOIN LATERAL (SELECT t.wake_at FROM touches t WHERE t.org_id = l.org_id AND t.priority = p.priority
        AND t.wake_at > CASE WHEN l.lease_until >= v_now THEN v_now ELSE '-infinity' END ORDER BY t.wake_at LIMIT 1) n;
-  RETURN greatest(extract(epoch FROM v_next - v_now)::float8 * 1000, 0);
+  -- greatest() passes over nulls: alone it would say `now` when nothing is planned, and an idle worker would never sleep.
+  RETURN CASE WHEN v_next IS NOT NULL THEN greatest(extract(epoch FROM v_next - v_now)::float8 * 1000, 0) END;
 END $$;
 
 -- lane_waits: has another lane something due and nobody who works it? Then the turn of p_org's holder is over.
