@@ -40,10 +40,10 @@ export async function letGo(
 ): Promise<Flight> {
   const touch = (await readTouch(db, org, id))!;
   const version = (await versions.one(org, touch.version_id))!;
-  const real = await db.inOrg(org, (tx) => readPlanning(tx, org, [touch.sender_id]));
+  const real = await db.inOrg(org, (tx) => readPlanning(tx, org, version.definition.sender_ids));
   const now = options.soon ? real.now : real.now + LATER_MS;
   const planning = { ...real, now };
-  const sender = planning.senders.get(touch.sender_id)!;
+  const sender = planning.senders.get(touch.sender_id!)!;
   const token = newId();
   const zone = planning.organization.time_zone;
   const answer = await gate(db, {
@@ -57,7 +57,7 @@ export async function letGo(
       {
         id,
         sequence_id: touch.sequence_id,
-        sender_id: touch.sender_id,
+        sender_id: touch.sender_id!,
         contact_version: touch.contact_version,
         sender_version: sender.version,
         hash: options.hash ?? touch.step_id,

@@ -3,7 +3,6 @@ import { LRUCache } from 'lru-cache';
 import type { Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
-import { invariant } from '../../kernel/invariant.ts';
 import type { QuietHours } from '../../schedule/quiet-hours.ts';
 import { type Holidays, NO_HOLIDAYS, readHolidays } from '../../senders/holidays.ts';
 import { type SenderSettings, senderSettings } from '../../senders/senders.ts';
@@ -26,6 +25,8 @@ export interface Planning {
   now: number;
   organization: OrganizationSettings;
   senders: Map<Uuid, SenderSettings & { calendar: Calendar }>;
+  /** Of what goes through no sender. */
+  calendar: Calendar;
 }
 
 export async function readPlanning(
@@ -47,12 +48,15 @@ export async function readPlanning(
     now: at,
     organization: organization as OrganizationSettings,
     senders: new Map(),
+    calendar: calendarOf(organization as OrganizationSettings, NO_SENDER, holidays),
   };
   for (const [id, sender] of senders) {
     planning.senders.set(id, { ...sender, calendar: calendarOf(planning.organization, sender, holidays) });
   }
   return planning;
 }
+
+const NO_SENDER = { time_zone: null, sending_window: null };
 
 /** Calendars that say the same are one object: what was computed for one is found again by identity. */
 const calendars = new LRUCache<string, Calendar>({ max: 2_000 });
@@ -75,10 +79,4 @@ function calendarOf(
     calendars.set(key, calendar);
   }
   return calendar;
-}
-
-/** Which of a sequence's senders a contact's e-mails come from: the same one on every call. */
-export function senderFor(senderIds: readonly Uuid[], contact: Uuid): Uuid {
-  invariant(senderIds.length > 0, 'a published version has a sender');
-  return senderIds[Number.parseInt(contact.slice(-8), 16) % senderIds.length]!;
 }
