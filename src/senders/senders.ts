@@ -27,11 +27,7 @@ export interface SenderSettings {
   sending_window: Row | null;
 }
 
-export async function senderSettings(
-  db: Database,
-  org: Uuid,
-  id: Uuid,
-): Promise<SenderSettings | null> {
+export async function senderSettings(db: Database, org: Uuid, id: Uuid): Promise<SenderSettings | null> {
   return db.inOrg(org, (tx) =>
     tx.maybe<SenderSettings>(sql`
       SELECT id, version, channel, provider, status, name, from_name, from_address, reply_to, config, secret, daily_limit, hourly_limit,

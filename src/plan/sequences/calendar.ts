@@ -48,9 +48,7 @@ export async function readPlanning(
   const [row] = 'inOrg' in db ? await db.call<Read>(statement) : await db.rows<Read>(statement);
   invariant(row !== undefined, 'an organization that is worked for is there');
   const { organization } = row;
-  const holidays = row.has_holidays
-    ? await readHolidays(db, org, organization.policy_version)
-    : NO_HOLIDAYS;
+  const holidays = row.has_holidays ? await readHolidays(db, org, organization.policy_version) : NO_HOLIDAYS;
   const senders: Planning['senders'] = new Map();
   for (const { secret, ...sender } of row.senders ?? []) {
     senders.set(sender.id, {
