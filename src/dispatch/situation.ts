@@ -23,7 +23,7 @@ export async function readSituation(
 ): Promise<Situation> {
   const senders = [...new Set([...due.map((touch) => touch.sender_id), ...moreSenders])];
   const asked_at = performance.now();
-  const planning = await engine.db.inOrg(org, (tx) => readPlanning(tx, org, senders, engine.now?.() ?? null));
+  const planning = await readPlanning(engine.db, org, senders, engine.now?.() ?? null);
   const versions = await engine.versions.get(
     org,
     due.map((touch) => touch.version_id),
