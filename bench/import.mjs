@@ -12,6 +12,7 @@ import pg from 'pg';
 import { dataDirectory, startCluster } from './cluster.mjs';
 import { makeDatabase, probeCommits, settleDown } from './database.mjs';
 import { killAtInterrupt } from './interrupt.mjs';
+import { NODE_OPTIONS } from './node-options.mjs';
 import { figure } from './stats.mjs';
 
 const CLI = join(import.meta.dirname, '../bin/cadenza.mjs');
@@ -106,7 +107,7 @@ async function importOnce({ url, file, dir, rows, commits }) {
 async function command(args, env, dir) {
   const report = join(dir, 'peak');
   rmSync(report, { force: true });
-  const child = spawn(process.execPath, ['--import', PEAK, CLI, ...args], {
+  const child = spawn(process.execPath, [...NODE_OPTIONS, '--import', PEAK, CLI, ...args], {
     env: { ...env, BENCH_PEAK_FILE: report },
     stdio: ['ignore', 'ignore', 2],
   });

@@ -13,6 +13,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { killAtInterrupt } from './interrupt.mjs';
+import { NODE_OPTIONS } from './node-options.mjs';
 
 const SELF = fileURLToPath(import.meta.url);
 const CALLS = ['prepare', 'load', 'run', 'measure', 'close'];
@@ -28,7 +29,7 @@ export function rowProcess(module, node) {
   // Its standard output goes to our standard error: the last line of ours is the result.
   const child = fork(SELF, [module], {
     execPath: node,
-    execArgv: [],
+    execArgv: NODE_OPTIONS,
     serialization: 'advanced',
     stdio: ['ignore', 2, 2, 'ipc'],
     env: { ...process.env, NODE_ENV: 'production' },

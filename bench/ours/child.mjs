@@ -1,11 +1,15 @@
 /** Processes of the row ours: started, and listened to by the keys of their messages. */
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
+import { NODE_OPTIONS } from '../node-options.mjs';
 
 /** @param {string} file beside this one @param {object} options handed over as its only argument */
 export function startChild(file, options) {
   const args = [JSON.stringify(options)];
-  return fork(join(import.meta.dirname, file), args, { stdio: ['ignore', 2, 2, 'ipc'] });
+  return fork(join(import.meta.dirname, file), args, {
+    execArgv: NODE_OPTIONS,
+    stdio: ['ignore', 2, 2, 'ipc'],
+  });
 }
 
 /** The first message that has that key; refused when the process ends before. */

@@ -29,8 +29,8 @@ export const GUARDS = [
     edits: [
       [TOUCH_LOCK, ''],
       [
-        'LEFT JOIN touches t ON t.org_id = p_org AND t.id = i.id\n',
-        'LEFT JOIN LATERAL (SELECT x.* FROM touches x WHERE x.org_id = p_org AND x.id = i.id FOR UPDATE) t ON true\n',
+        'JOIN touches t ON t.org_id = p_org AND t.id = i.id\n',
+        'CROSS JOIN LATERAL (SELECT x.ctid, x.* FROM touches x WHERE x.org_id = p_org AND x.id = i.id FOR UPDATE) t\n',
       ],
     ],
     tests: [GATE, 'sees a pause committed while it waited for the touch'],

@@ -41,9 +41,7 @@ export async function readSituation(
     }
   }
   const asked_at = performance.now();
-  const planning = await engine.db.inOrg(org, (tx) =>
-    readPlanning(tx, org, [...senders], engine.now?.() ?? null),
-  );
+  const planning = await readPlanning(engine.db, org, [...senders], engine.now?.() ?? null);
   return { asked_at, planning, versions };
 }
 

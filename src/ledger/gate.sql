@@ -42,10 +42,12 @@ LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_se
 #variable_conflict use_column
 DECLARE
   v_now timestamptz;
+  v_ords bigint[];
   v_verdicts text[];
   v_attempts int[];
   v_keys int[];
   v_go uuid[];
+  v_places tid[];
   v_rules jsonb;
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
@@ -87,15 +89,17 @@ BEGIN
     SELECT o.status, o.sending_paused, o.policy_version, o.consent_required, o.contact_daily_cap, o.contact_weekly_cap,
            ARRAY(SELECT w.channel FROM channel_switches w WHERE w.org_id = p_org AND w.paused) AS paused_channels
       FROM organizations o WHERE o.org_id = p_org
-  ), sender AS (
+  ), sender AS MATERIALIZED (
     SELECT s.id, s.status, s.version, p.day, p.hour, v_now >= p.valid_from AND v_now < p.valid_until AS in_period,
            s.hourly_limit IS NOT NULL AND p.hour IS NULL AS hour_missing,
            s.daily_limit - (SELECT u.used FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = p.day) AS day_left,
            s.hourly_limit - (SELECT u.used FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = p.hour) AS hour_left
       FROM unnest(p_senders, p_days, p_hours, p_from, p_until) p(id, day, hour, valid_from, valid_until)
       JOIN senders s ON s.org_id = p_org AND s.id = p.id
-  ), decided AS (
-    SELECT i.ord, t.id, t.attempt, t.sender_id, t.contact_id, sd.day_left, sd.hour_left,
+  ), decided AS MATERIALIZED (
+    -- Inner joins, and what may be missing as a value: beneath an outer join the tenant would be looked up anew for each
+    -- touch. Not EXISTS: of that the planner may make a list of all suppressions, read and hashed for every batch.
+    SELECT i.ord, t.id, t.ctid AS place, t.attempt, t.sender_id, t.contact_id, sd.day_left, sd.hour_left,
       -- Bytes freeze under a key: other bytes get another key, which only a planned touch may (nothing was accepted).
       CASE WHEN t.hash <> i.hash THEN t.key_n + 1 ELSE t.key_n END AS key_n,
       CASE
@@ -104,13 +108,13 @@ BEGIN
         WHEN org.status <> 'active' OR org.sending_paused THEN 'organization_paused'
         WHEN t.channel = ANY (org.paused_channels) THEN 'channel_paused'
         WHEN s.status <> 'active' THEN 'sequence_paused'
-        WHEN sd.status <> 'active' THEN 'sender_paused'
+        WHEN t.sender_id IS NOT NULL AND sd.status IS DISTINCT FROM 'active' THEN 'sender_paused'
         WHEN t.held_by IS NOT NULL THEN 'held'
         WHEN t.not_before > v_now THEN 'early'
         WHEN t.not_after < v_now + p_budget_ms * interval '1 millisecond' THEN 'window_closed'
         WHEN address_kind(t.channel) IS NOT NULL AND contact_address(t.channel, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin) IS NULL THEN 'no_address'
-        WHEN EXISTS (SELECT FROM suppressions x WHERE x.org_id = p_org AND x.kind = address_kind(t.channel)
-          AND x.address = contact_address(t.channel, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin)) THEN 'suppressed'
+        WHEN (SELECT x.address FROM suppressions x WHERE x.org_id = p_org AND x.kind = address_kind(t.channel)
+          AND x.address = contact_address(t.channel, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin)) IS NOT NULL THEN 'suppressed'
         WHEN k.status = 'revoked' THEN 'opted_out'
         WHEN k.status IS NULL AND consent_channel(t.channel) = ANY (org.consent_required) THEN 'no_consent'
         WHEN p_resend AND t.hash <> i.hash THEN 'bytes_differ'
@@ -126,10 +130,10 @@ BEGIN
       FROM unnest(p_touches, p_contact_versions, p_sender_versions, p_hashes) WITH ORDINALITY
            i(id, contact_version, sender_version, hash, ord)
       CROSS JOIN org
-      LEFT JOIN touches t ON t.org_id = p_org AND t.id = i.id
-      LEFT JOIN enrollments e ON e.org_id = p_org AND e.id = t.source_id
-      LEFT JOIN sequences s ON s.org_id = p_org AND s.id = t.sequence_id
-      LEFT JOIN contacts c ON c.org_id = p_org AND c.id = t.contact_id
+      JOIN touches t ON t.org_id = p_org AND t.id = i.id
+      JOIN enrollments e ON e.org_id = p_org AND e.id = t.source_id
+      JOIN sequences s ON s.org_id = p_org AND s.id = t.sequence_id
+      JOIN contacts c ON c.org_id = p_org AND c.id = t.contact_id
       LEFT JOIN sender sd ON sd.id = t.sender_id
       LEFT JOIN LATERAL (SELECT x.status FROM consents x
         WHERE x.org_id = p_org AND x.contact_id = t.contact_id AND x.channel = consent_channel(t.channel) ORDER BY x.id DESC LIMIT 1) k ON true
@@ -140,17 +144,23 @@ BEGIN
   ), ranked AS (
     SELECT c.*, row_number() OVER (PARTITION BY c.sender_id, c.refusal2 IS NULL ORDER BY c.ord) AS rank FROM capped c
   ), verdicts AS (
-    SELECT r.ord, r.id, r.attempt, r.key_n,
+    SELECT r.ord, r.id, r.place, r.attempt, r.key_n,
       CASE WHEN r.refusal2 IS NOT NULL THEN r.refusal2
            WHEN r.rank > r.day_left AND NOT p_resend THEN 'quota_day'
            WHEN r.rank > r.hour_left AND NOT p_resend THEN 'quota_hour'
            ELSE 'go' END AS verdict
       FROM ranked r
   )
-  SELECT array_agg(v.verdict ORDER BY v.ord), array_agg(v.attempt + 1 ORDER BY v.ord), array_agg(v.key_n ORDER BY v.ord),
-         array_agg(v.id ORDER BY v.ord) FILTER (WHERE v.verdict = 'go')
-    INTO v_verdicts, v_attempts, v_keys, v_go
+  SELECT array_agg(v.ord ORDER BY v.ord), array_agg(v.verdict ORDER BY v.ord), array_agg(v.attempt + 1 ORDER BY v.ord), array_agg(v.key_n ORDER BY v.ord),
+         array_agg(v.id ORDER BY v.ord) FILTER (WHERE v.verdict = 'go'), array_agg(v.place ORDER BY v.ord)
+    INTO v_ords, v_verdicts, v_attempts, v_keys, v_go, v_places
     FROM verdicts v;
+  IF cardinality(v_ords) IS DISTINCT FROM cardinality(p_touches) THEN
+    SELECT array_agg(coalesce(v_verdicts[p.n], 'gone') ORDER BY o.ord), array_agg(v_attempts[p.n] ORDER BY o.ord),
+           array_agg(v_keys[p.n] ORDER BY o.ord), array_agg(v_places[p.n] ORDER BY o.ord)
+      INTO v_verdicts, v_attempts, v_keys, v_places
+      FROM generate_series(1, cardinality(p_touches)) o(ord) CROSS JOIN LATERAL array_position(v_ords, o.ord::bigint) p(n);
+  END IF;
 
   IF v_go IS NOT NULL AND p_resend THEN
     -- The quota of the first time still holds (the caller resends one old gate's touches at a time); the touches
@@ -168,8 +178,9 @@ BEGIN
       -- The looks at an earlier call prove nothing about this one.
       UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, gated_at = v_now, looks = 0,
              hash = i.hash, key_n = CASE WHEN t.hash <> i.hash THEN t.key_n + 1 ELSE t.key_n END
-        FROM unnest(p_touches, p_hashes, v_verdicts) i(id, hash, verdict)
-       WHERE t.org_id = p_org AND t.id = i.id AND i.verdict = 'go'
+        -- What is locked stands still, and is found by its place without a look into the index.
+        FROM unnest(v_places, p_hashes, v_verdicts) i(place, hash, verdict)
+       WHERE t.org_id = p_org AND t.ctid = i.place AND i.verdict = 'go'
       RETURNING t.sender_id, t.contact_id
     ), used AS (
       UPDATE sender_usage u SET used = u.used + g.n

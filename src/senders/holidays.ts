@@ -31,11 +31,13 @@ export const NO_HOLIDAYS: Holidays = { key: '', own: null, countries: new Map() 
 const cache = new LRUCache<string, Holidays>({ max: 1_000 });
 
 /** `version`: the organization's policy version, read in this transaction before. */
-export async function readHolidays(tx: Tx, org: Uuid, version: number): Promise<Holidays> {
+export async function readHolidays(db: Database | Tx, org: Uuid, version: number): Promise<Holidays> {
   const known = cache.get(`${org}.${version}`);
   if (known !== undefined) return known;
-  const rows = await tx.rows<{ country: string; days: string[] }>(sql`
-    SELECT country, array_agg(day::text ORDER BY day) AS days FROM holidays WHERE org_id = ${org} GROUP BY country ORDER BY country`);
+  const read = (tx: Tx) =>
+    tx.rows<{ country: string; days: string[] }>(sql`
+      SELECT country, array_agg(day::text ORDER BY day) AS days FROM holidays WHERE org_id = ${org} GROUP BY country ORDER BY country`);
+  const rows = 'inOrg' in db ? await db.inOrg(org, read) : await read(db);
   const countries = new Map<string, DaysOff>();
   for (const { country, days } of rows) {
     const set = daysOff(days.flatMap((date) => dayOfDate(date) ?? []));

@@ -3,7 +3,7 @@
  * CLI. Out: senders without secrets for people, with them (sealed) for the dispatcher only. This file says what a
  * sender is; showing, making, changing, archiving and verifying have files of their own.
  */
-import type { Database, Row, Tx } from '../db/database.ts';
+import type { Database, Row } from '../db/database.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import type { SenderChannel } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
@@ -28,18 +28,13 @@ export interface SenderSettings {
   sending_window: Row | null;
 }
 
-export async function senderSettings(
-  db: Database | Tx,
-  org: Uuid,
-  ids: readonly Uuid[],
-): Promise<Map<Uuid, SenderSettings>> {
-  const read = (tx: Tx) =>
-    tx.rows<SenderSettings>(sql`
+export async function senderSettings(db: Database, org: Uuid, id: Uuid): Promise<SenderSettings | null> {
+  return db.inOrg(org, (tx) =>
+    tx.maybe<SenderSettings>(sql`
       SELECT id, version, channel, provider, status, name, from_name, from_address, reply_to, config, secret, daily_limit, hourly_limit,
              time_zone, sending_window
-        FROM senders WHERE org_id = ${org} AND id = ANY (${[...ids]})`);
-  const rows = 'inOrg' in db ? await db.inOrg(org, read) : await read(db);
-  return new Map(rows.map((row) => [row.id, row]));
+        FROM senders WHERE org_id = ${org} AND id = ${id}`),
+  );
 }
 
 export const SENDER_STATUSES = ['active', 'paused', 'archived'] as const;

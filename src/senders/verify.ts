@@ -24,7 +24,7 @@ export async function verifySender(
   ctx: Context,
   id: Uuid,
 ): Promise<Verified> {
-  const sender = (await senderSettings(db, ctx.org, [id])).get(id);
+  const sender = await senderSettings(db, ctx.org, id);
   if (!sender) throw notFound('sender', id);
   if (sender.status === 'archived') throw new Problem('conflict', 'The sender is archived');
   const provider = providerOf(providers, sender.provider);

@@ -80,14 +80,25 @@ export class Worker {
     }
   }
 
-  /** Before a batch is read, so that no plan is made for tables that are no longer so small. A failure costs speed only. */
+  /**
+   * So that no plan is made for tables that are no longer so small: before the first batch is read, and from then on
+   * beside, where nobody who is due waits for it. A failure costs speed only.
+   */
   async #refreshStatistics(): Promise<void> {
     const now = performance.now();
     if (now - this.#refreshed < STATISTICS_EVERY_MS) return;
+    const first = this.#refreshed === Number.NEGATIVE_INFINITY;
     this.#refreshed = now;
-    await refreshStatistics(this.#engine.db).catch((error: unknown) => {
-      this.#engine.log.warn({ error }, 'the statistics of the tables could not be refreshed');
-    });
+    const refreshed = refreshStatistics(this.#engine.db)
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          this.#engine.log.warn({ error }, 'the statistics of the tables could not be refreshed');
+        },
+      )
+      .finally(() => this.#ending.delete(refreshed));
+    this.#ending.add(refreshed);
+    if (first) await refreshed;
   }
 
   /** One turn in a lane. Ends when the lane is let go; what is still being sent then is settled beside the next turn. */

@@ -47,7 +47,7 @@ async function make(more: Record<string, unknown> = {}, config: Record<string, u
 }
 
 async function whole(id: string, org: Org = world.org) {
-  const sender = (await senderSettings(world.db, org.id, [id])).get(id)!;
+  const sender = (await senderSettings(world.db, org.id, id))!;
   return { sender, config: decryptedConfig(world.deps.secrets, org.id, sender) };
 }
 

@@ -97,7 +97,7 @@ it('[EXE-13] within an organization a follow-up goes before what is sent in bulk
     order.push(bulk.has(touch_id));
     return { kind: 'accepted' };
   };
-  expect(await deliverNow(world)).toBe(2 * BATCH + 1);
+  await deliverNow(world);
   // The batch it is read with goes side by side; it does not wait for a second one.
   expect(order.indexOf(false)).toBeLessThan(BATCH);
   expect(order).toHaveLength(2 * BATCH + 1);

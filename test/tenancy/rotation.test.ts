@@ -57,7 +57,7 @@ test('[TEN-8] after a rotation every stored secret opens without the old master 
   // The login's password follows the newest master secret.
   const after = new Database({ url: await ensureAppLogin(database.ownerUrl, NEW), max: 1 });
   for (const { org, id, password } of made) {
-    const sender = (await senderSettings(after, org, [id])).get(id)!;
+    const sender = (await senderSettings(after, org, id))!;
     expect(decryptedConfig(createSecrets([NEW]), org, sender)).toMatchObject({ username: 'u', password });
     expect(() => decryptedConfig(createSecrets([OLD]), org, sender)).toThrow('not known here');
     expect(sender.version).toBe(1);

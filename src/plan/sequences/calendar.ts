@@ -1,11 +1,13 @@
 /** What of the organization and its senders planning needs, read together: one small statement a batch at most. */
 import { LRUCache } from 'lru-cache';
-import type { Tx } from '../../db/database.ts';
+import { uuids } from '../../db/arrays.ts';
+import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
+import { invariant } from '../../kernel/invariant.ts';
 import type { QuietHours } from '../../schedule/quiet-hours.ts';
 import { type Holidays, NO_HOLIDAYS, readHolidays } from '../../senders/holidays.ts';
-import { type SenderSettings, senderSettings } from '../../senders/senders.ts';
+import type { SenderSettings } from '../../senders/senders.ts';
 import type { SendingWindow } from './definition.ts';
 import type { Calendar } from './time-rules.ts';
 
@@ -29,31 +31,35 @@ export interface Planning {
   calendar: Calendar;
 }
 
+interface Read {
+  now: number;
+  has_holidays: boolean;
+  organization: OrganizationSettings;
+  senders: (Omit<SenderSettings, 'secret'> & { secret: string | null })[] | null;
+}
+
+/** One round trip, in a transaction of the caller's or outside of any; another one where holidays have changed. */
 export async function readPlanning(
-  tx: Tx,
+  db: Database | Tx,
   org: Uuid,
   senderIds: readonly Uuid[],
   now: Date | null = null,
 ): Promise<Planning> {
-  const row = await tx.one(sql`
-    SELECT name, time_zone, policy_version, postal_address, consent_required, unknown_policy, quiet_hours,
-           EXISTS (SELECT FROM holidays h WHERE h.org_id = ${org}) AS has_holidays,
-           contact_daily_cap IS NOT NULL OR contact_weekly_cap IS NOT NULL AS capped,
-           extract(epoch FROM coalesce(${now}::timestamptz, clock_timestamp()))::float8 * 1000 AS now
-      FROM organizations WHERE org_id = ${org}`);
-  const senders = await senderSettings(tx, org, senderIds);
-  const { now: at, has_holidays, ...organization } = row;
-  const holidays = has_holidays ? await readHolidays(tx, org, row.policy_version) : NO_HOLIDAYS;
-  const planning: Planning = {
-    now: at,
-    organization: organization as OrganizationSettings,
-    senders: new Map(),
-    calendar: calendarOf(organization as OrganizationSettings, NO_SENDER, holidays),
-  };
-  for (const [id, sender] of senders) {
-    planning.senders.set(id, { ...sender, calendar: calendarOf(planning.organization, sender, holidays) });
+  const statement = sql`
+    SELECT now, has_holidays, organization, senders FROM planning_read(${org}::uuid, ${uuids(senderIds)}::uuid[], ${now}::timestamptz)`;
+  const [row] = 'inOrg' in db ? await db.call<Read>(statement) : await db.rows<Read>(statement);
+  invariant(row !== undefined, 'an organization that is worked for is there');
+  const { organization } = row;
+  const holidays = row.has_holidays ? await readHolidays(db, org, organization.policy_version) : NO_HOLIDAYS;
+  const senders: Planning['senders'] = new Map();
+  for (const { secret, ...sender } of row.senders ?? []) {
+    senders.set(sender.id, {
+      ...sender,
+      secret: secret === null ? null : Buffer.from(secret, 'base64'),
+      calendar: calendarOf(organization, sender, holidays),
+    });
   }
-  return planning;
+  return { now: row.now, organization, senders, calendar: calendarOf(organization, NO_SENDER, holidays) };
 }
 
 const NO_SENDER = { time_zone: null, sending_window: null };
