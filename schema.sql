@@ -70,6 +70,7 @@ CREATE TABLE channel_switches (
   epoch integer DEFAULT 0 NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT channel_switches_pkey PRIMARY KEY (org_id, channel),
+  CONSTRAINT channel_switches_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text, 'call'::text, 'linkedin'::text, 'task'::text]))),
   CONSTRAINT channel_switches_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
 );
 -- row-level security: ENABLE, FORCE
@@ -252,7 +253,6 @@ CREATE TABLE enrollments (
   step_no integer DEFAULT 0 NOT NULL,
   step_id uuid NOT NULL,
   live_touch uuid NOT NULL,
-  sender_id uuid NOT NULL,
   thread text[] DEFAULT '{}'::text[] NOT NULL,
   thread_subject text,
   job_id uuid,
@@ -263,6 +263,7 @@ CREATE TABLE enrollments (
   ended_at timestamp with time zone,
   had_steps uuid[],
   skip_channels text[],
+  kept_senders uuid[],
   CONSTRAINT enrollments_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT enrollments_ended CHECK (((ended_at IS NULL) = (status = ANY (ARRAY['active'::text, 'paused'::text])))),
   CONSTRAINT enrollments_status CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text]))),
@@ -592,7 +593,7 @@ CREATE TABLE senders (
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT senders_pkey PRIMARY KEY (org_id, id),
-  CONSTRAINT senders_channel_check CHECK ((channel = 'email'::text)),
+  CONSTRAINT senders_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text]))),
   CONSTRAINT senders_check CHECK ((max_gap_s >= min_gap_s)),
   CONSTRAINT senders_daily_limit_check CHECK ((daily_limit > 0)),
   CONSTRAINT senders_hourly_limit_check CHECK ((hourly_limit > 0)),
@@ -675,7 +676,7 @@ CREATE TABLE touches (
   generation integer NOT NULL,
   n integer NOT NULL,
   contact_id uuid NOT NULL,
-  sender_id uuid NOT NULL,
+  sender_id uuid,
   channel text NOT NULL,
   priority smallint DEFAULT 2 NOT NULL,
   state text DEFAULT 'planned'::text NOT NULL,
@@ -697,15 +698,25 @@ CREATE TABLE touches (
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   gated_at timestamp with time zone,
   settled_at timestamp with time zone,
+  mode text DEFAULT 'automatic'::text NOT NULL,
   CONSTRAINT touches_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT touches_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text, 'call'::text, 'linkedin'::text, 'task'::text]))),
   CONSTRAINT touches_held_by_check CHECK ((held_by = ANY (ARRAY['sequence'::text, 'sender'::text, 'channel'::text]))),
   CONSTRAINT touches_live CHECK ((live = (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text])))),
+  CONSTRAINT touches_mode CHECK ((mode = ANY (ARRAY['automatic'::text, 'human'::text]))),
+  CONSTRAINT touches_sender CHECK (
+CASE
+    WHEN (channel = ANY (ARRAY['call'::text, 'linkedin'::text, 'task'::text])) THEN ((mode = 'human'::text) AND (sender_id IS NULL))
+    ELSE (sender_id IS NOT NULL)
+END),
   CONSTRAINT touches_settled CHECK (((settled_at IS NULL) = live)),
   CONSTRAINT touches_source_type_check CHECK ((source_type = 'enrollment'::text)),
-  CONSTRAINT touches_state CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text])))
+  CONSTRAINT touches_state CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text]))),
+  CONSTRAINT touches_waits CHECK (((mode = 'automatic'::text) OR (state <> 'planned'::text) OR (wake_at IS NULL)))
 ) WITH (fillfactor=50);
 CREATE INDEX touches_due ON public.touches USING btree (org_id, priority, wake_at) WHERE (wake_at IS NOT NULL);
 CREATE INDEX touches_held ON public.touches USING btree (org_id, held_by, id) WHERE (held_by IS NOT NULL);
+CREATE INDEX touches_human ON public.touches USING btree (org_id, not_before, id) WHERE ((mode = 'human'::text) AND live);
 CREATE UNIQUE INDEX touches_live ON public.touches USING btree (org_id, contact_id, source_id) WHERE live;
 CREATE INDEX touches_review ON public.touches USING btree (org_id, id) WHERE needs_review;
 -- row-level security: ENABLE, FORCE
@@ -743,22 +754,31 @@ CREATE POLICY tenant ON version_moves FOR ALL TO public USING (org_id = (NULLIF(
 GRANT INSERT, SELECT, UPDATE ON version_moves TO cadenza_app;
 GRANT SELECT ON version_moves TO cadenza_readonly;
 
+-- FUNCTION address_kind(p_channel text) RETURNS text
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
+
 -- FUNCTION audit_write(p_org uuid, p_entry jsonb, p_data jsonb) RETURNS void
 --   sql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION authenticate_api_key(p_hash bytea) RETURNS TABLE(org_id uuid, id uuid, name text, role text, scopes text[], state text)
 --   plpgsql · VOLATILE · SET search_path=public, pg_temp · EXECUTE: cadenza_app
 
--- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_n integer, p_others jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[]) RETURNS boolean
+-- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_n integer, p_others jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[]) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION consent_channel(p_channel text) RETURNS text
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
+
+-- FUNCTION contact_address(p_channel text, p_email text, p_phone text, p_whatsapp text, p_telegram text, p_linkedin text) RETURNS text
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
 
 -- FUNCTION current_org() RETURNS uuid
 --   sql · STABLE · EXECUTE: cadenza_app
 
--- FUNCTION enroll_batch(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_reason text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
+-- FUNCTION enroll_batch(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_reason text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enroll_insert(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_now timestamp with time zone) RETURNS uuid[]
+-- FUNCTION enroll_insert(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_now timestamp with time zone) RETURNS uuid[]
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollment_cancel(p_org uuid, p_id uuid, p_epoch integer, p_reason text, p_receipt uuid, p_status text, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone) RETURNS TABLE(not_started integer, in_flight uuid[])
@@ -767,16 +787,16 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION enrollment_flag(p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, epoch integer, effective_at timestamp with time zone, was text)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enrollment_move(p_org uuid, p_id uuid, p_from text, p_touch uuid, p_touch_state text, p_cancel_as text, p_event text, p_reason text, p_actor text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_n integer, p_next_channel text, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_ends text, p_receipt uuid, p_audit jsonb, p_now timestamp with time zone, p_version uuid) RETURNS text
+-- FUNCTION enrollment_move(p_org uuid, p_id uuid, p_from text, p_touch uuid, p_touch_state text, p_cancel_as text, p_event text, p_reason text, p_actor text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_n integer, p_next_channel text, p_next_mode text, p_next_sender uuid, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_ends text, p_receipt uuid, p_audit jsonb, p_now timestamp with time zone, p_version uuid) RETURNS text
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
+-- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollments_skip_channel(p_org uuid, p_channel text, p_ids uuid[], p_skips jsonb, p_strict boolean, p_actor text, p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enrollments_to_version(p_org uuid, p_version uuid, p_actor text, p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[], p_steps uuid[], p_step_nos integer[], p_senders uuid[], p_had text[], p_next_ids uuid[], p_next_ns integer[], p_next_channels text[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_ends text[], p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(enrollment_id uuid, ended boolean)
+-- FUNCTION enrollments_to_version(p_org uuid, p_version uuid, p_actor text, p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[], p_steps uuid[], p_step_nos integer[], p_kept text[], p_had text[], p_next_ids uuid[], p_next_ns integer[], p_next_channels text[], p_next_modes text[], p_next_senders uuid[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_ends text[], p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(enrollment_id uuid, ended boolean)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION events_partitions(p_months integer, p_now timestamp with time zone) RETURNS integer
@@ -812,7 +832,7 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION lane_next(p_now timestamp with time zone) RETURNS double precision
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · SET enable_seqscan=off · EXECUTE: cadenza_app
 
--- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, contents text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, company text, title text, attributes text, not_after timestamp with time zone, contact_zone text, contact_phone text)
+-- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, mode text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, contents text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, phone text, whatsapp text, telegram text, linkedin text, company text, title text, attributes text, not_after timestamp with time zone, contact_zone text, kept_senders text)
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
 -- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)
@@ -848,7 +868,7 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION refresh_statistics() RETURNS integer
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY the owner · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
 
--- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats double precision[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes double precision[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_from double precision[], p_next_until double precision[], p_now timestamp with time zone, p_version uuid, p_next_ns integer[]) RETURNS TABLE(count integer, late uuid[], written uuid[])
+-- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats double precision[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes double precision[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_modes text[], p_next_senders uuid[], p_next_from double precision[], p_next_until double precision[], p_now timestamp with time zone, p_version uuid, p_next_ns integer[]) RETURNS TABLE(count integer, late uuid[], written uuid[])
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · SET enable_hashjoin=off · SET enable_mergejoin=off · SET enable_material=off · EXECUTE: cadenza_app
 
 -- FUNCTION slots_assign(p_org uuid, p_sender uuid, p_periods text[], p_counts integer[]) RETURNS void
@@ -857,7 +877,7 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION tenant_table(p_table regclass, p_privileges text) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: the owner
 
--- FUNCTION touch_resolve(p_org uuid, p_token uuid, p_actor text, p_touch uuid, p_source uuid, p_word text, p_outcome text, p_at double precision, p_wake double precision, p_ends text, p_subject text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_channel text, p_next_from double precision, p_next_until double precision, p_audit jsonb, p_now timestamp with time zone, p_version uuid, p_next_n integer) RETURNS text
+-- FUNCTION touch_resolve(p_org uuid, p_token uuid, p_actor text, p_touch uuid, p_source uuid, p_word text, p_outcome text, p_at double precision, p_wake double precision, p_ends text, p_subject text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_channel text, p_next_mode text, p_next_sender uuid, p_next_from double precision, p_next_until double precision, p_audit jsonb, p_now timestamp with time zone, p_version uuid, p_next_n integer) RETURNS text
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION touches_cancel(p_org uuid, p_sources uuid[], p_contacts uuid[], p_reason text, p_actor text, p_now timestamp with time zone) RETURNS integer
@@ -869,5 +889,5 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION unsubscribe_flag(p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid, p_actor_type text, p_actor_id text, p_audit jsonb, p_now timestamp with time zone, p_skips jsonb, p_strict boolean) RETURNS TABLE(sources uuid[], cancelled integer, effective_at timestamp with time zone)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION version_move_chunk(p_org uuid, p_job uuid, p_seen uuid, p_cursor uuid, p_refused uuid[], p_version uuid, p_actor text, p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[], p_steps uuid[], p_step_nos integer[], p_senders uuid[], p_had text[], p_next_ids uuid[], p_next_ns integer[], p_next_channels text[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_ends text[], p_audit jsonb) RETURNS boolean
+-- FUNCTION version_move_chunk(p_org uuid, p_job uuid, p_seen uuid, p_cursor uuid, p_refused uuid[], p_version uuid, p_actor text, p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[], p_steps uuid[], p_step_nos integer[], p_kept text[], p_had text[], p_next_ids uuid[], p_next_ns integer[], p_next_channels text[], p_next_modes text[], p_next_senders uuid[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_ends text[], p_audit jsonb) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app

@@ -7,6 +7,7 @@ import { listenForInterrupts } from './interrupt.mjs';
 
 const BENCHES = {
   engine: async (options) => (await import('./engine.mjs')).benchEngine(options),
+  enrol: async (options) => (await import('./enrol.mjs')).benchEnrol(options),
   import: async (options) => (await import('./import.mjs')).benchImport(options),
   schedule: async (options) => (await import('./schedule.mjs')).benchSchedule(options),
 };

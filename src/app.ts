@@ -21,7 +21,6 @@ import { createUnsubscribeTokens, type UnsubscribeTokens } from './content/unsub
 import { Database } from './db/database.ts';
 import { Connections } from './dispatch/connections.ts';
 import { DEFAULT_LIMITS, type Engine } from './dispatch/engine.ts';
-import type { Uuid } from './kernel/ids.ts';
 import { VersionCache } from './plan/sequences/versions.ts';
 import { decryptedConfig } from './senders/credentials.ts';
 import { assertAppRole } from './tenancy/app-login.ts';
@@ -96,8 +95,8 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     worker: `${hostname()}:${process.pid}`,
     versions,
     connect: (org, sender) => connections.get(org, sender),
-    unsubscribeUrl: (org: Uuid, contact: Uuid, touch: Uuid) =>
-      `${options.publicUrl()}/u/${tokens.sign({ org_id: org, contact_id: contact, touch_id: touch, channel: 'email' })}`,
+    unsubscribeUrl: (org_id, contact_id, touch_id, channel) =>
+      `${options.publicUrl()}/u/${tokens.sign({ org_id, contact_id, touch_id, channel })}`,
     limits: {
       ...DEFAULT_LIMITS,
       touches_in_flight: config.worker_in_flight,

@@ -78,8 +78,8 @@ export async function engineOf(world, provider) {
     worker: `bench:${process.pid}`,
     versions: world.versions,
     connect: () => provider,
-    unsubscribeUrl: (org_id, contact_id, touch_id) =>
-      `https://example.com/u/${tokens.sign({ org_id, contact_id, touch_id, channel: 'email' })}`,
+    unsubscribeUrl: (org_id, contact_id, touch_id, channel) =>
+      `https://example.com/u/${tokens.sign({ org_id, contact_id, touch_id, channel })}`,
     limits: DEFAULT_LIMITS,
     log: { info() {}, warn() {}, error: (fields, message) => console.error(message, fields) },
   };
@@ -197,9 +197,9 @@ async function insertNew(world, client, o, { touches, due = "now() - interval '1
     INSERT INTO suppressions (org_id, kind, address, reason, source)
     SELECT '${o.org}', 'email', email, 'manual', 'bench' FROM bench_new WHERE suppressed`);
   await query(`
-    INSERT INTO enrollments (org_id, id, sequence_id, version_id, contact_id, status, step_no, step_id, live_touch, sender_id, enrolled_by)
+    INSERT INTO enrollments (org_id, id, sequence_id, version_id, contact_id, status, step_no, step_id, live_touch, enrolled_by)
     SELECT '${o.org}', enrollment, '${o.sequence}', '${o.version}', contact, CASE WHEN paused THEN 'paused' ELSE 'active' END, 0,
-           '${o.steps[0]}', touch, sender, 'bench' FROM bench_new`);
+           '${o.steps[0]}', touch, 'bench' FROM bench_new`);
   await query(`
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id, channel,
                          state, live, wake_at, not_before, not_after, planned_by, settled_at)

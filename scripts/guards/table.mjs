@@ -169,8 +169,8 @@ export const GUARDS = [
     file: 'src/plan/stop.sql',
     edits: [
       [
-        "t.channel = p_channel AND t.state IN ('sending', 'unknown');",
-        "t.channel = p_channel AND t.state = 'never';",
+        "consent_channel(t.channel) = p_channel AND t.state IN ('sending', 'unknown');",
+        "consent_channel(t.channel) = p_channel AND t.state = 'never';",
       ],
     ],
     tests: [GATE, 'an unsubscribe, also'],
@@ -191,7 +191,7 @@ export const GUARDS = [
     file: 'src/plan/stop.sql',
     edits: [
       [
-        '  PERFORM FROM touches t WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND t.channel = p_channel ORDER BY t.id FOR UPDATE;\n',
+        '  PERFORM FROM touches t WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND consent_channel(t.channel) = p_channel ORDER BY t.id FOR UPDATE;\n',
         '',
       ],
     ],
@@ -412,7 +412,7 @@ export const GUARDS = [
     file: 'src/ledger/settle.sql',
     edits: [
       [
-        'ELSE e.version_id <> p_version OR i.next_channel = ANY (e.skip_channels) END) IS NOT TRUE\n',
+        'ELSE e.version_id <> p_version OR consent_channel(i.next_channel) = ANY (e.skip_channels) END) IS NOT TRUE\n',
         'ELSE false END) IS NOT TRUE OR true\n',
       ],
     ],

@@ -19,7 +19,7 @@ export const enrollment = z
     sequence_id: id,
     version_id: id,
     contact_id: id,
-    sender_id: id,
+    sender_id: id.nullable().describe('Of that touch; null: people do the step'),
     status: enrollmentStatus,
     status_reason: z.string().nullable(),
     step_no: z.number().int().describe('Position of the current step, from 0'),

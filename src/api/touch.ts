@@ -1,5 +1,6 @@
 /** The shapes of a touch and of what happened to it, as several resources show them. */
 import { z } from 'zod';
+import { CHANNEL_NAMES, MODES } from '../kernel/channels.ts';
 import { NEXT_KINDS } from '../ledger/next-look.ts';
 import { EVENT_TYPES, TOUCH_STATES } from '../ledger/states.ts';
 import { id, time } from './schemas.ts';
@@ -18,8 +19,9 @@ export const touch = z
     generation: z.number().int(),
     n: z.number().int().describe('The how-manieth of its step in this generation'),
     contact_id: id,
-    sender_id: id,
-    channel: z.string(),
+    sender_id: id.nullable().describe('null: people do it themselves'),
+    channel: z.enum(CHANNEL_NAMES),
+    mode: z.enum(MODES).describe('`human`: it waits for a person'),
     due_at: time.nullable().describe('While planned and not held: when it is to go'),
     next_look_at: time.nullable().describe('While unknown: when its provider is asked next'),
     not_before: time,

@@ -59,11 +59,15 @@ ${body}
 `;
 }
 
+function noun({ channel }: Subscription): string {
+  return channel === 'email' ? 'e-mail' : 'messages';
+}
+
 /** Before: the question. Null: whoever asks has a link that is not ours, and learns no more than that. */
 export function questionPage(subscription: Subscription | null): string {
   if (subscription?.subscribed === false) return donePage(subscription);
   const whose = subscription?.address
-    ? `<strong>${escaped(subscription.address)}</strong> will get no more e-mail from ${escaped(subscription.organization)}.`
+    ? `<strong>${escaped(subscription.address)}</strong> will get no more ${noun(subscription)} from ${escaped(subscription.organization)}.`
     : 'You will get no more e-mail from this sender.';
   // The form posts to the address it came from. Its field tells this page's button from a mail program's.
   return page(
@@ -87,6 +91,6 @@ export function donePage(subscription: Subscription | null): string {
   const get = subscription.address === null ? 'get' : 'gets';
   return page(
     'You are unsubscribed',
-    `<p>${who} ${get} no more e-mail from ${escaped(subscription.organization)}. There is nothing else to do.</p>`,
+    `<p>${who} ${get} no more ${noun(subscription)} from ${escaped(subscription.organization)}. There is nothing else to do.</p>`,
   );
 }

@@ -3,6 +3,8 @@
  * nothing of touches, sequences or the database. It never throws for what a provider does: every answer, cut
  * and silence is one of the outcomes below. Its client's own retries and redirects are off.
  */
+import type { SenderChannel } from '../kernel/channels.ts';
+import type { Message } from '../kernel/message.ts';
 
 /**
  * What a provider can prove after a lost answer (DESIGN section 3, reconcile):
@@ -12,35 +14,11 @@
  */
 export type ProviderClass = 'K' | 'L' | 'N';
 
-export interface Address {
-  name?: string;
-  address: string;
-}
-
-/** An e-mail as composed: plain data, no template left in it. */
-export interface EmailMessage {
-  kind: 'email';
-  from: Address;
-  to: Address;
-  reply_to?: Address;
-  subject: string;
-  text: string;
-  html?: string;
-  /** Without angle brackets, e.g. `0190….1@mail.example.com`. */
-  message_id: string;
-  in_reply_to?: string;
-  references?: string[];
-  /** List-Unsubscribe, List-Unsubscribe-Post, Feedback-ID and the like; no CR or LF in any value. */
-  headers: Record<string, string>;
-}
-
-export type Message = EmailMessage;
-
-export interface SendRequest {
+export interface SendRequest<M extends Message = Message> {
   touch_id: string;
   /** Stable over all retries of the same bytes: `<touch id>.<n>`. */
   idempotency_key: string;
-  message: Message;
+  message: M;
   /** Hard limit for the whole call, milliseconds. */
   timeout_ms: number;
 }
@@ -66,10 +44,16 @@ export type SendOutcome =
   | { kind: 'ambiguous'; reason: string; response?: string }
   | { kind: 'not_started'; reason: string };
 
-/** Why a provider said no, in our words. `mailbox_unknown` and `address_rejected` are hard bounces. */
+/**
+ * Why a provider said no, in our words. `mailbox_unknown` and `address_rejected` are hard bounces: nothing is sent to
+ * that address any more. `not_reachable` is less: this channel cannot reach it (a landline, a number without WhatsApp).
+ * `opted_out`: the provider knows that the recipient wants nothing from this sender (Twilio 21610, WhatsApp 131050).
+ */
 export type RefusalReason =
   | 'mailbox_unknown'
   | 'address_rejected'
+  | 'not_reachable'
+  | 'opted_out'
   | 'content_rejected'
   | 'sender_rejected'
   | 'mailbox_full'
@@ -98,13 +82,13 @@ export interface VerifyOutcome {
 export const DEFAULT_KEY_LIFE_MS = 10 * 60_000;
 
 /** One live connection to a provider account (one per sender and configuration version). */
-export interface Connection {
+export interface Connection<M extends Message = Message> {
   readonly provider_class: ProviderClass;
   /** Class K: how long the provider remembers a key, milliseconds. Absent: DEFAULT_KEY_LIFE_MS is believed. */
   readonly key_life_ms?: number;
   /** How many calls may be started at once now: free connections, the account's own rate. */
   capacity(): number;
-  send(request: SendRequest): Promise<SendOutcome>;
+  send(request: SendRequest<M>): Promise<SendOutcome>;
   /** Present for class L (and K where the provider can be asked). */
   lookup?(request: {
     touch_id: string;
@@ -115,14 +99,17 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-export interface Adapter {
-  readonly channel: 'email';
+/** `M`: what it takes. The dispatcher gives it messages of its own channel alone. */
+export interface Adapter<M extends Message = Message> {
+  readonly channel: SenderChannel;
+  /** Its name in `senders.provider`, unlike any other's. */
   readonly provider: string;
   readonly provider_class: ProviderClass;
   /** Validates a sender's `config`; throws ZodError-like through `parse`. `secret_fields` are stored encrypted. */
   readonly config: { parse(input: unknown): Record<string, unknown> };
   readonly secret_fields: readonly string[];
-  connect(config: Record<string, unknown>): Connection;
+  connect(config: Record<string, unknown>): Connection<M>;
+  /** Sends nothing. `from` is the sender's own address. */
   verify(
     config: Record<string, unknown>,
     options: { timeout_ms: number; from: string },

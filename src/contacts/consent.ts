@@ -5,18 +5,18 @@
  */
 import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import { CHANNELS, type ConsentChannel } from '../kernel/channels.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { type FieldError, notFound, Problem } from '../kernel/problem.ts';
 import { audit } from '../tenancy/audit.ts';
 import type { Context } from '../tenancy/context.ts';
-import { type Channel, type ConsentStatus, KIND_OF_CHANNEL } from './channel.ts';
 import { cleanText } from './clean-text.ts';
-import { type Contact, findContact } from './contact.ts';
+import { type ConsentStatus, type Contact, findContact } from './contact.ts';
 
 export interface ConsentEntry {
   id: Uuid;
-  channel: Channel;
+  channel: ConsentChannel;
   status: ConsentStatus;
   /** Where it came from: `form`, `phone call`, `unsubscribe link`. */
   source: string;
@@ -28,7 +28,7 @@ export interface ConsentEntry {
 
 export interface ConsentInput {
   contact_id: Uuid;
-  channel: Channel;
+  channel: ConsentChannel;
   source: string;
   /** What proves it: a form submission's id, a recording, the words. */
   evidence?: string | null | undefined;
@@ -151,9 +151,9 @@ async function unsubscribeOf(
   tx: Tx,
   ctx: Context,
   contact: Contact,
-  channel: Channel,
+  channel: ConsentChannel,
 ): Promise<Unsubscribe | null> {
-  const kind = KIND_OF_CHANNEL[channel];
+  const kind = CHANNELS[channel].suppressed_as;
   if (kind === null) return null;
   return tx.maybe<Unsubscribe>(sql`SELECT kind, address, created_at FROM suppressions
     WHERE org_id = ${ctx.org} AND kind = ${kind} AND address = ${contact[kind]} AND reason = 'unsubscribe' FOR UPDATE`);

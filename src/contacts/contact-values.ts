@@ -1,9 +1,10 @@
 /** From what a caller wrote to what a contact holds, with every wrong field named at once. */
 import type { CountryCode } from 'libphonenumber-js';
+import { ADDRESS_KINDS, type AddressKind } from '../kernel/channels.ts';
 import { type FieldError, Problem } from '../kernel/problem.ts';
 import { type AttributeType, type AttributeValue, readAttribute } from './attribute-value.ts';
 import { cleanText } from './clean-text.ts';
-import { ADDRESS_KINDS, type Address, type AddressKind } from './contact.ts';
+import type { Address } from './contact.ts';
 import { normalizeEmail } from './email-address.ts';
 import { normalizeCountry, normalizePhone } from './phone-number.ts';
 import { MAX_TAGS, normalizeTag } from './tag.ts';

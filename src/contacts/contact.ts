@@ -8,14 +8,13 @@
  */
 import type { Database, Tx } from '../db/database.ts';
 import { type Sql, sql } from '../db/sql.ts';
+import type { AddressKind, ConsentChannel } from '../kernel/channels.ts';
 import { isUuid, type Uuid } from '../kernel/ids.ts';
 import { notFound } from '../kernel/problem.ts';
 import type { Context } from '../tenancy/context.ts';
 import type { AttributeValue } from './attribute-value.ts';
-import type { Channel, ConsentStatus } from './channel.ts';
 
-export const ADDRESS_KINDS = ['email', 'phone', 'whatsapp', 'linkedin', 'telegram'] as const;
-export type AddressKind = (typeof ADDRESS_KINDS)[number];
+export type ConsentStatus = 'granted' | 'revoked';
 
 /** A further address; the one each channel uses lies in the contact itself. */
 export interface Address {
@@ -49,7 +48,7 @@ export interface Contact {
 export interface ContactDetail extends Contact {
   addresses: Address[];
   /** Per channel, what the newest entry of the consent ledger says. */
-  consent: Partial<Record<Channel, ConsentStatus>>;
+  consent: Partial<Record<ConsentChannel, ConsentStatus>>;
   /** Addresses of this contact that nothing may be sent to. */
   suppressed: { kind: string; address: string; reason: string }[];
 }
@@ -80,7 +79,7 @@ export async function findContactDetail(tx: Tx, ctx: Context, id: Uuid): Promise
   const contact = await findContact(tx, ctx, id);
   const addresses = await tx.rows<Address>(sql`SELECT kind, address, label FROM contact_addresses
     WHERE org_id = ${ctx.org} AND contact_id = ${id} ORDER BY kind, address`);
-  const consents = await tx.rows<{ channel: Channel; status: ConsentStatus }>(sql`
+  const consents = await tx.rows<{ channel: ConsentChannel; status: ConsentStatus }>(sql`
     SELECT DISTINCT ON (channel) channel, status FROM consents
     WHERE org_id = ${ctx.org} AND contact_id = ${id} ORDER BY channel, id DESC`);
   const suppressed = await tx.rows<{ kind: string; address: string; reason: string }>(sql`

@@ -1,6 +1,7 @@
 /** The suppression list as a file: out to another tool, in from one (CON-6). */
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import { SUPPRESSION_KINDS, type SuppressionKind } from '../kernel/channels.ts';
 import { Problem } from '../kernel/problem.ts';
 import { audit } from '../tenancy/audit.ts';
 import type { Context } from '../tenancy/context.ts';
@@ -12,11 +13,9 @@ import { normalizeEmail } from './email-address.ts';
 import { RowReader } from './import/rows.ts';
 import { normalizeCountry, normalizePhone } from './phone-number.ts';
 import {
-  SUPPRESSION_KINDS,
   SUPPRESSION_REASONS,
   type Suppressed,
   type Suppression,
-  type SuppressionKind,
   type SuppressionReason,
   suppress,
 } from './suppression.ts';

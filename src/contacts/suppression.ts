@@ -4,6 +4,7 @@
  */
 import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import type { SuppressionKind } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { type FieldError, Problem } from '../kernel/problem.ts';
@@ -12,9 +13,6 @@ import { actorText, type Context } from '../tenancy/context.ts';
 import { cleanText } from './clean-text.ts';
 import { readAddress } from './contact-values.ts';
 import { normalizeCountry } from './phone-number.ts';
-
-export const SUPPRESSION_KINDS = ['email', 'phone', 'whatsapp', 'telegram'] as const;
-export type SuppressionKind = (typeof SUPPRESSION_KINDS)[number];
 
 /** From the weakest to the strongest. */
 export const SUPPRESSION_REASONS = [

@@ -21,6 +21,7 @@ export type TemplateProblemCode =
   | 'unknown_attribute'
   | 'not_a_value'
   | 'dynamic_variable'
+  | 'not_in_channel'
   | 'reserved_name'
   | 'moment';
 
@@ -35,6 +36,8 @@ export type TemplateCheck = { ok: true; variables: string[] } | { ok: false; pro
 export interface CheckOptions {
   /** Custom attribute keys that exist. Left out, every key passes. */
   attributes?: readonly string[];
+  /** Variables that mean nothing where this is used. */
+  without?: readonly string[];
 }
 
 const KNOWN: ReadonlySet<string> = new Set(VARIABLES);
@@ -54,7 +57,7 @@ export function checkTemplate(source: string, kind: TemplateKind, options: Check
     return { ok: false, problems: [syntaxProblem(error)] };
   }
   const found = inspect(nodes);
-  problems.push(...languageProblems(found), ...variableProblems(found, options.attributes));
+  problems.push(...languageProblems(found), ...variableProblems(found, options));
   if (problems.length > 0) {
     problems.sort((a, b) => a.line - b.line);
     return { ok: false, problems };
@@ -128,12 +131,12 @@ function languageProblems(found: Inspection): TemplateProblem[] {
   return problems;
 }
 
-function variableProblems(found: Inspection, attributes: readonly string[] | undefined): TemplateProblem[] {
+function variableProblems(found: Inspection, { attributes, without }: CheckOptions): TemplateProblem[] {
   const known = attributes === undefined ? null : new Set(attributes);
   const problems: TemplateProblem[] = [];
   const seen = new Set<string>();
   for (const use of found.uses) {
-    const problem = variableProblem(use, known);
+    const problem = variableProblem(use, known) ?? absentProblem(use, without ?? []);
     if (problem === null || seen.has(problem.message)) continue;
     seen.add(problem.message);
     problems.push(problem);
@@ -162,6 +165,13 @@ function variableProblem(use: VariableUse, attributes: ReadonlySet<string> | nul
   if (attributes.has(key)) return null;
   const message = `No contact attribute "${key}" exists; create it, or give it a default.`;
   return { code: 'unknown_attribute', message, line: use.line };
+}
+
+function absentProblem(use: VariableUse, without: readonly string[]): TemplateProblem | null {
+  const name = basePath(use.path).join('.');
+  if (use.has_default || use.place === 'test' || !without.includes(name)) return null;
+  const message = `"${name}" has no value in this channel; leave it out, or give it a default.`;
+  return { code: 'not_in_channel', message, line: use.line };
 }
 
 /** What Liquid itself adds to a text or a list: `size`, `first`, `last` and positions. */

@@ -1,29 +1,22 @@
 /**
- * A template made ready to render: its three sources with layout and footer, the variables to take from each
- * message's data, and the compiled fast path where there is one. Done once a template and kept.
+ * A template made ready to render: its parts, the variables to take from each message's data, and the compiled fast
+ * path where there is one. Done once a template and kept.
  */
 import { LRUCache } from 'lru-cache';
 import * as engine from '../../src/content/engine.mjs';
 import * as liquid from '../../src/content/liquid.mjs';
 import * as tree from '../../src/content/tree.mjs';
-import { assemble, type TemplateSource } from './assemble.ts';
 import { compileFast, type FastTemplate, MAX_FAST_VALUE_CHARS } from './fast.ts';
 import { inspect } from './inspect.ts';
-import type { RenderTemplate } from './render-worker.ts';
+import type { RenderTemplate, TemplatePart } from './render-worker.ts';
 import { isBlankText, type Scalar } from './scalar.ts';
 import { basePath, type TemplateVars } from './variables.ts';
-
-export interface EmailTemplate extends TemplateSource {
-  /** Names these exact sources: equal hashes mean equal templates, in any process. */
-  hash: string;
-}
 
 export interface PreparedTemplate extends RenderTemplate {
   /** Dotted names of `paths`. */
   names: string[];
-  has_subject: boolean;
-  /** Null when a part needs the worker. */
-  fast: { subject: FastTemplate; text: FastTemplate; html: FastTemplate } | null;
+  /** In the order of the parts; null when one of them needs the worker. */
+  fast: FastTemplate[] | null;
 }
 
 export type Preparation = { ok: true; template: PreparedTemplate } | { ok: false; detail: string };
@@ -31,32 +24,47 @@ export type Preparation = { ok: true; template: PreparedTemplate } | { ok: false
 const MAX_PREPARED = 2_000;
 const prepared = new LRUCache<string, Preparation>({ max: MAX_PREPARED });
 
-/** A source that cannot be rendered is remembered as such: every message of it ends with the same detail. */
-export function prepareTemplate(template: EmailTemplate): Preparation {
-  const known = prepared.get(template.hash);
+/**
+ * `key` names these exact sources in any process. `written`: what a person wrote, checked before the parts are made of
+ * it. A source that cannot be rendered is remembered as such: every message of it ends with the same detail.
+ */
+export function prepare(
+  key: string,
+  written: readonly (string | null | undefined)[],
+  partsOf: () => TemplatePart[],
+): Preparation {
+  const known = prepared.get(key);
   if (known !== undefined) return known;
-  const fresh = prepareNow(template);
-  prepared.set(template.hash, fresh);
+  const fresh = prepareNow(key, written, partsOf);
+  prepared.set(key, fresh);
   return fresh;
 }
 
-function prepareNow(template: EmailTemplate): Preparation {
+/** Sources that are rendered as they were written, as plain text. */
+export function prepareTexts(key: string, sources: readonly string[]): Preparation {
+  return prepare(key, sources, () => sources.map((source) => ({ source, html: false })));
+}
+
+function prepareNow(
+  key: string,
+  written: readonly (string | null | undefined)[],
+  partsOf: () => TemplatePart[],
+): Preparation {
   try {
-    for (const source of [template.subject, template.text, template.html]) {
+    for (const source of written) {
       if (typeof source !== 'string') continue;
       if (source.length > liquid.MAX_SOURCE_CHARS) throw new Error('the template is too large');
       // The strict parse, so that an unknown tag or filter is found here and not in the worker.
       engine.parse(source, false);
     }
-    return { ok: true, template: compile(template.hash, template) };
+    return { ok: true, template: compile(key, partsOf()) };
   } catch (error) {
     return { ok: false, detail: `line ${liquid.errorLine(error)}: ${liquid.errorMessage(error)}` };
   }
 }
 
-function compile(key: string, template: TemplateSource): PreparedTemplate {
-  const { subject, text, html } = assemble(template);
-  const trees = [subject, text, html].map((source) => tree.describe(source));
+function compile(key: string, parts: TemplatePart[]): PreparedTemplate {
+  const trees = parts.map(({ source }) => tree.describe(source));
   const used = trees.flatMap((tree) => {
     const found = inspect(tree);
     const dynamic = found.dynamic[0];
@@ -67,12 +75,9 @@ function compile(key: string, template: TemplateSource): PreparedTemplate {
   const names = paths.map((path) => path.join('.'));
   const places = new Map(names.map((name, index) => [name, index]));
   const slotOf = (path: string[]) => places.get(path.join('.')) ?? -1;
-  const [fastSubject, fastText, fastHtml] = trees.map((tree, index) =>
-    compileFast(tree, index === 2, slotOf),
-  );
-  const fast =
-    fastSubject && fastText && fastHtml ? { subject: fastSubject, text: fastText, html: fastHtml } : null;
-  return { key, subject, text, html, paths, names, has_subject: template.subject.trim() !== '', fast };
+  const fast = trees.map((tree, index) => compileFast(tree, parts[index]!.html, slotOf));
+  const allFast = fast.every((part) => part !== null) ? fast : null;
+  return { key, parts, paths, names, fast: allFast };
 }
 
 /** Each value once; what lies inside another one that is taken whole comes with it. */

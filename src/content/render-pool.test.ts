@@ -9,14 +9,18 @@ let keys = 0;
 function job(text: string, values: Record<string, unknown> = {}, key = `template-${keys++}`): RenderJob {
   const names = Object.keys(values);
   return {
-    template: { key, subject: 's', text, html: '', paths: names.map((name) => name.split('.')) },
+    template: {
+      key,
+      parts: [{ source: text, html: false }],
+      paths: names.map((name) => name.split('.')),
+    },
     values: names.map((name) => values[name]),
   };
 }
 
 async function outcomes(jobs: RenderJob[]): Promise<string[]> {
   const results = await pool.composeBatch(jobs);
-  return results.map((result) => (result.ok ? result.text : result.reason));
+  return results.map((result) => (result.ok ? result.texts[0]! : result.reason));
 }
 
 const GOOD = () => job('Hi {{ contact.first_name }}', { 'contact.first_name': 'Ada' });
@@ -48,7 +52,7 @@ describe('a batch of templates in the worker', () => {
     const sorts = `{{ contact.attributes.list${' | sort | reverse'.repeat(40)} | size }}`;
     const hanging = job(sorts, { 'contact.attributes.list': list });
     const results = await pool.composeBatch([GOOD(), hanging, GOOD(), job(EMPTY_LOOPS), GOOD()]);
-    expect(results.map((result) => (result.ok ? result.text : result.reason))).toEqual([
+    expect(results.map((result) => (result.ok ? result.texts[0]! : result.reason))).toEqual([
       'Hi Ada',
       'template_timeout',
       'Hi Ada',
@@ -64,7 +68,7 @@ describe('a batch of templates in the worker', () => {
     const greedy = '{% for n in (1..3900000) %}{% break %}{% endfor %}x';
     const results = await small.composeBatch([GOOD(), job(greedy), GOOD()]);
     await small.close();
-    expect(results.map((result) => (result.ok ? result.text : result.reason))).toEqual([
+    expect(results.map((result) => (result.ok ? result.texts[0]! : result.reason))).toEqual([
       'Hi Ada',
       'output_too_large',
       'Hi Ada',

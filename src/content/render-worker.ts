@@ -5,13 +5,17 @@
 import { Worker } from 'node:worker_threads';
 import type { RenderReason } from '../../src/content/engine.mjs';
 
+/** One text of a message, e.g. its subject. Values are escaped where `html` is. */
+export interface TemplatePart {
+  source: string;
+  html: boolean;
+}
+
 /** What the worker needs of a template. `paths` name the values of a row, in order. */
 export interface RenderTemplate {
   /** Equal keys mean equal sources. */
   key: string;
-  subject: string;
-  text: string;
-  html: string;
+  parts: readonly TemplatePart[];
   paths: string[][];
 }
 
@@ -22,7 +26,7 @@ export interface RenderRow {
 }
 
 export type RenderResult =
-  | { ok: true; subject: string; text: string; html: string }
+  | { ok: true; texts: string[] }
   | { ok: false; reason: RenderReason; detail: string };
 
 export type RunOutcome =
@@ -116,7 +120,7 @@ export class RenderWorker {
     if (known !== undefined) return known;
     const number = this.#numbers.size;
     this.#numbers.set(template.key, number);
-    added.push([number, template.subject, template.text, template.html, template.paths]);
+    added.push([number, template.parts, template.paths]);
     return number;
   }
 
@@ -141,10 +145,12 @@ export class RenderWorker {
   #answered({ run, out }: Answer): void {
     if (run !== this.#runs || this.#finish === null) return;
     const results: RenderResult[] = [];
-    for (let i = 0; i < out.length; i += 4) {
-      const [reason, first, text, html] = out.slice(i, i + 4) as [RenderReason | '', string, string, string];
-      if (reason === '') results.push({ ok: true, subject: first, text, html });
-      else results.push({ ok: false, reason, detail: first });
+    for (let i = 0; i < out.length; ) {
+      const reason = out[i++] as RenderReason | '';
+      const count = reason === '' ? Number(out[i++]) : 1;
+      const texts = out.slice(i, i + count);
+      i += count;
+      results.push(reason === '' ? { ok: true, texts } : { ok: false, reason, detail: texts[0]! });
     }
     this.#finish({ kind: 'done', results });
   }

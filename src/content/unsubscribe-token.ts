@@ -7,17 +7,24 @@
  * The newest key signs; every key ever used must stay configured, because links in old mail must go on working.
  */
 import { hash, timingSafeEqual } from 'node:crypto';
+import type { ConsentChannel } from '../kernel/channels.ts';
 import { invariant } from '../kernel/invariant.ts';
 
 /** Position is what is stored in a token: append only, never reorder. */
-export const TOKEN_CHANNELS = ['email', 'sms', 'whatsapp', 'voice', 'telegram', 'linkedin'] as const;
-export type TokenChannel = (typeof TOKEN_CHANNELS)[number];
+export const TOKEN_CHANNELS = [
+  'email',
+  'sms',
+  'whatsapp',
+  'call',
+  'telegram',
+  'linkedin',
+] as const satisfies readonly ConsentChannel[];
 
 export interface UnsubscribeClaim {
   org_id: string;
   contact_id: string;
   touch_id: string;
-  channel: TokenChannel;
+  channel: ConsentChannel;
 }
 
 export interface SigningKey {

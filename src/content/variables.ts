@@ -6,10 +6,13 @@ export const VARIABLES = [
   'contact.first_name',
   'contact.last_name',
   'contact.email',
+  'contact.phone',
+  'contact.linkedin',
   'contact.company',
   'contact.title',
   'sender.name',
   'sender.email',
+  'sender.address',
   'organization.name',
   'organization.postal_address',
   'sequence.name',
@@ -39,11 +42,14 @@ export interface TemplateVars {
     first_name?: string | null;
     last_name?: string | null;
     email?: string | null;
+    phone?: string | null;
+    linkedin?: string | null;
     company?: string | null;
     title?: string | null;
     attributes?: Record<string, unknown> | null;
   };
-  sender?: { name?: string | null; email?: string | null };
+  /** `address`: what the channel sends from, whatever it is. */
+  sender?: { name?: string | null; email?: string | null; address?: string | null };
   organization?: { name?: string | null; postal_address?: string | null };
   sequence?: { name?: string | null };
   unsubscribe_url?: string | null;

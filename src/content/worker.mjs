@@ -1,14 +1,14 @@
 /**
  * The render worker: everything in this thread may be stopped from outside at any instant, and nothing in it is
  * worth keeping. In: a batch of rows, each the number of a template and its values as JSON; templates only
- * the first time. Out: four texts a row. Before each row its number is written where the other side can see it, so that
+ * the first time. Out: for a row its texts or its refusal. Before each row its number is written where the other side can see it, so that
  * whoever stops the thread knows under which row it hung.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { parse, renderParts } from './engine.mjs';
 import { errorMessage } from './liquid.mjs';
 
-/** @typedef {{ sources: string[], paths: string[][], parts: object[] | null, slow: number }} Template */
+/** @typedef {{ sources: { source: string, html: boolean }[], paths: string[][], parts: object[] | null, slow: number }} Template */
 
 /** After so many time-outs of one template in one batch, the rest of the batch is not tried with it. */
 const SLOW_LIMIT = 3;
@@ -18,8 +18,8 @@ const progress = new Int32Array(workerData.progress);
 const templates = new Map();
 
 parentPort.on('message', ({ run, added, numbers, values }) => {
-  for (const [number, subject, text, html, paths] of added) {
-    templates.set(number, { sources: [subject, text, html], paths, parts: null, slow: 0 });
+  for (const [number, sources, paths] of added) {
+    templates.set(number, { sources, paths, parts: null, slow: 0 });
   }
   for (const template of templates.values()) template.slow = 0;
   const out = [];
@@ -32,21 +32,21 @@ parentPort.on('message', ({ run, added, numbers, values }) => {
   parentPort.postMessage({ run, out });
 });
 
-/** Appends `'', subject, text, html` or `reason, detail, '', ''`. */
+/** Appends `'', count, text…` or `reason, detail`. */
 function renderRow(template, values, out) {
   if (template.slow >= SLOW_LIMIT) {
-    out.push('template_timeout', 'the template was too slow for others of its batch', '', '');
+    out.push('template_timeout', 'the template was too slow for others of its batch');
     return;
   }
   const result = render(template, values);
   if (result.reason === 'template_timeout') template.slow++;
-  if (Array.isArray(result)) out.push('', ...result);
-  else out.push(result.reason, result.detail, '', '');
+  if (Array.isArray(result)) out.push('', String(result.length), ...result);
+  else out.push(result.reason, result.detail);
 }
 
 function render(template, values) {
   try {
-    template.parts ??= template.sources.map((source, index) => parse(source, index === 2));
+    template.parts ??= template.sources.map(({ source, html }) => parse(source, html));
   } catch (error) {
     return { reason: 'template_error', detail: errorMessage(error) };
   }

@@ -18,7 +18,7 @@ export async function askGate(
   resend = false,
 ) {
   const { planning } = situation;
-  const senders = [...new Set(going.map((composed) => composed.touch.sender_id))];
+  const senders = [...new Set(going.map((composed) => composed.sender_id))];
   const { limits } = engine;
   return gate(engine.db, {
     org,
@@ -27,10 +27,10 @@ export async function askGate(
     lease_ms: limits.budget_ms + limits.call_timeout_ms + limits.lease_margin_ms,
     budget_ms: limits.budget_ms,
     policy_version: planning.organization.policy_version,
-    touches: going.map(({ touch, sender_version, hash, contents }) => ({
+    touches: going.map(({ touch, sender_id, sender_version, hash, contents }) => ({
       id: touch.id,
       sequence_id: touch.sequence_id,
-      sender_id: touch.sender_id,
+      sender_id,
       contact_version: touch.contact_version,
       sender_version,
       hash,

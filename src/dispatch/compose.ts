@@ -2,11 +2,15 @@
  * Composes due touches: from published content and the contact's values to a message, under limits. Writes nothing.
  * Out: those that may ask the gate, and settlements for those that cannot be composed (a typed skip, never a blank).
  */
-import type { Connection, EmailMessage } from '../channels/channel.ts';
-import { type ComposedEmail, composeEmail, type EmailJob } from '../content/compose-email.ts';
+import type { Connection } from '../channels/channel.ts';
+import type { Composition, Content } from '../content/render.ts';
+import { byGroup } from '../kernel/batch.ts';
+import { CHANNELS, isSenderChannel } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
+import type { Message } from '../kernel/message.ts';
 import type { Settlement } from '../ledger/settle.ts';
-import { emailJob, messageId } from '../plan/sequences/email-job.ts';
+import { addressFor, type StepInput, type StepKind } from '../plan/sequences/steps/step-kind.ts';
+import { STEP_KINDS } from '../plan/sequences/steps/step-kinds.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { SenderSettings } from '../senders/senders.ts';
 import type { Engine } from './engine.ts';
@@ -19,12 +23,9 @@ import type { Situation } from './situation.ts';
 /** Beside the values composed in: whoever learns later that the first e-mail was sent needs its subject for the thread. */
 const SUBJECT = '$subject';
 
-function contentsOf(
-  touch: DueTouch,
-  result: { message: ComposedEmail; used: Record<string, string> },
-): string {
-  if (touch.thread === null) result.used[SUBJECT] = result.message.subject;
-  return JSON.stringify(result.used);
+function contentsOf(touch: DueTouch, { message, used }: Content<Message>): string {
+  if (message.kind === 'email' && touch.thread === null) used[SUBJECT] = message.subject;
+  return JSON.stringify(used);
 }
 
 /** The subject that opened its thread; null when it did not, or was composed before subjects were kept. */
@@ -38,14 +39,16 @@ export function firstSubject(touch: Pick<DueTouch, 'thread' | 'contents'>): stri
 export interface Composed {
   touch: DueTouch;
   version: Version;
+  sender_id: Uuid;
   sender_version: number;
   connection: Connection;
   hash: string;
   /** JSON of the values composed in. */
   contents: string;
-  subject: string;
+  /** Of an e-mail, which may open a thread. */
+  subject: string | null;
   /** The message under the key number that the gate gave. */
-  message(keyN: number): EmailMessage;
+  message(keyN: number): Message;
 }
 
 export interface ComposeResult {
@@ -60,9 +63,11 @@ interface Prepared {
   version: Version;
   sender: SenderSettings;
   connection: Connection;
-  job: EmailJob;
+  kind: StepKind<Message>;
+  input: StepInput;
 }
 
+/** `ready` comes in the order of the touches. */
 export async function compose(
   engine: Engine,
   org: Uuid,
@@ -71,31 +76,34 @@ export async function compose(
 ): Promise<ComposeResult> {
   const refused: Settlement[] = [];
   const later: Postponed[] = [];
+  const refuse = (touch: DueTouch, reason: Parameters<typeof settlementOfRefusal>[1], detail?: string) => {
+    const settlement = settlementOfRefusal(touch, reason, situation.planning.now, detail);
+    if (settlement) refused.push(settlement);
+  };
   const prepared: Prepared[] = [];
   for (const touch of touches) {
     const item = prepare(engine, org, situation, touch);
-    if ('refusal' in item) {
-      const settlement = settlementOfRefusal(touch, item.refusal, situation.planning.now, item.detail);
-      if (settlement) refused.push(settlement);
-    } else if ('reason' in item) later.push(item);
+    if ('refusal' in item) refuse(touch, item.refusal, item.detail);
+    else if ('reason' in item) later.push(item);
     else prepared.push(item);
   }
-  const results = await composeEmail(prepared.map((item) => item.job));
+  const contents = await composeAll(prepared);
   const ready: Composed[] = [];
   prepared.forEach((item, i) => {
-    const result = results[i]!;
-    if (result.ok) ready.push(composed(item, result));
-    else {
-      const settlement = settlementOfRefusal(
-        item.touch,
-        result.reason,
-        situation.planning.now,
-        result.detail,
-      );
-      if (settlement) refused.push(settlement);
-    }
+    const content = contents[i]!;
+    if (content.ok) ready.push(composed(item, content));
+    else refuse(item.touch, content.reason, content.detail);
   });
   return { ready, refused, later };
+}
+
+/** Each channel's in one batch; nearly always there is one channel. */
+function composeAll(prepared: readonly Prepared[]): Promise<Composition<Message>[]> {
+  return byGroup(
+    prepared,
+    ({ kind }) => kind,
+    (kind, group) => kind.compose(group.map(({ input }) => input)),
+  );
 }
 
 /** What the gate would refuse anyway is not composed; it decides again at the gate for the rest. */
@@ -109,69 +117,71 @@ function prepare(
   | Postponed
   | { refusal: 'source_ended' | 'no_sender' | 'no_address' | 'bad_schedule'; detail?: string } {
   if (touch.enrollment_status !== 'active' || !touch.is_live) return { refusal: 'source_ended' };
-  if (touch.email === null) return { refusal: 'no_address' };
+  const { channel } = touch;
+  // A person's: no worker reads one, and none would send it.
+  if (!isSenderChannel(channel) || touch.sender_id === null) return { refusal: 'no_sender' };
+  if (CHANNELS[channel].writes_to !== null && addressFor(channel, touch) === null)
+    return { refusal: 'no_address' };
   const version = situation.versions.get(touch.version_id);
   const sender = situation.planning.senders.get(touch.sender_id);
   const connection = sender && engine.connect(org, sender);
-  if (!version || !sender || !connection) return { refusal: 'no_sender' };
+  if (!version || !sender || !connection || sender.channel !== channel) return { refusal: 'no_sender' };
   const time = lookAtTime(touch, version, sender.calendar, situation.planning);
   if (time !== null) return 'refusal' in time ? time : { touch, version, reason: time.reason };
-  return {
-    touch,
-    version,
-    sender,
-    connection,
-    job: jobOf(engine, org, situation, { touch, version, sender }),
-  };
+  const input = inputOf(engine, org, situation, { touch, version, sender });
+  return { touch, version, sender, connection, kind: STEP_KINDS[channel], input };
 }
 
-/** The job of one touch; the key number, which only the gate knows for sure, is put into the message later. */
-function jobOf(
+/** Of one touch; the key number, which only the gate knows for sure, is put into the message later. */
+function inputOf(
   engine: Engine,
   org: Uuid,
   situation: Situation,
   item: { touch: DueTouch; version: Version; sender: SenderSettings },
-): EmailJob {
+): StepInput {
   const { touch, version, sender } = item;
-  return emailJob({
+  const { consent } = CHANNELS[touch.channel];
+  return {
     org,
     sequence: { id: touch.sequence_id, name: version.sequence_name },
     step: version.definition.steps[touch.step_no]!,
     touch,
+    contact_id: touch.contact_id,
     recipient: {
       first_name: touch.first_name,
       last_name: touch.last_name,
-      email: touch.email!,
+      email: touch.email,
+      phone: touch.phone,
+      whatsapp: touch.whatsapp,
+      telegram: touch.telegram,
+      linkedin: touch.linkedin,
       company: touch.company,
       title: touch.title,
       attributes: touch.attributes === null ? null : JSON.parse(touch.attributes),
     },
     sender,
     organization: situation.planning.organization,
-    unsubscribe_url: engine.unsubscribeUrl(org, touch.contact_id, touch.id),
+    unsubscribe_url:
+      consent === null ? null : engine.unsubscribeUrl(org, touch.contact_id, touch.id, consent),
     thread:
       touch.thread === null || touch.thread_subject === null
         ? null
         : { subject: touch.thread_subject, sent: touch.thread.split(',') },
-  });
+  };
 }
 
-function composed(
-  item: Prepared,
-  result: { message: ComposedEmail; hash: string; used: Record<string, string> },
-): Composed {
-  const { touch, version, sender, connection } = item;
+function composed(item: Prepared, content: Content<Message>): Composed {
+  const { touch, version, sender, connection, kind, input } = item;
+  const { message } = content;
   return {
     touch,
     version,
     connection,
+    sender_id: sender.id,
     sender_version: sender.version,
-    hash: result.hash,
-    contents: contentsOf(touch, result),
-    subject: result.message.subject,
-    message: (keyN) =>
-      keyN === touch.key_n
-        ? result.message
-        : { ...result.message, message_id: messageId(touch.id, keyN, sender.from_address) },
+    hash: content.hash,
+    contents: contentsOf(touch, content),
+    subject: message.kind === 'email' ? message.subject : null,
+    message: (keyN) => (keyN === touch.key_n ? message : (kind.rekeyed?.(message, input, keyN) ?? message)),
   };
 }

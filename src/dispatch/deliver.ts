@@ -216,8 +216,8 @@ function settlement(
   outcome: SendOutcome,
   at: number,
 ): Settlement {
-  const { touch, version } = composed;
-  void holdFaultySender(engine, org, touch.sender_id, outcome);
+  const { touch, version, sender_id } = composed;
+  void holdFaultySender(engine, org, sender_id, outcome);
   return settlementOf(
     { touch, version, planning: situation.planning, attempt: verdict.attempt, at },
     outcome,

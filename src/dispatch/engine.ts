@@ -1,6 +1,7 @@
 /** What the dispatcher is given: everything it touches, and every limit it keeps (STYLE 7). */
 import type { Connection } from '../channels/channel.ts';
 import type { Database } from '../db/database.ts';
+import type { ConsentChannel } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { VersionCache } from '../plan/sequences/versions.ts';
 import type { SenderSettings } from '../senders/senders.ts';
@@ -12,8 +13,8 @@ export interface Engine {
   readonly versions: VersionCache;
   /** The live connection of a sender's current version; null when no adapter can serve it. */
   connect(org: Uuid, sender: SenderSettings): Connection | null;
-  /** The link that unsubscribes this contact, without a login, for ever. */
-  unsubscribeUrl(org: Uuid, contact: Uuid, touch: Uuid): string;
+  /** The link that opts this contact out of a channel, without a login, for ever. */
+  unsubscribeUrl(org: Uuid, contact: Uuid, touch: Uuid, channel: ConsentChannel): string;
   readonly limits: EngineLimits;
   readonly log: EngineLog;
   /** Outside tests absent: the database's clock decides (I12). */

@@ -3,7 +3,7 @@ import type { SendOutcome } from '../channels/channel.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { hold } from '../plan/stop.ts';
 import type { Engine } from './engine.ts';
-import { SENDER_FAULTS } from './outcomes.ts';
+import { isSenderFault } from './outcomes.ts';
 
 export async function holdFaultySender(
   engine: Engine,
@@ -11,8 +11,7 @@ export async function holdFaultySender(
   sender: Uuid,
   outcome: SendOutcome,
 ): Promise<void> {
-  if (outcome.kind !== 'refused' || outcome.permanence !== 'permanent' || !SENDER_FAULTS.has(outcome.reason))
-    return;
+  if (outcome.kind !== 'refused' || !isSenderFault(outcome)) return;
   const reason = `${outcome.reason}: ${outcome.response ?? ''}`.slice(0, 500);
   const ctx = { org, actor: { type: 'worker' as const, id: engine.worker, name: engine.worker } };
   try {

@@ -55,7 +55,8 @@ BEGIN
     CROSS JOIN generate_series(0, 3) p(priority)
     CROSS JOIN LATERAL (SELECT t.wake_at FROM touches t WHERE t.org_id = l.org_id AND t.priority = p.priority
        AND t.wake_at > CASE WHEN l.lease_until >= v_now THEN v_now ELSE '-infinity' END ORDER BY t.wake_at LIMIT 1) n;
-  RETURN greatest(extract(epoch FROM v_next - v_now)::float8 * 1000, 0);
+  -- greatest() passes over nulls: alone it would say `now` when nothing is planned, and an idle worker would never sleep.
+  RETURN CASE WHEN v_next IS NOT NULL THEN greatest(extract(epoch FROM v_next - v_now)::float8 * 1000, 0) END;
 END $$;
 
 -- lane_waits: has another lane something due and nobody who works it? Then the turn of p_org's holder is over.
@@ -120,10 +121,10 @@ DROP FUNCTION IF EXISTS lane_read(uuid, int, uuid[], uuid[], timestamptz);
 CREATE OR REPLACE FUNCTION lane_read(p_org uuid, p_limit int, p_skip_senders uuid[], p_only uuid[] DEFAULT NULL, p_now timestamptz DEFAULT NULL)
 RETURNS TABLE (
   id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no int, generation int, n int,
-  contact_id uuid, sender_id uuid, channel text, attempt int, key_n int, token uuid, looks smallint, needs_review boolean, contents text,
+  contact_id uuid, sender_id uuid, channel text, mode text, attempt int, key_n int, token uuid, looks smallint, needs_review boolean, contents text,
   first_called timestamptz, enrollment_status text, is_live boolean, thread text, thread_subject text,
-  contact_version int, first_name text, last_name text, email text, company text, title text, attributes text,
-  not_after timestamptz, contact_zone text, contact_phone text
+  contact_version int, first_name text, last_name text, email text, phone text, whatsapp text, telegram text, linkedin text, company text, title text, attributes text,
+  not_after timestamptz, contact_zone text, kept_senders text
 )
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
@@ -146,11 +147,11 @@ BEGIN
     SELECT t.* FROM touches t WHERE p_only IS NOT NULL AND t.org_id = p_org AND t.id = ANY (p_only)
   )
   SELECT d.id, d.state, d.source_id, d.sequence_id, d.version_id, d.step_id, d.step_no, d.generation, d.n,
-         d.contact_id, d.sender_id, d.channel, d.attempt, d.key_n, d.token, d.looks, d.needs_review,
+         d.contact_id, d.sender_id, d.channel, d.mode, d.attempt, d.key_n, d.token, d.looks, d.needs_review,
          CASE WHEN d.state = 'unknown' THEN (SELECT g.contents ->> d.id::text FROM gates g WHERE g.org_id = p_org AND g.token = d.token) END, CASE WHEN d.state = 'unknown' THEN d.gated_at END,
          e.status, e.live_touch = d.id, CASE WHEN e.thread <> '{}' THEN array_to_string(e.thread, ',') END, e.thread_subject,
-         c.version, c.first_name, c.last_name, c.email, c.company, c.title, CASE WHEN c.attributes <> '{}' THEN c.attributes::text END,
-         d.not_after, c.time_zone, coalesce(c.phone, c.whatsapp)
+         c.version, c.first_name, c.last_name, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin, c.company, c.title, CASE WHEN c.attributes <> '{}' THEN c.attributes::text END,
+         d.not_after, c.time_zone, array_to_string(e.kept_senders, ',')
     FROM chosen d
     -- One look-up a touch, written so that the planner has no choice: from small tables it learnt to compare each of 500
     -- touches with every contact of the organization.

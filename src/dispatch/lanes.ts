@@ -5,6 +5,7 @@
  */
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import type { Channel, Mode } from '../kernel/channels.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import type { TouchState } from '../ledger/states.ts';
 import type { EnrollmentStatus } from '../plan/sequences/lifecycle.ts';
@@ -83,8 +84,10 @@ export interface DueTouch {
   generation: number;
   n: number;
   contact_id: Uuid;
-  sender_id: Uuid;
-  channel: string;
+  /** Null: people do it themselves; never due for a worker. */
+  sender_id: Uuid | null;
+  channel: Channel;
+  mode: Mode;
   attempt: number;
   key_n: number;
   token: Uuid | null;
@@ -104,6 +107,10 @@ export interface DueTouch {
   first_name: string | null;
   last_name: string | null;
   email: string | null;
+  phone: string | null;
+  whatsapp: string | null;
+  telegram: string | null;
+  linkedin: string | null;
   company: string | null;
   title: string | null;
   /** JSON. */
@@ -111,8 +118,8 @@ export interface DueTouch {
   /** The end of the opening it was planned into. */
   not_after: Date | null;
   contact_zone: string | null;
-  /** By which its place is guessed. */
-  contact_phone: string | null;
+  /** Of its enrollment: ids with commas. */
+  kept_senders: string | null;
 }
 
 const READ = {
@@ -151,27 +158,32 @@ function touchOf(row: any[]): DueTouch {
     contact_id: row[9],
     sender_id: row[10],
     channel: row[11],
-    attempt: row[12],
-    key_n: row[13],
-    token: row[14],
-    looks: row[15],
-    needs_review: row[16],
-    contents: row[17],
-    first_called: row[18],
-    enrollment_status: row[19],
-    is_live: row[20],
-    thread: row[21],
-    thread_subject: row[22],
-    contact_version: row[23],
-    first_name: row[24],
-    last_name: row[25],
-    email: row[26],
-    company: row[27],
-    title: row[28],
-    attributes: row[29],
-    not_after: row[30],
-    contact_zone: row[31],
-    contact_phone: row[32],
+    mode: row[12],
+    attempt: row[13],
+    key_n: row[14],
+    token: row[15],
+    looks: row[16],
+    needs_review: row[17],
+    contents: row[18],
+    first_called: row[19],
+    enrollment_status: row[20],
+    is_live: row[21],
+    thread: row[22],
+    thread_subject: row[23],
+    contact_version: row[24],
+    first_name: row[25],
+    last_name: row[26],
+    email: row[27],
+    phone: row[28],
+    whatsapp: row[29],
+    telegram: row[30],
+    linkedin: row[31],
+    company: row[32],
+    title: row[33],
+    attributes: row[34],
+    not_after: row[35],
+    contact_zone: row[36],
+    kept_senders: row[37],
   };
 }
 

@@ -2,21 +2,35 @@
  * From what happened to what is written: pure. A provider's answer, or the gate's refusal, becomes a settlement:
  * retried, given up, moved on to the next step, postponed, held or dropped.
  */
-import type { SendOutcome } from '../channels/channel.ts';
+import type { RefusalReason, SendOutcome } from '../channels/channel.ts';
+import { CHANNELS } from '../kernel/channels.ts';
 import { REFUSALS } from '../ledger/reasons.ts';
-import type { Settlement } from '../ledger/settle.ts';
+import type { NextTouch, Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
 import { opening, plannedTouch, reopening } from '../plan/sequences/next.ts';
 import { firstToDo } from '../plan/sequences/place.ts';
+import { stepThrough, through } from '../plan/sequences/step-sender.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import { retryWait } from '../schedule/backoff.ts';
 import type { DueTouch } from './lanes.ts';
-import { placeOfTouch } from './situation.ts';
+import { keptBy, placeOfTouch } from './situation.ts';
 
-/** Refusals that say something about the address, not the message: the contact cannot be reached there (hard bounce). */
-const HARD_BOUNCES = new Set(['mailbox_unknown', 'address_rejected']);
-/** Refusals that say something about our account: the touch waits, the sender is held. */
-export const SENDER_FAULTS = new Set(['bad_credentials', 'sender_rejected']);
+/**
+ * Refusals that say something about the address, not the message: it is none (hard bounce), or its owner wants no more.
+ * Settling suppresses it.
+ */
+const ENDS: { [R in RefusalReason]?: 'bounced' | 'unsubscribed' } = {
+  mailbox_unknown: 'bounced',
+  address_rejected: 'bounced',
+  opted_out: 'unsubscribed',
+};
+/**
+ * Refusals that say something about our account: the touch waits, the sender is held. That a key is wrong does not
+ * end a message for good, and no further try can succeed before somebody has put it right.
+ */
+export function isSenderFault({ reason, permanence }: Refused): boolean {
+  return reason === 'bad_credentials' || (reason === 'sender_rejected' && permanence === 'permanent');
+}
 
 /** `not_started` because this process was too slow, not because the provider could not be reached. */
 export const BUDGET_PASSED = 'budget_passed';
@@ -70,45 +84,51 @@ export function settlementOf(
   }
 }
 
+type Refused = Extract<SendOutcome, { kind: 'refused' }>;
 type Decision = Pick<Settlement, 'outcome' | 'reason'> & Partial<Settlement>;
 
-function refused(happening: Happening, outcome: Extract<SendOutcome, { kind: 'refused' }>): Decision {
-  if (outcome.permanence === 'permanent' && !SENDER_FAULTS.has(outcome.reason)) {
+function refused(happening: Happening, outcome: Refused): Decision {
+  const held = isSenderFault(outcome);
+  if (outcome.permanence === 'permanent' && !held) {
     return {
       outcome: 'failed',
       reason: outcome.reason,
-      ends: HARD_BOUNCES.has(outcome.reason) ? 'bounced' : 'failed',
+      ends: ENDS[outcome.reason] ?? 'failed',
     };
   }
-  const wait = SENDER_FAULTS.has(outcome.reason)
-    ? 0
-    : retryWait(happening.attempt, undefined, outcome.retry_after_ms);
+  const wait = held ? 0 : retryWait(happening.attempt, undefined, outcome.retry_after_ms);
   if (wait === null) return { outcome: 'failed', reason: 'tries_used_up', ends: 'failed' };
   const { touch, version, planning, at } = happening;
-  const calendar = planning.senders.get(touch.sender_id)?.calendar;
+  const found = through(planning, touch.sender_id);
   const place = placeOfTouch(touch, planning);
-  const open = calendar && reopening(version.definition, touch.channel, at + wait, calendar, place);
+  const open = found && reopening(version.definition, touch.channel, at + wait, found.calendar, place);
   if (!open?.ok) return { outcome: 'failed', reason: 'bad_schedule', ends: 'failed' };
   return { outcome: 'retry', reason: outcome.reason, wake: open.not_before, not_after: open.not_after };
 }
 
 /** The step after this one, or the end of the sequence. Counted from when this touch was sent (EXE-12). */
 export function movedOn(happening: Happening): Pick<Settlement, 'next' | 'ends' | 'reason'> {
-  const { touch, version, planning, at } = happening;
+  const { touch, version } = happening;
   const stepNo = touch.step_no + 1;
   if (stepNo >= version.definition.steps.length) return { next: null, ends: 'completed', reason: null };
-  const calendar = planning.senders.get(touch.sender_id)?.calendar;
-  const open = calendar && opening(version.definition, stepNo, at, calendar, placeOfTouch(touch, planning));
-  if (!open?.ok) return { next: null, ends: 'failed', reason: 'bad_schedule' };
-  return {
-    next: plannedTouch(
-      version.definition,
-      { enrollment_id: touch.source_id, generation: touch.generation, step_no: stepNo, n: 1 },
-      open,
-    ),
-    ends: null,
-    reason: null,
-  };
+  const next = followUp(happening, stepNo);
+  return typeof next === 'string'
+    ? { next: null, ends: 'failed', reason: next }
+    : { next, ends: null, reason: null };
+}
+
+/** The touch of a step further on, counted from what happened; or why there can be none. */
+function followUp(happening: Happening, stepNo: number): NextTouch | 'no_sender' | 'bad_schedule' {
+  const { touch, version, planning, at } = happening;
+  const { definition, senders } = version;
+  const { channel } = definition.steps[stepNo]!;
+  const found = stepThrough(planning, senders, channel, touch.contact_id, keptBy(touch));
+  if (!found) return 'no_sender';
+  const { calendar, sender_id } = found;
+  const open = opening(definition, stepNo, at, calendar, placeOfTouch(touch, planning));
+  if (!open.ok) return 'bad_schedule';
+  const { source_id: enrollment_id, generation } = touch;
+  return plannedTouch(definition, { enrollment_id, generation, step_no: stepNo, n: 1, sender_id }, open);
 }
 
 /** Refusals that say the contact has left the channel. */
@@ -121,17 +141,15 @@ export function passesOver(version: Version, refusal: string): boolean {
 
 /** Skipped; the enrollment goes on with the next step of another channel, at its own delay, or completes. */
 export function settlementOfPassed(happening: Happening, reason: keyof typeof REFUSALS): Settlement {
-  const { touch, version, planning, at } = happening;
+  const { touch, version, at } = happening;
   const { definition } = version;
   const base = { touch_id: touch.id, source_id: touch.source_id, at, reason, outcome: 'skipped' as const };
-  const passed = { history: new Map(), skip_channels: [touch.channel] };
+  const { consent } = CHANNELS[touch.channel];
+  const passed = { history: new Map(), skip_channels: consent === null ? null : [consent] };
   const stepNo = firstToDo(definition, touch.step_no + 1, passed);
   if (stepNo === null) return { ...base, ends: 'completed' };
-  const calendar = planning.senders.get(touch.sender_id)?.calendar;
-  const open = calendar && opening(definition, stepNo, at, calendar, placeOfTouch(touch, planning));
-  if (!open?.ok) return { ...base, ends: 'failed' };
-  const key = { enrollment_id: touch.source_id, generation: touch.generation, step_no: stepNo, n: 1 };
-  return { ...base, next: plannedTouch(definition, key, open) };
+  const next = followUp(happening, stepNo);
+  return typeof next === 'string' ? { ...base, ends: 'failed' } : { ...base, next };
 }
 
 /** What a refusal by the gate, or by composing, writes; null: nothing (somebody else has it, or compose again). */

@@ -8,6 +8,7 @@ import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
 import { reopening } from '../plan/sequences/next.ts';
+import { through } from '../plan/sequences/step-sender.ts';
 import { rulesFor } from '../plan/sequences/time-rules.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import { periodOf } from '../schedule/period.ts';
@@ -46,9 +47,11 @@ export async function postpone(
   const byDay = new Map<Uuid, Postponed[]>();
   for (const item of postponed) {
     if (item.reason === 'quota_day') {
-      const list = byDay.get(item.touch.sender_id);
+      // Only what goes through a sender has a day to use up.
+      const sender = item.touch.sender_id!;
+      const list = byDay.get(sender);
       if (list) list.push(item);
-      else byDay.set(item.touch.sender_id, [item]);
+      else byDay.set(sender, [item]);
     } else settlements.push(until(engine, planning, item, at));
   }
   for (const [sender, items] of byDay)
@@ -57,9 +60,9 @@ export async function postpone(
 }
 
 function until(engine: Engine, planning: Planning, item: Postponed, at: number): Settlement {
-  const sender = planning.senders.get(item.touch.sender_id);
-  if (!sender) return settlementOfRefusal(item.touch, 'no_sender', at)!;
-  const zone = sender.time_zone ?? planning.organization.time_zone;
+  const found = through(planning, item.touch.sender_id);
+  if (!found) return settlementOfRefusal(item.touch, 'no_sender', at)!;
+  const zone = found.calendar.sender_zone ?? planning.organization.time_zone;
   const from =
     item.reason === 'quota_hour'
       ? periodOf(at, zone)!.hour_end_ms
@@ -69,7 +72,7 @@ function until(engine: Engine, planning: Planning, item: Postponed, at: number):
   const { touch, version } = item;
   const place = placeOfTouch(touch, planning);
   const opening = (moment: number) =>
-    reopening(version.definition, touch.channel, moment, sender.calendar, place);
+    reopening(version.definition, touch.channel, moment, found.calendar, place);
   let open = opening(from);
   // In its last moments the gate lets nothing through any more: then the one after it.
   if (open.ok && open.not_after !== null && open.not_after < open.not_before + engine.limits.budget_ms)

@@ -22,9 +22,9 @@ export class Ready {
   add(composed: readonly Composed[]): void {
     const since = performance.now();
     for (const item of composed) {
-      const list = this.#bySender.get(item.touch.sender_id);
+      const list = this.#bySender.get(item.sender_id);
       if (list) list.push({ composed: item, since });
-      else this.#bySender.set(item.touch.sender_id, [{ composed: item, since }]);
+      else this.#bySender.set(item.sender_id, [{ composed: item, since }]);
       this.size++;
     }
   }

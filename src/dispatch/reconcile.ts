@@ -8,8 +8,9 @@ import type { Connection, LookupOutcome } from '../channels/channel.ts';
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
-import { messageId } from '../plan/sequences/email-job.ts';
 import { reopening } from '../plan/sequences/next.ts';
+import { through } from '../plan/sequences/step-sender.ts';
+import { messageId } from '../plan/sequences/steps/email.ts';
 import { firstSubject } from './compose.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
@@ -67,7 +68,7 @@ async function reconcileGate(
     connection?.lookup ? look(engine, situation, touch, connection) : assume(engine, situation, touch);
   await Promise.all(
     group.map(async (touch) => {
-      const sender = situation.planning.senders.get(touch.sender_id);
+      const sender = situation.planning.senders.get(touch.sender_id ?? '');
       const connection = sender ? engine.connect(org, sender) : null;
       if (
         connection &&
@@ -107,11 +108,13 @@ async function look(
   connection: Connection,
 ): Promise<Settlement | Note> {
   const { now } = situation.planning;
-  const sender = situation.planning.senders.get(touch.sender_id)!;
+  const sender = situation.planning.senders.get(touch.sender_id!)!;
   const answer: LookupOutcome = await connection.lookup!({
     touch_id: touch.id,
     idempotency_key: `${touch.id}.${touch.key_n}`,
-    message_id: messageId(touch.id, touch.key_n, sender.from_address),
+    ...(touch.channel === 'email'
+      ? { message_id: messageId(touch.id, touch.key_n, sender.from_address) }
+      : {}),
     timeout_ms: engine.limits.call_timeout_ms,
   }).catch((error: unknown) => ({ kind: 'unclear' as const, reason: String(error) }));
   if (answer.kind === 'found')
@@ -157,12 +160,12 @@ function assume(engine: Engine, situation: Situation, touch: DueTouch): Settleme
 
 /** Proven: nothing was accepted. It goes again, when the window is open. */
 function asNotSent(situation: Situation, touch: DueTouch): Settlement {
-  const { now, senders } = situation.planning;
+  const { now } = situation.planning;
   const place = placeOfTouch(touch, situation.planning);
   const version = situation.versions.get(touch.version_id);
-  const calendar = senders.get(touch.sender_id)?.calendar;
+  const found = through(situation.planning, touch.sender_id);
   const open =
-    version && calendar ? reopening(version.definition, touch.channel, now, calendar, place) : null;
+    version && found ? reopening(version.definition, touch.channel, now, found.calendar, place) : null;
   const base = { touch_id: touch.id, source_id: touch.source_id, at: now };
   if (!open?.ok) return { ...base, outcome: 'failed', reason: 'bad_schedule', ends: 'failed' };
   const reason = 'not_found_at_provider';

@@ -55,7 +55,7 @@ export async function sendAgain(
   const { ready, refused, later } = await compose(engine, org, situation, touches);
   const left: NotResent[] = [];
   const leave = (touch: DueTouch, reason: string) => {
-    const connection = engine.connect(org, situation.planning.senders.get(touch.sender_id)!)!;
+    const connection = engine.connect(org, situation.planning.senders.get(touch.sender_id!)!)!;
     left.push({ touch, connection, reason: `not_resent: ${reason}`, final: isFinal(touch, reason) });
   };
   for (const settlement of refused)

@@ -12,6 +12,7 @@ import type { Settlement } from '../ledger/settle.ts';
 import { wake } from '../ledger/wake.ts';
 import { type Planning, readPlanning } from '../plan/sequences/calendar.ts';
 import { reopening } from '../plan/sequences/next.ts';
+import { through } from '../plan/sequences/step-sender.ts';
 import type { Version, VersionCache } from '../plan/sequences/versions.ts';
 import { auditEntry } from '../tenancy/audit.ts';
 import { actorText, type Context } from '../tenancy/context.ts';
@@ -40,7 +41,10 @@ export async function resolveTouch(
   const version = await versions.one(ctx.org, touch.version_id);
   if (!version) throw notFound('sequence version', touch.version_id);
   const { planning, gatedAt } = await db.inOrg(ctx.org, async (tx) => ({
-    planning: await readPlanning(tx, ctx.org, [touch.sender_id]),
+    planning: await readPlanning(tx, ctx.org, [
+      ...version.definition.sender_ids,
+      ...(touch.sender_id === null ? [] : [touch.sender_id]),
+    ]),
     gatedAt: (
       await tx.one<{ gated_at: Date }>(
         sql`SELECT gated_at FROM touches WHERE org_id = ${ctx.org} AND id = ${id}`,
@@ -70,9 +74,9 @@ function decide(
   gatedAt: number,
 ): Decision {
   const { now } = planning;
-  const calendar = planning.senders.get(touch.sender_id)?.calendar;
-  const open =
-    calendar && reopening(version.definition, touch.channel, now, calendar, placeOfTouch(touch, planning));
+  const found = through(planning, touch.sender_id);
+  const place = placeOfTouch(touch, planning);
+  const open = found && reopening(version.definition, touch.channel, now, found.calendar, place);
   if (word === 'not_sent') return { outcome: 'failed', at: now, ends: 'failed' };
   if (word === 'resend')
     return open?.ok
@@ -138,7 +142,7 @@ async function write(
   const [row] = await db.call<{ result: string | null }>(sql`
     SELECT touch_resolve(${ctx.org}::uuid, ${touch.token}::uuid, ${actorText(ctx.actor)}, ${touch.id}::uuid, ${touch.source_id}::uuid,
       ${word.outcome}, ${decision.outcome}, ${decision.at}::float8, ${decision.wake ?? null}::float8, ${decision.ends ?? null}, ${decision.subject ?? null},
-      ${next?.id ?? null}::uuid, ${next?.step_id ?? null}::uuid, ${next?.step_no ?? null}::int, ${next?.channel ?? null},
+      ${next?.id ?? null}::uuid, ${next?.step_id ?? null}::uuid, ${next?.step_no ?? null}::int, ${next?.channel ?? null}, ${next?.mode ?? null}, ${next?.sender_id ?? null}::uuid,
       ${next?.not_before ?? null}::float8, ${(next ? next.not_after : decision.not_after) ?? null}::float8, ${entry}::jsonb,
       NULL, ${version}::uuid, ${next?.n ?? null}::int) AS result`);
   return row?.result ?? null;

@@ -2,8 +2,9 @@
  * Calls the provider for what the gate let go: nothing else may. A touch whose budget passed before its call began
  * is handed back without calling. Never throws: whatever an adapter does wrong is `ambiguous`, because its call began.
  */
-import type { Connection, Message, SendOutcome } from '../channels/channel.ts';
+import type { Connection, SendOutcome } from '../channels/channel.ts';
 import type { Uuid } from '../kernel/ids.ts';
+import type { Message } from '../kernel/message.ts';
 import type { Engine } from './engine.ts';
 import { BUDGET_PASSED } from './outcomes.ts';
 

@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { type Place, placeOf } from '../contacts/place.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { type Planning, readPlanning } from '../plan/sequences/calendar.ts';
+import { senderIdFor } from '../plan/sequences/step-sender.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
@@ -21,23 +22,42 @@ export async function readSituation(
   due: readonly DueTouch[],
   moreSenders: readonly Uuid[] = [],
 ): Promise<Situation> {
-  const senders = [...new Set([...due.map((touch) => touch.sender_id), ...moreSenders])];
-  const asked_at = performance.now();
-  const planning = await readPlanning(engine.db, org, senders, engine.now?.() ?? null);
   const versions = await engine.versions.get(
     org,
     due.map((touch) => touch.version_id),
   );
+  const senders = new Set(moreSenders);
+  for (const touch of due) {
+    if (touch.sender_id !== null) senders.add(touch.sender_id);
+    // When it is settled its next touch is planned, which may go through another.
+    const version = versions.get(touch.version_id);
+    if (!version) continue;
+    const { steps, on_unsubscribe } = version.definition;
+    // The next step; one further on, where this one may be passed over together with others of its channel.
+    const until = on_unsubscribe === 'skip_steps' ? steps.length : Math.min(touch.step_no + 2, steps.length);
+    for (let no = touch.step_no + 1; no < until; no++) {
+      const id = senderIdFor(version.senders, steps[no]!.channel, touch.contact_id, keptBy(touch));
+      if (id) senders.add(id);
+    }
+  }
+  const asked_at = performance.now();
+  const planning = await readPlanning(engine.db, org, [...senders], engine.now?.() ?? null);
   return { asked_at, planning, versions };
 }
 
+/** Senders that its enrollment keeps, whatever its version says. */
+export function keptBy({ kept_senders }: Pick<DueTouch, 'kept_senders'>): readonly Uuid[] {
+  return kept_senders === null ? NONE : kept_senders.split(',');
+}
+const NONE: readonly Uuid[] = [];
+
 /** Where its recipient may be. */
 export function placeOfTouch(
-  touch: Pick<DueTouch, 'contact_zone' | 'contact_phone'>,
+  touch: Pick<DueTouch, 'contact_zone' | 'phone' | 'whatsapp'>,
   planning: Pick<Planning, 'organization'>,
 ): Place {
   return placeOf(
-    { time_zone: touch.contact_zone, phone: touch.contact_phone },
+    { time_zone: touch.contact_zone, phone: touch.phone ?? touch.whatsapp },
     planning.organization.time_zone,
   );
 }

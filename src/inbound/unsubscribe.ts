@@ -6,12 +6,14 @@
 import type { UnsubscribeClaim, UnsubscribeTokens } from '../content/unsubscribe-token.ts';
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import type { ConsentChannel } from '../kernel/channels.ts';
 import { Problem } from '../kernel/problem.ts';
 import { unsubscribe } from '../plan/stop.ts';
 import type { Context } from '../tenancy/context.ts';
 
 /** What may be said to whoever holds the link. */
 export interface Subscription {
+  channel: ConsentChannel;
   /** Masked; null when the contact has none any more. */
   address: string | null;
   organization: string;
@@ -25,21 +27,22 @@ export async function subscriptionOf(
   token: string,
 ): Promise<Subscription | null> {
   const claim = tokens.verify(token);
-  return claim?.channel === 'email' ? read(db, claim) : null;
+  return claim ? read(db, claim) : null;
 }
 
 async function read(db: Database, claim: UnsubscribeClaim): Promise<Subscription | null> {
   const row = await db.inOrg(claim.org_id, (tx) =>
-    tx.maybe<{ email: string | null; name: string; revoked: boolean }>(sql`
-      SELECT c.email, o.name,
+    tx.maybe<{ address: string | null; name: string; revoked: boolean }>(sql`
+      SELECT contact_address(${claim.channel}, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin) AS address, o.name,
              coalesce((SELECT k.status = 'revoked' FROM consents k
-               WHERE k.org_id = c.org_id AND k.contact_id = c.id AND k.channel = 'email' ORDER BY k.id DESC LIMIT 1), false) AS revoked
+               WHERE k.org_id = c.org_id AND k.contact_id = c.id AND k.channel = ${claim.channel} ORDER BY k.id DESC LIMIT 1), false) AS revoked
         FROM contacts c JOIN organizations o ON o.org_id = c.org_id
        WHERE c.org_id = ${claim.org_id} AND c.id = ${claim.contact_id}`),
   );
   if (!row) return null;
   return {
-    address: row.email === null ? null : maskedAddress(row.email),
+    channel: claim.channel,
+    address: row.address === null ? null : maskedAddress(row.address),
     organization: row.name,
     subscribed: !row.revoked,
   };
@@ -56,7 +59,7 @@ export async function pressUnsubscribe(
   from: { by: PressedBy; request_id: string; ip: string },
 ): Promise<Subscription | null> {
   const claim = tokens.verify(token);
-  if (claim?.channel !== 'email') return null;
+  if (!claim) return null;
   const ctx: Context = {
     org: claim.org_id,
     actor: { type: 'contact', id: claim.contact_id, name: 'the recipient' },
@@ -80,8 +83,9 @@ export async function pressUnsubscribe(
 
 const SHOWN = 1;
 
-/** `j•••@e•••.com`: its owner knows it again, and who finds the link learns nothing. */
+/** `j•••@e•••.com`, `+49•••56`: its owner knows it again, and who finds the link learns nothing. */
 export function maskedAddress(address: string): string {
+  if (!address.includes('@')) return `${address.slice(0, 3)}•••${address.slice(-2)}`;
   const at = address.lastIndexOf('@');
   const dot = address.lastIndexOf('.');
   const domain = address.slice(at + 1, dot > at ? dot : undefined);

@@ -149,12 +149,12 @@ function eventInWords({ type, reason, data }: RecordedEvent): string | null {
 }
 
 /** Of the batch's rules, those that were this touch's. */
-function rulesFor(rules: Row, sender: Uuid): Record<string, unknown> {
+function rulesFor(rules: Row, sender: Uuid | null): Record<string, unknown> {
   return {
     policy_version: rules.policy_version ?? null,
     contact_day: rules.contact_day ?? null,
-    sender_day: rules.senders?.[sender]?.day ?? null,
-    sender_hour: rules.senders?.[sender]?.hour ?? null,
+    sender_day: rules.senders?.[sender ?? '']?.day ?? null,
+    sender_hour: rules.senders?.[sender ?? '']?.hour ?? null,
   };
 }
 
@@ -170,7 +170,7 @@ function plannedOf(row: Row): Explanation['planned'] {
       no: row.step_no,
       name: row.step?.name ?? null,
       channel: row.channel,
-      mode: row.step?.mode ?? 'automatic',
+      mode: row.mode,
       delay: row.step?.delay ?? null,
     },
     sequence_window: row.sequence_window,
@@ -203,6 +203,7 @@ const TOUCH_MEMBERS = [
   'contact_id',
   'sender_id',
   'channel',
+  'mode',
   'due_at',
   'next_look_at',
   'not_before',

@@ -108,14 +108,15 @@ BEGIN
         WHEN org.status <> 'active' OR org.sending_paused THEN 'organization_paused'
         WHEN t.channel = ANY (org.paused_channels) THEN 'channel_paused'
         WHEN s.status <> 'active' THEN 'sequence_paused'
-        WHEN sd.status <> 'active' THEN 'sender_paused'
+        WHEN t.sender_id IS NOT NULL AND sd.status IS DISTINCT FROM 'active' THEN 'sender_paused'
         WHEN t.held_by IS NOT NULL THEN 'held'
         WHEN t.not_before > v_now THEN 'early'
         WHEN t.not_after < v_now + p_budget_ms * interval '1 millisecond' THEN 'window_closed'
-        WHEN c.email IS NULL THEN 'no_address'
-        WHEN (SELECT x.address FROM suppressions x WHERE x.org_id = p_org AND x.kind = 'email' AND x.address = c.email) IS NOT NULL THEN 'suppressed'
+        WHEN address_kind(t.channel) IS NOT NULL AND contact_address(t.channel, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin) IS NULL THEN 'no_address'
+        WHEN (SELECT x.address FROM suppressions x WHERE x.org_id = p_org AND x.kind = address_kind(t.channel)
+          AND x.address = contact_address(t.channel, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin)) IS NOT NULL THEN 'suppressed'
         WHEN k.status = 'revoked' THEN 'opted_out'
-        WHEN k.status IS NULL AND t.channel = ANY (org.consent_required) THEN 'no_consent'
+        WHEN k.status IS NULL AND consent_channel(t.channel) = ANY (org.consent_required) THEN 'no_consent'
         WHEN p_resend AND t.hash <> i.hash THEN 'bytes_differ'
         WHEN c.version <> i.contact_version AND NOT p_resend THEN 'stale'
         WHEN sd.version <> i.sender_version OR org.policy_version <> p_policy_version OR NOT sd.in_period OR sd.hour_missing THEN 'stale'
@@ -133,9 +134,9 @@ BEGIN
       JOIN enrollments e ON e.org_id = p_org AND e.id = t.source_id
       JOIN sequences s ON s.org_id = p_org AND s.id = t.sequence_id
       JOIN contacts c ON c.org_id = p_org AND c.id = t.contact_id
-      JOIN sender sd ON sd.id = t.sender_id
+      LEFT JOIN sender sd ON sd.id = t.sender_id
       LEFT JOIN LATERAL (SELECT x.status FROM consents x
-        WHERE x.org_id = p_org AND x.contact_id = t.contact_id AND x.channel = t.channel ORDER BY x.id DESC LIMIT 1) k ON true
+        WHERE x.org_id = p_org AND x.contact_id = t.contact_id AND x.channel = consent_channel(t.channel) ORDER BY x.id DESC LIMIT 1) k ON true
   ), capped AS (
     SELECT d.*, CASE WHEN d.refusal IS NULL AND NOT p_resend AND d.contact_left <
         row_number() OVER (PARTITION BY d.contact_id, d.refusal IS NULL ORDER BY d.ord) THEN 'frequency_cap' ELSE d.refusal END AS refusal2

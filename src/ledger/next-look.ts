@@ -5,6 +5,7 @@ import { reasonInWords } from './reasons.ts';
 
 export const NEXT_KINDS = [
   'due',
+  'person',
   'held',
   'cancel',
   'outcome',
@@ -48,7 +49,7 @@ function obstacle(row: Row): string | null {
   if (row.organization_status !== 'active' || row.sending_paused) return 'organization_paused';
   if (row.channel_paused) return 'channel_paused';
   if (row.sequence_status !== 'active') return 'sequence_paused';
-  if (row.sender_status !== 'active') return 'sender_paused';
+  if (row.sender_status !== null && row.sender_status !== 'active') return 'sender_paused';
   return row.held_by === null ? null : 'held';
 }
 
@@ -58,7 +59,9 @@ function planned(row: Row): TouchNext {
   const stopped = obstacle(row);
   if (stopped !== null)
     return say('held', null, `It waits, because ${reasonInWords(stopped)}; then it goes on.`);
-  return say('due', row.due_at ?? row.not_before, 'A worker sends it, if the gate lets it go.');
+  return row.mode === 'human'
+    ? say('person', row.not_before, 'A person does it.')
+    : say('due', row.due_at ?? row.not_before, 'A worker sends it, if the gate lets it go.');
 }
 
 function afterwards(row: Row): TouchNext {

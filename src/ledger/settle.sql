@@ -33,6 +33,8 @@ CREATE OR REPLACE FUNCTION settle(
   p_next_steps uuid[],
   p_next_nos int[],
   p_next_channels text[],
+  p_next_modes text[],
+  p_next_senders uuid[],
   p_next_from float8[],
   p_next_until float8[],
   p_now timestamptz DEFAULT NULL,
@@ -79,17 +81,16 @@ BEGIN
   RETURN QUERY
   WITH input AS (
     SELECT id, outcome, to_timestamp(at / 1000) AS at, reason, provider_id, detail, to_timestamp(wake / 1000) AS wake, ends, subject,
-           next_id, next_step, next_no, next_channel, to_timestamp(next_from / 1000) AS next_from, to_timestamp(next_until / 1000) AS next_until,
+           next_id, next_step, next_no, next_channel, next_mode, next_sender, to_timestamp(next_from / 1000) AS next_from, to_timestamp(next_until / 1000) AS next_until,
            next_n
       FROM unnest(p_touches, p_outcomes, p_ats, p_reasons, p_provider_ids, p_details, p_wakes, p_ends, p_subjects,
-        p_next_ids, p_next_steps, p_next_nos, p_next_channels, p_next_from, p_next_until, p_next_ns)
+        p_next_ids, p_next_steps, p_next_nos, p_next_channels, p_next_modes, p_next_senders, p_next_from, p_next_until, p_next_ns)
       u(id, outcome, at, reason, provider_id, detail, wake, ends, subject,
-        next_id, next_step, next_no, next_channel, next_from, next_until, next_n)
+        next_id, next_step, next_no, next_channel, next_mode, next_sender, next_from, next_until, next_n)
   ), decided AS MATERIALIZED (
     -- Everything the writes below need, read once: joining the CTEs to each other again was 500 x 500 (measured: 15 times slower).
     -- What is locked stands still: the writes below find it by its place (ctid), without a look into an index each.
-    SELECT i.*, t.ctid AS touch_at, e.ctid AS source_at, t.source_id, t.key_n, t.state AS was, t.contact_id, t.sequence_id, t.version_id, t.step_id, t.sender_id, t.generation, t.priority,
-      e.sender_id AS next_sender,
+    SELECT i.*, t.ctid AS touch_at, e.ctid AS source_at, t.source_id, t.key_n, t.state AS was, t.contact_id, t.sequence_id, t.version_id, t.step_id, t.sender_id, t.generation, t.priority, t.channel,
       CASE WHEN i.outcome = 'not_started' THEN t.attempt - 1 ELSE t.attempt END AS attempt,
       e.status = 'active' AND e.live_touch = t.id AS moves,
       CASE
@@ -106,7 +107,7 @@ BEGIN
        AND (i.outcome <> 'dropped' OR e.status <> 'active' OR e.live_touch <> t.id)
        AND (e.status = 'active' AND e.live_touch = t.id AND (i.outcome = 'sent' OR i.next_id IS NOT NULL OR i.ends = 'completed')
             AND CASE WHEN p_version IS NULL THEN e.version_id <> t.version_id OR e.had_steps IS NOT NULL OR e.skip_channels IS NOT NULL
-                     ELSE e.version_id <> p_version OR i.next_channel = ANY (e.skip_channels) END) IS NOT TRUE
+                     ELSE e.version_id <> p_version OR consent_channel(i.next_channel) = ANY (e.skip_channels) END) IS NOT TRUE
        AND (i.outcome <> 'held' OR CASE i.reason
              WHEN 'sequence_paused' THEN EXISTS (SELECT FROM sequences s WHERE s.org_id = p_org AND s.id = t.sequence_id AND s.status <> 'active')
              WHEN 'sender_paused' THEN EXISTS (SELECT FROM senders s WHERE s.org_id = p_org AND s.id = t.sender_id AND s.status <> 'active')
@@ -115,7 +116,8 @@ BEGIN
     UPDATE touches t SET
         state = d.becomes,
         live = d.becomes IN ('planned', 'sending', 'unknown'),
-        wake_at = CASE WHEN d.becomes IN ('planned', 'unknown') AND d.outcome <> 'held' THEN d.wake END,
+        -- a person's touch that is planned again waits for the person
+        wake_at = CASE WHEN (d.becomes = 'unknown' OR d.becomes = 'planned' AND t.mode = 'automatic') AND d.outcome <> 'held' THEN d.wake END,
         not_before = CASE WHEN d.outcome = 'postponed' THEN d.wake ELSE t.not_before END,
         not_after = CASE WHEN d.outcome IN ('postponed', 'retry', 'retry_new_key') THEN d.next_until ELSE t.not_after END,
         held_by = CASE WHEN d.outcome = 'held' THEN split_part(d.reason, '_', 1) END,
@@ -138,16 +140,17 @@ BEGIN
         live_touch = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_id ELSE e.live_touch END,
         step_id = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_step ELSE e.step_id END,
         step_no = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_no ELSE e.step_no END,
-        thread = CASE WHEN d.outcome = 'sent' THEN e.thread || (d.id::text || '.' || d.key_n) ELSE e.thread END,
+        thread = CASE WHEN d.outcome = 'sent' AND d.channel = 'email' THEN e.thread || (d.id::text || '.' || d.key_n) ELSE e.thread END,
         thread_subject = coalesce(e.thread_subject, d.subject),
         updated_at = v_now
       FROM decided d
      WHERE e.org_id = p_org AND e.ctid = d.source_at AND (d.outcome = 'sent' OR (d.moves AND (d.next_id IS NOT NULL OR d.ends IS NOT NULL)))
   ), planned AS (
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
-        channel, priority, wake_at, not_before, not_after, planned_by, created_at)
+        channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
     SELECT p_org, d.next_id, d.source_id, d.sequence_id, coalesce(p_version, d.version_id), d.next_step, d.next_no, d.generation, coalesce(d.next_n, 1),
-        d.contact_id, d.next_sender, d.next_channel, d.priority, d.next_from, d.next_from, d.next_until, p_actor, v_now
+        d.contact_id, d.next_sender, d.next_channel, d.next_mode, d.priority,
+        CASE WHEN d.next_mode = 'automatic' THEN d.next_from END, d.next_from, d.next_until, p_actor, v_now
       FROM decided d
      -- the count makes the old touches leave touches_live before the new ones enter it
      WHERE d.moves AND d.next_id IS NOT NULL AND (SELECT count(*) FROM touched) > 0
@@ -161,11 +164,13 @@ BEGIN
       FROM decided d
      WHERE v_ends AND d.moves AND d.next_id IS NULL AND d.ends IS NOT NULL
   ), bounced AS (
+    -- an address that is none, or whose owner has told the provider to stop
     INSERT INTO suppressions (org_id, kind, address, reason, source, contact_id, touch_id, created_at)
-    SELECT p_org, 'email', c.email, 'hard_bounce', d.reason, c.id, d.id, d.at
+    SELECT p_org, address_kind(d.channel), a.address, CASE d.ends WHEN 'bounced' THEN 'hard_bounce' ELSE 'unsubscribe' END, d.reason, c.id, d.id, d.at
       FROM decided d JOIN contacts c ON c.org_id = p_org AND c.id = d.contact_id
-     WHERE v_ends AND d.becomes = 'failed' AND d.ends = 'bounced' AND c.email IS NOT NULL
-     ORDER BY 3
+      CROSS JOIN LATERAL (SELECT contact_address(d.channel, c.email, c.phone, c.whatsapp, c.telegram, NULL) AS address) a
+     WHERE v_ends AND d.becomes = 'failed' AND d.ends IN ('bounced', 'unsubscribed') AND a.address IS NOT NULL
+     ORDER BY 2, 3
     ON CONFLICT (org_id, kind, address) DO NOTHING
   ), closed AS (
     UPDATE gates g SET open = g.open - n.n

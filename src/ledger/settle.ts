@@ -1,6 +1,7 @@
 /** Calls settle.sql: the outcomes of one batch of one organization, one transaction, one round trip. */
 import { integers, millis, texts, uuids } from '../db/arrays.ts';
 import type { Database } from '../db/database.ts';
+import type { Channel, Mode } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
 
 export type Outcome =
@@ -20,7 +21,10 @@ export interface NextTouch {
   id: Uuid;
   step_id: Uuid;
   step_no: number;
-  channel: string;
+  channel: Channel;
+  mode: Mode;
+  /** Null: people do it themselves. */
+  sender_id: Uuid | null;
   not_before: number;
   not_after: number | null;
   /** The how-manieth of its step; absent: the first. */
@@ -56,7 +60,7 @@ const STATEMENT = {
   name: 'settle',
   text: `SELECT s.late, s.written FROM settle($1::uuid, $2::uuid, $3::text, $4::uuid[], $5::uuid[], $6::text[], $7::float8[],
     $8::text[], $9::text[], $10::text[], $11::float8[], $12::text[], $13::text[], $14::uuid[], $15::uuid[], $16::int[], $17::text[],
-    $18::float8[], $19::float8[], $20::timestamptz, $21::uuid, $22::int[]) s`,
+    $18::text[], $19::uuid[], $20::float8[], $21::float8[], $22::timestamptz, $23::uuid, $24::int[]) s`,
 };
 
 /** The longest text of a provider that is kept. */
@@ -93,6 +97,8 @@ export async function settle(
     uuids(all.map((s) => s.next?.step_id ?? null)),
     integers(all.map((s) => s.next?.step_no ?? null)),
     texts(all.map((s) => s.next?.channel ?? null)),
+    texts(all.map((s) => s.next?.mode ?? null)),
+    uuids(all.map((s) => s.next?.sender_id ?? null)),
     millis(all.map((s) => s.next?.not_before)),
     millis(all.map((s) => (s.next ? s.next.not_after : s.not_after))),
     batch.now ?? null,

@@ -5,6 +5,7 @@
  */
 import type { Database, Tx } from '../db/database.ts';
 import { type Sql, sql } from '../db/sql.ts';
+import type { Channel, Mode } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { Problem } from '../kernel/problem.ts';
@@ -22,8 +23,11 @@ export interface Touch {
   /** The how-manieth of its step in this generation. */
   n: number;
   contact_id: Uuid;
-  sender_id: Uuid;
-  channel: string;
+  /** Null: people do it themselves. */
+  sender_id: Uuid | null;
+  channel: Channel;
+  /** `human`: it waits for a person. */
+  mode: Mode;
   /** While it is planned and not held: when it is to go. */
   due_at: Date | null;
   /** While it is unknown: when its provider is asked next; null when only a person can tell. */
@@ -43,7 +47,8 @@ export interface Touch {
 
 export const touchColumns = sql`
   t.id, t.state, t.source_id AS enrollment_id, t.sequence_id, t.version_id, t.step_id, t.step_no, t.generation, t.n, t.contact_id,
-  t.sender_id, t.channel, CASE WHEN t.state = 'planned' THEN t.wake_at END AS due_at,
+  t.sender_id, t.channel, t.mode,
+  CASE WHEN t.state = 'planned' AND t.held_by IS NULL THEN coalesce(t.wake_at, t.not_before) END AS due_at,
   CASE WHEN t.state = 'unknown' THEN t.wake_at END AS next_look_at, t.not_before, t.not_after, t.held_by, t.attempt,
   t.needs_review, t.reason, t.provider_id, t.planned_by, t.created_at, t.gated_at, t.settled_at`;
 

@@ -25,10 +25,10 @@ BEGIN
    WHERE e.org_id = p_org AND e.id = ANY (p_ids);
 
   WITH going AS (
-    SELECT s.id, s.touch, s.ends, s.reason, s.next_id, s.next_step, s.next_no, s.next_n, s.next_channel,
+    SELECT s.id, s.touch, s.ends, s.reason, s.next_id, s.next_step, s.next_no, s.next_n, s.next_channel, s.next_mode, s.next_sender,
            to_timestamp(s.next_from / 1000) AS next_from, to_timestamp(s.next_until / 1000) AS next_until
       FROM jsonb_to_recordset(p_skips) s(id uuid, touch uuid, ends text, reason text, next_id uuid, next_step uuid, next_no int, next_n int,
-        next_channel text, next_from float8, next_until float8)
+        next_channel text, next_mode text, next_sender uuid, next_from float8, next_until float8)
      WHERE s.id = ANY (v_seen) AND (s.ends IS NOT NULL OR s.next_id IS NOT NULL)
   ), skipped AS (
     UPDATE touches t SET state = 'skipped', live = false, wake_at = NULL, held_by = NULL, reason = 'opted_out', settled_at = p_now
@@ -39,19 +39,19 @@ BEGIN
            step_no = coalesce(g.next_no, e.step_no), status = coalesce(g.ends, e.status), status_reason = coalesce(g.reason, e.status_reason),
            ended_at = CASE WHEN g.ends IS NULL THEN e.ended_at ELSE p_now END, ended_by = CASE WHEN g.ends IS NULL THEN e.ended_by ELSE p_actor END
       FROM going g WHERE e.org_id = p_org AND e.id = g.id
-    RETURNING e.*, g.next_n, g.next_id, g.next_channel, g.next_from, g.next_until, g.ends
+    RETURNING e.*, g.next_n, g.next_id, g.next_channel, g.next_mode, g.next_sender, g.next_from, g.next_until, g.ends
   ), planned AS (
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
-        channel, priority, wake_at, not_before, not_after, planned_by, created_at)
-    SELECT p_org, m.next_id, m.id, m.sequence_id, m.version_id, m.step_id, m.step_no, m.generation, m.next_n, m.contact_id, m.sender_id,
-        m.next_channel, 2, m.next_from, m.next_from, m.next_until, p_actor, p_now
+        channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
+    SELECT p_org, m.next_id, m.id, m.sequence_id, m.version_id, m.step_id, m.step_no, m.generation, m.next_n, m.contact_id, m.next_sender,
+        m.next_channel, m.next_mode, 2, CASE WHEN m.next_mode = 'automatic' THEN m.next_from END, m.next_from, m.next_until, p_actor, p_now
       -- the count makes the old touches leave touches_live before the new ones enter it
       FROM moved m WHERE m.next_id IS NOT NULL AND (SELECT count(*) FROM skipped) > 0
   ), told AS (
     INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
     SELECT p_org, p_now, 'skipped', 'opted_out', k.source_id, k.id, k.contact_id, k.sequence_id, k.step_id, k.sender_id, p_actor FROM skipped k
     UNION ALL
-    SELECT p_org, p_now, m.ends, m.status_reason, m.id, NULL, m.contact_id, m.sequence_id, m.step_id, m.sender_id, p_actor
+    SELECT p_org, p_now, m.ends, m.status_reason, m.id, NULL, m.contact_id, m.sequence_id, m.step_id, NULL, p_actor
       FROM moved m WHERE m.ends IS NOT NULL
   )
   SELECT count(*)::int INTO v_count FROM skipped;

@@ -18,8 +18,8 @@ BEGIN
          ended_by = CASE WHEN p_to IN ('active', 'paused') THEN NULL ELSE p_actor END
    WHERE e.org_id = p_org AND e.id = p_id
   RETURNING * INTO v_row;
-  INSERT INTO events (org_id, at, type, reason, source_id, contact_id, sequence_id, step_id, sender_id, actor)
-    VALUES (p_org, v_now, CASE WHEN p_to = 'paused' THEN p_event ELSE p_to END, p_reason, p_id, v_row.contact_id, v_row.sequence_id, v_row.step_id, v_row.sender_id, p_actor);
+  INSERT INTO events (org_id, at, type, reason, source_id, contact_id, sequence_id, step_id, actor)
+    VALUES (p_org, v_now, CASE WHEN p_to = 'paused' THEN p_event ELSE p_to END, p_reason, p_id, v_row.contact_id, v_row.sequence_id, v_row.step_id, p_actor);
   PERFORM audit_write(p_org, p_audit, jsonb_build_object('was', v_old));
   RETURN QUERY SELECT v_row.contact_id, v_row.epoch, v_now, v_old;
 END $$;
@@ -169,7 +169,7 @@ BEGIN
     WHERE t.org_id = p_org AND t.live AND t.held_by = p_class
       AND CASE p_class WHEN 'sequence' THEN t.sequence_id = p_id::uuid WHEN 'sender' THEN t.sender_id = p_id::uuid ELSE t.channel = p_id END
     ORDER BY t.id LIMIT p_limit FOR UPDATE);
-  UPDATE touches t SET held_by = NULL, wake_at = greatest(t.not_before, v_now), reason = NULL
+  UPDATE touches t SET held_by = NULL, wake_at = CASE WHEN t.mode = 'automatic' THEN greatest(t.not_before, v_now) END, reason = NULL
    WHERE t.org_id = p_org AND t.id = ANY (v_ids) AND t.state = 'planned' AND t.held_by = p_class;
   RETURN cardinality(v_ids);
 END $$;
@@ -203,17 +203,20 @@ BEGIN
       FROM enrollments e JOIN sequence_versions v ON v.org_id = p_org AND v.id = e.version_id
      WHERE e.org_id = p_org AND e.contact_id = p_contact AND e.status IN ('active', 'paused')
        AND EXISTS (SELECT FROM jsonb_array_elements(v.definition -> 'steps') WITH ORDINALITY s(step, n)
-                    WHERE s.n > e.step_no AND s.step ->> 'channel' = p_channel)
+                    WHERE s.n > e.step_no AND consent_channel(s.step ->> 'channel') = p_channel)
      ORDER BY e.id FOR UPDATE OF e
   )
   SELECT coalesce(array_agg(h.id ORDER BY h.id) FILTER (WHERE NOT h.skips), '{}'),
          coalesce(array_agg(h.id ORDER BY h.id) FILTER (WHERE h.skips AND p_channel = ANY (h.skip_channels) IS NOT TRUE), '{}')
     INTO v_sources, v_skips FROM held h;
   SELECT cardinality(v_sources) + cardinality(v_skips) = 0
-         AND (c.email IS NULL OR EXISTS (SELECT FROM suppressions x WHERE x.org_id = p_org AND x.kind = 'email' AND x.address = c.email))
+         AND (a.address IS NULL OR p_channel = 'linkedin'
+              OR EXISTS (SELECT FROM suppressions x WHERE x.org_id = p_org AND x.kind = address_kind(p_channel) AND x.address = a.address))
          AND coalesce((SELECT k.status = 'revoked' FROM consents k
            WHERE k.org_id = p_org AND k.contact_id = p_contact AND k.channel = p_channel ORDER BY k.id DESC LIMIT 1), false)
-    INTO v_again FROM contacts c WHERE c.org_id = p_org AND c.id = p_contact;
+    INTO v_again FROM contacts c
+    CROSS JOIN LATERAL (SELECT contact_address(p_channel, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin) AS address) a
+   WHERE c.org_id = p_org AND c.id = p_contact;
   IF v_again THEN
     RETURN QUERY SELECT v_sources, 0, v_now;
     RETURN;
@@ -231,15 +234,17 @@ BEGIN
     v_cancelled := touches_cancel(p_org, v_sources, array_fill(p_contact, ARRAY[cardinality(v_sources)]), 'unsubscribed', v_actor, v_now);
   END IF;
   INSERT INTO suppressions (org_id, kind, address, reason, source, contact_id, touch_id, created_at)
-    SELECT p_org, 'email', c.email, 'unsubscribe', p_source, p_contact, p_touch, v_now
-      FROM contacts c WHERE c.org_id = p_org AND c.id = p_contact AND c.email IS NOT NULL
+    SELECT p_org, address_kind(p_channel), a.address, 'unsubscribe', p_source, p_contact, p_touch, v_now
+      FROM contacts c CROSS JOIN LATERAL (SELECT contact_address(p_channel, c.email, c.phone, c.whatsapp, c.telegram, NULL) AS address) a
+     WHERE c.org_id = p_org AND c.id = p_contact AND a.address IS NOT NULL
     ON CONFLICT (org_id, kind, address) DO NOTHING;
   INSERT INTO consents (org_id, contact_id, channel, id, status, source, evidence, actor_type, actor_id, at)
     VALUES (p_org, p_contact, p_channel, p_consent, 'revoked', p_source, p_evidence, p_actor_type, p_actor_id, v_now);
   INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, actor)
     VALUES (p_org, v_now, 'unsubscribe', p_source, p_contact, p_touch, p_contact, v_actor);
-  INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
-    SELECT p_org, v_now, 'unsubscribed', p_source, e.id, CASE WHEN EXISTS (SELECT FROM unnest(e.thread) x WHERE split_part(x, '.', 1) = p_touch::text) THEN p_touch END, p_contact, e.sequence_id, e.step_id, e.sender_id, v_actor
+  INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, actor)
+    SELECT p_org, v_now, 'unsubscribed', p_source, e.id, (SELECT t.id FROM touches t WHERE t.org_id = p_org AND t.id = p_touch AND t.source_id = e.id),
+           p_contact, e.sequence_id, e.step_id, v_actor
       FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (v_sources);
   PERFORM audit_write(p_org, p_audit, jsonb_build_object('enrollments', v_sources, 'skipping', v_skips));
   RETURN QUERY SELECT v_sources, v_cancelled + v_skipped, v_now;
@@ -263,21 +268,21 @@ BEGIN
   v_sources := ARRAY(
     SELECT e.id FROM enrollments e JOIN sequence_versions v ON v.org_id = p_org AND v.id = e.version_id
       JOIN touches t ON t.org_id = p_org AND t.contact_id = p_contact AND t.source_id = e.id AND t.live
-     WHERE e.org_id = p_org AND e.contact_id = p_contact AND e.status IN ('active', 'paused') AND t.channel = p_channel
+     WHERE e.org_id = p_org AND e.contact_id = p_contact AND e.status IN ('active', 'paused') AND consent_channel(t.channel) = p_channel
        AND v.definition ->> 'on_unsubscribe' IS DISTINCT FROM 'skip_steps'
      ORDER BY e.id FOR UPDATE OF e);
   -- Waits for every gate that holds one, that of an enrollment which another stop has ended too.
-  PERFORM FROM touches t WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND t.channel = p_channel ORDER BY t.id FOR UPDATE;
+  PERFORM FROM touches t WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND consent_channel(t.channel) = p_channel ORDER BY t.id FOR UPDATE;
   IF cardinality(v_sources) > 0 THEN
     UPDATE enrollments e SET status = 'unsubscribed', status_reason = 'unsubscribe', epoch = e.epoch + 1, updated_at = v_now, ended_at = v_now, ended_by = p_actor
      WHERE e.org_id = p_org AND e.id = ANY (v_sources);
     v_more := touches_cancel(p_org, v_sources, array_fill(p_contact, ARRAY[cardinality(v_sources)]), 'unsubscribed', p_actor, v_now);
-    INSERT INTO events (org_id, at, type, reason, source_id, contact_id, sequence_id, step_id, sender_id, actor)
-      SELECT p_org, v_now, 'unsubscribed', 'unsubscribe', e.id, p_contact, e.sequence_id, e.step_id, e.sender_id, p_actor
+    INSERT INTO events (org_id, at, type, reason, source_id, contact_id, sequence_id, step_id, actor)
+      SELECT p_org, v_now, 'unsubscribed', 'unsubscribe', e.id, p_contact, e.sequence_id, e.step_id, p_actor
         FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (v_sources);
   END IF;
   SELECT coalesce(array_agg(t.id), '{}') INTO v_flying FROM touches t
-   WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND t.channel = p_channel AND t.state IN ('sending', 'unknown');
+   WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND consent_channel(t.channel) = p_channel AND t.state IN ('sending', 'unknown');
   INSERT INTO receipts (org_id, id, subject_type, subject_id, status, epoch, effective_at, not_started, in_flight, actor)
     VALUES (p_org, p_receipt, 'contact', p_contact::text, 'unsubscribed', 0, p_effective_at, p_cancelled + v_more, v_flying, p_actor);
   RETURN QUERY SELECT v_flying;

@@ -6,6 +6,7 @@
  */
 import { type Database, pgCode } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import type { ConsentChannel } from '../kernel/channels.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import { notFound, Problem } from '../kernel/problem.ts';
 import { drainedReceipt, getReceipt, type Receipt } from '../ledger/receipts.ts';
@@ -166,7 +167,7 @@ export async function releaseHeld(
 
 export interface Unsubscribe {
   contact_id: Uuid;
-  channel: 'email';
+  channel: ConsentChannel;
   /** How it came: `one_click`, `page`, `api`, `reply`. */
   source: string;
   evidence?: string | null;

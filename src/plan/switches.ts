@@ -4,11 +4,11 @@
  */
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import { CHANNEL_NAMES } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { notFound, Problem } from '../kernel/problem.ts';
 import type { Receipt } from '../ledger/receipts.ts';
 import type { Context } from '../tenancy/context.ts';
-import { CHANNELS } from './sequences/definition.ts';
 import { hold, type StopOptions } from './stop.ts';
 
 export const SWITCH_CLASSES = ['organization', 'channel'] as const;
@@ -33,7 +33,9 @@ export async function listSwitches(db: Database, ctx: Pick<Context, 'org'>): Pro
     const rows = await tx.rows<Omit<Switch, 'class'>>(sql`
       SELECT channel AS id, paused, epoch, updated_at FROM channel_switches WHERE org_id = ${ctx.org}`);
     const known = new Map(rows.map((row) => [row.id, row]));
-    const channels = CHANNELS.map((id) => known.get(id) ?? { id, paused: false, epoch: 0, updated_at: null });
+    const channels = CHANNEL_NAMES.map(
+      (id) => known.get(id) ?? { id, paused: false, epoch: 0, updated_at: null },
+    );
     return [
       { class: 'organization' as const, ...own },
       ...channels.map((row) => ({ class: 'channel' as const, ...row })),
@@ -53,10 +55,10 @@ export async function turn(
     if (target.id !== undefined && target.id !== ctx.org) throw notFound('organization', target.id);
     return hold(db, ctx, { class: 'organization', id: ctx.org, paused }, options);
   }
-  const channel = CHANNELS.find((name) => name === target.id);
+  const channel = CHANNEL_NAMES.find((name) => name === target.id);
   if (!channel) {
     throw new Problem('invalid_request', 'The channel is not known', {
-      errors: [{ field: 'id', code: 'unknown_channel', message: `One of: ${CHANNELS.join(', ')}` }],
+      errors: [{ field: 'id', code: 'unknown_channel', message: `One of: ${CHANNEL_NAMES.join(', ')}` }],
     });
   }
   return hold(db, ctx, { class: 'channel', id: channel, paused }, options);

@@ -9,6 +9,7 @@ import { notFound, Problem } from '../kernel/problem.ts';
 import { audit } from '../tenancy/audit.ts';
 import type { Context } from '../tenancy/context.ts';
 import { type Secrets, SecretUnreadable } from '../tenancy/secrets.ts';
+import { readAddresses } from './address.ts';
 import type { NewSender } from './create.ts';
 import {
   type ConfigValues,
@@ -56,7 +57,9 @@ export async function updateSender(
     if (!before) throw notFound('sender', id);
     if (before.status === 'archived') throw new Problem('conflict', 'The sender is archived');
     const next = { ...before, ...plainChanges(patch) };
-    const errors = limitErrors(next);
+    const { addresses, errors } = readAddresses(next.channel, next);
+    Object.assign(next, addresses);
+    errors.push(...limitErrors(next));
     if (patch.config !== undefined) {
       const provider = providerOf(providers, before.provider);
       const old = readable(secrets, ctx.org, before);

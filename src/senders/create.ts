@@ -1,11 +1,13 @@
 /** Making a sender: checked by its provider's adapter, its credentials sealed before they reach the database. */
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import type { SenderChannel } from '../kernel/channels.ts';
 import { newId } from '../kernel/ids.ts';
 import { Problem } from '../kernel/problem.ts';
 import { audit } from '../tenancy/audit.ts';
 import type { Context } from '../tenancy/context.ts';
 import type { Secrets } from '../tenancy/secrets.ts';
+import { readAddresses } from './address.ts';
 import { configErrors, sealedConfig } from './credentials.ts';
 import { type Providers, providerOf } from './provider.ts';
 import { type SenderRow, type SenderWindow, senderColumns } from './senders.ts';
@@ -13,7 +15,7 @@ import { limitErrors, refuseErrors } from './settings.ts';
 import { type Sender, showOne } from './show.ts';
 
 export interface NewSender {
-  channel: string;
+  channel: SenderChannel;
   provider: string;
   name: string;
   from: { name?: string | null | undefined; address: string };
@@ -26,6 +28,12 @@ export interface NewSender {
   time_zone?: string | null | undefined;
   window?: SenderWindow | null | undefined;
 }
+
+/** Where a provider bans who sends like a machine: what holds unless said otherwise [EXE-7, EXE-9]. */
+const USUAL_LIMITS: { [C in SenderChannel]?: { daily_limit: number; min_gap_s: number; max_gap_s: number } } =
+  {
+    whatsapp_lite: { daily_limit: 200, min_gap_s: 60, max_gap_s: 19 * 60 },
+  };
 
 /** @throws Problem invalid_request with every problem */
 export async function createSender(
@@ -41,15 +49,20 @@ export async function createSender(
       errors: [{ field: 'provider', code: 'other_channel', message: `It serves ${provider.channel}` }],
     });
   }
+  const usual = USUAL_LIMITS[wanted.channel];
   const limits = {
-    daily_limit: wanted.daily_limit ?? null,
+    daily_limit: wanted.daily_limit ?? usual?.daily_limit ?? null,
     hourly_limit: wanted.hourly_limit ?? null,
-    min_gap_s: wanted.min_gap_s ?? null,
-    max_gap_s: wanted.max_gap_s ?? null,
+    min_gap_s: wanted.min_gap_s ?? usual?.min_gap_s ?? null,
+    max_gap_s: wanted.max_gap_s ?? usual?.max_gap_s ?? null,
     time_zone: wanted.time_zone ?? null,
     sending_window: wanted.window ?? null,
   };
-  refuseErrors([...configErrors(provider, wanted.config), ...limitErrors(limits)]);
+  const { addresses, errors } = readAddresses(wanted.channel, {
+    from_address: wanted.from.address,
+    reply_to: wanted.reply_to ?? null,
+  });
+  refuseErrors([...errors, ...configErrors(provider, wanted.config), ...limitErrors(limits)]);
   const id = newId();
   const { config, secret } = sealedConfig(secrets, ctx.org, id, wanted.config, provider.secret_fields);
   return db.inOrg(ctx.org, async (tx) => {
@@ -57,7 +70,7 @@ export async function createSender(
       INSERT INTO senders (org_id, id, channel, provider, name, from_name, from_address, reply_to, config, secret,
         daily_limit, hourly_limit, min_gap_s, max_gap_s, time_zone, sending_window)
       VALUES (${ctx.org}, ${id}, ${wanted.channel}, ${wanted.provider}, ${wanted.name}, ${wanted.from.name ?? null},
-        ${wanted.from.address}, ${wanted.reply_to ?? null}, ${JSON.stringify(config)}, ${secret},
+        ${addresses.from_address}, ${addresses.reply_to}, ${JSON.stringify(config)}, ${secret},
         ${limits.daily_limit}, ${limits.hourly_limit}, ${limits.min_gap_s}, ${limits.max_gap_s}, ${limits.time_zone},
         ${limits.sending_window === null ? null : JSON.stringify(limits.sending_window)})
       RETURNING ${senderColumns}`);

@@ -2,6 +2,7 @@
  * What this room needs of a provider's adapter: to check a configuration and to try it. The composition root hands
  * the adapters in; which they are and how they send is no business of this room.
  */
+import type { SenderChannel } from '../kernel/channels.ts';
 import { Problem } from '../kernel/problem.ts';
 
 export interface Verification {
@@ -13,7 +14,7 @@ export interface Verification {
 }
 
 export interface SenderProvider {
-  readonly channel: string;
+  readonly channel: SenderChannel;
   readonly provider: string;
   /** Throws what has `issues`, as zod does, for a configuration that does not fit. */
   readonly config: { parse(input: unknown): Record<string, unknown> };

@@ -5,6 +5,7 @@
  */
 import type { Database, Row } from '../db/database.ts';
 import { type Sql, sql } from '../db/sql.ts';
+import type { SenderChannel } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Weekday } from '../schedule/window.ts';
 
@@ -12,7 +13,7 @@ import type { Weekday } from '../schedule/window.ts';
 export interface SenderSettings {
   id: Uuid;
   version: number;
-  channel: string;
+  channel: SenderChannel;
   provider: string;
   status: string;
   name: string;
@@ -50,7 +51,7 @@ export interface SenderWindow {
 export interface SenderRow {
   id: Uuid;
   version: number;
-  channel: string;
+  channel: SenderChannel;
   provider: string;
   name: string;
   from_name: string | null;

@@ -193,9 +193,8 @@ describe('publishing', () => {
         'steps[1].body_text required',
         'steps[1].delay delay_too_long',
         'steps[1].id duplicate_id',
-        'steps[2].channel channel_unavailable',
+        'steps[2].template no_template',
         'steps[3].body_html syntax',
-        'steps[3].mode mode_unavailable',
         'steps[4].subject line_break',
         'time_zone bad_zone',
         'window.to empty_window',
@@ -203,7 +202,7 @@ describe('publishing', () => {
     );
     const byField = (field: string) => refused.body.errors.find((e: { field: string }) => e.field === field);
     expect(byField('steps[0].body_text').message).toMatch(/^Line 1: .*contact\.nickname/);
-    expect(byField('steps[2].channel').message).toContain('arrives later');
+    expect(byField('steps[2].template').message).toContain('approved template');
     const empty = await newSequence({ steps: [] });
     const bare = await world.call('POST', `${PATH}/${empty.id}/publish`);
     expect(problems(bare).sort()).toEqual(['sender_ids no_sender', 'steps no_steps']);
@@ -466,7 +465,11 @@ describe('looking', () => {
   test('[TEN-4] a preview says why a step would not go, and whom it would not take', async () => {
     const made = await newSequence({
       sender_ids: [await newSender()],
-      steps: [{ ...first, body_text: 'Dear {{ contact.company }}' }, { channel: 'call' }, second],
+      steps: [
+        { ...first, body_text: 'Dear {{ contact.company }}' },
+        { channel: 'call', body_text: 'Ask' },
+        second,
+      ],
     });
     const [contact] = await newContacts(1);
     await world.db.inOrg(world.org.id, (tx) =>
@@ -476,12 +479,13 @@ describe('looking', () => {
     const { body } = await world.call('POST', `${PATH}/${made.id}/preview`, {
       body: { contact_id: contact },
     });
-    expect(body.refused).toBe('suppressed');
+    expect(body.refused).toBe('no_address');
     const codes = body.steps.map((step: { problem: { code: string } | null }) => step.problem?.code ?? null);
-    expect(codes.slice(0, 2)).toEqual(['missing_variable', 'channel_unavailable']);
+    expect(codes.slice(0, 2)).toEqual(['missing_variable', 'no_address']);
     const bare = await newSequence();
     const nobody = await world.call('POST', `${PATH}/${bare.id}/preview`, { body: { contact_id: contact } });
     expect(nobody.body).toMatchObject({
+      refused: 'suppressed',
       sender: null,
       steps: [{ at: null, problem: { code: 'no_sender' } }, {}],
     });

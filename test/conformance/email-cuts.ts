@@ -1,6 +1,7 @@
 /** A conversation that breaks: the adapter never claims more than it can know, and what it claims is true. */
 import { expect, it } from 'vitest';
-import type { EmailMessage, SendOutcome } from '../../src/channels/channel.ts';
+import type { SendOutcome } from '../../src/channels/channel.ts';
+import type { EmailMessage } from '../../src/kernel/message.ts';
 import { type ProxyPlan, type ProxyStage, startFaultProxy } from '../support/fault-proxy.ts';
 import { request, TIMEOUT_MS, type World } from './email-target.ts';
 

@@ -1,6 +1,6 @@
 /** What never leaves, and how much may leave at once. */
 import { expect, it } from 'vitest';
-import type { EmailMessage } from '../../src/channels/channel.ts';
+import type { EmailMessage } from '../../src/kernel/message.ts';
 import { request, type World } from './email-target.ts';
 
 const INJECTION = 'x\r\nBcc: everyone@example.test';

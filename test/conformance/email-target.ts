@@ -1,6 +1,7 @@
 /** What the suite asks of a target, and the message it sends. */
-import type { Connection, EmailMessage, ProviderClass, SendRequest } from '../../src/channels/channel.ts';
+import type { Connection, ProviderClass, SendRequest } from '../../src/channels/channel.ts';
 import { newId } from '../../src/kernel/ids.ts';
+import type { EmailMessage } from '../../src/kernel/message.ts';
 import type { FaultProxy } from '../support/fault-proxy.ts';
 
 export interface ConnectOptions {
@@ -12,11 +13,11 @@ export interface EmailTarget {
   /** The server's own port; the suite puts its proxy before it. */
   port: number;
   /** A connection of the adapter under test to this port. */
-  connect(port: number, more?: ConnectOptions): Connection;
+  connect(port: number, more?: ConnectOptions): Connection<EmailMessage>;
   /** The same with a wrong password. */
-  connectWithBadCredentials?(port: number): Connection;
+  connectWithBadCredentials?(port: number): Connection<EmailMessage>;
   /** The same, unable to ask the server afterwards. */
-  connectWithoutLookup?(port: number): Connection;
+  connectWithoutLookup?(port: number): Connection<EmailMessage>;
   /** Whether the server took the message; asked only after `settled`. */
   accepted(message_id: string): Promise<boolean>;
   /** Resolves when the server is done with every conversation, so that nothing can be accepted any more. */
@@ -39,12 +40,16 @@ export interface World {
   target: EmailTarget;
   proxy: FaultProxy;
   /** Connects to the proxy; closed after the test. */
-  connect(more?: ConnectOptions): Connection;
+  connect(more?: ConnectOptions): Connection<EmailMessage>;
 }
 
 export const TIMEOUT_MS = 15_000;
 
-export function request(to: string, more: Partial<EmailMessage> = {}, timeout_ms = TIMEOUT_MS): SendRequest {
+export function request(
+  to: string,
+  more: Partial<EmailMessage> = {},
+  timeout_ms = TIMEOUT_MS,
+): SendRequest<EmailMessage> {
   const touch_id = newId();
   return {
     touch_id,

@@ -1,6 +1,7 @@
 /** What a provider class promises to prove after a lost answer, and how much may be under way at once. */
 import { expect, it } from 'vitest';
-import type { Connection, EmailMessage, SendRequest } from '../../src/channels/channel.ts';
+import type { Connection, SendRequest } from '../../src/channels/channel.ts';
+import type { EmailMessage } from '../../src/kernel/message.ts';
 import { request, TIMEOUT_MS } from './email-target.ts';
 import type { Traits } from './mail-api-sends.ts';
 import type { MailApiTarget } from './mail-api-target.ts';
@@ -8,8 +9,10 @@ import type { MailApiTarget } from './mail-api-target.ts';
 const BOB = 'bob@example.test';
 const INJECTION = 'x\r\nBcc: everyone@example.test';
 
-const look = (connection: Connection, { touch_id, idempotency_key }: SendRequest) =>
-  connection.lookup!({ touch_id, idempotency_key, timeout_ms: TIMEOUT_MS });
+const look = (
+  connection: Connection<EmailMessage>,
+  { touch_id, idempotency_key }: SendRequest<EmailMessage>,
+) => connection.lookup!({ touch_id, idempotency_key, timeout_ms: TIMEOUT_MS });
 
 export function proof(world: () => MailApiTarget, { provider_class }: Traits): void {
   it('is of the class it says', () => {

@@ -1,10 +1,12 @@
 /** The sandbox as the world of the suite for e-mail APIs: one account of one provider, and what it truly accepted. */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Adapter, Connection } from '../../src/channels/channel.ts';
 import type { Accepted, ProviderName } from '../../src/channels/sandbox-mail/message.ts';
 import { type MailSandbox, startMailSandbox } from '../../src/channels/sandbox-mail/server.ts';
+import type { EmailMessage } from '../../src/kernel/message.ts';
 import { until } from '../support/until.ts';
 
 export interface MailApiTarget {
@@ -12,7 +14,7 @@ export interface MailApiTarget {
   provider: ProviderName;
   sandbox: MailSandbox;
   /** A connection to the account; closed after the test. */
-  connect(more?: Record<string, unknown>): Connection;
+  connect(more?: Record<string, unknown>): Connection<EmailMessage>;
   /** What the account accepted for this touch, once nothing more can be. */
   accepted(touch: string): Promise<Accepted[]>;
   afterEach(): Promise<void>;

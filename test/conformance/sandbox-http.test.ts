@@ -10,6 +10,7 @@ import { sandboxHttp } from '../../src/channels/sandbox-http/adapter.ts';
 import { SEND_FAULTS, type SendFault } from '../../src/channels/sandbox-http/faults.ts';
 import { type Provider, startProvider } from '../../src/channels/sandbox-http/recorder.ts';
 import { newId } from '../../src/kernel/ids.ts';
+import type { EmailMessage } from '../../src/kernel/message.ts';
 
 const TIMEOUT_MS = 2_000;
 const SHORT_MS = 300;
@@ -40,7 +41,7 @@ function connect(kind: 'K' | 'L' | 'N', more: Record<string, unknown> = {}): Con
   return connection;
 }
 
-function request(timeout_ms = TIMEOUT_MS): SendRequest {
+function request(timeout_ms = TIMEOUT_MS): SendRequest<EmailMessage> {
   const touch_id = newId();
   return {
     touch_id,
@@ -183,7 +184,7 @@ describe('sandbox_http against the recording provider', () => {
 
   it('the same seed brings the same faults in any order', async () => {
     const keys = Array.from({ length: 40 }, () => request());
-    const run = async (order: SendRequest[]) => {
+    const run = async (order: SendRequest<EmailMessage>[]) => {
       const own = await mkdtemp(join(tmpdir(), 'cadenza-provider-'));
       const again = await startProvider({ dir: own });
       again.plan({ seed: 7, rates: { refused: 0.3, throttled: 0.3 } });

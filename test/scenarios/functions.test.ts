@@ -18,6 +18,7 @@ import { createApiKey } from '../../src/tenancy/api-keys.ts';
 import { authenticate } from '../../src/tenancy/authenticate.ts';
 import { SCOPES } from '../../src/tenancy/roles.ts';
 import { Worker } from '../../src/worker/worker.ts';
+import { addSender, people } from '../support/channels.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import { type EngineWorld, engineWorld } from '../support/engine.ts';
 import { publishVersion } from '../support/outreach.ts';
@@ -67,11 +68,13 @@ const steps = (...channels: string[]) =>
 /** Enrolls one, by itself and through a job; stops and resumes it; publishes, and moves it to the new version. */
 async function enrolling(): Promise<{ sequence: Uuid; contact: Uuid; enrollment: Uuid }> {
   const { db, versions, ctx, org } = world;
-  const sequence_id = await world.sequence({
+  const definition = {
+    sender_ids: [world.sender, await addSender(world, 'sms')],
     steps: steps('email', 'email', 'sms'),
     on_unsubscribe: 'skip_steps',
-  });
-  const [contact_id, other] = await world.contacts(2);
+  };
+  const sequence_id = await world.sequence(definition);
+  const [contact_id, other] = await people(world, 2);
   const { enrollment_id } = await enrollOne(db, versions, ctx, { sequence_id, contact_id: contact_id! });
   const job = await createEnrollmentJob(db, versions, ctx, {
     sequence_id,
@@ -81,7 +84,6 @@ async function enrolling(): Promise<{ sequence: Uuid; contact: Uuid; enrollment:
   await runEnrollmentJob({ db, versions }, org, job.job_id, { worker: 'test:1', logger: { warn() {} } });
   for (const action of ['pause', 'resume', 'advance', 'restart'] as const)
     await act(db, versions, ctx, enrollment_id, action);
-  const definition = { steps: steps('email', 'email', 'sms'), on_unsubscribe: 'skip_steps' };
   await publishVersion(db, org, sequence_id, world.sender, definition);
   const move = await createVersionMove(db, versions, ctx, { sequence_id });
   await runVersionMove({ db, versions }, org, move.move_id, { worker: 'test:1' });

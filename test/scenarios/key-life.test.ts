@@ -53,9 +53,9 @@ function standingStill(place: 'deciding' | 'composing', ms: number): Engine {
       if (place === 'deciding') stand();
       return world.engine.connect(org, sender);
     },
-    unsubscribeUrl(org, contact, touch) {
+    unsubscribeUrl(...about) {
       if (place === 'composing') stand();
-      return world.engine.unsubscribeUrl(org, contact, touch);
+      return world.engine.unsubscribeUrl(...about);
     },
   };
 }

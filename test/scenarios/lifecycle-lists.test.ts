@@ -3,6 +3,15 @@ import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  ADDRESS_KINDS,
+  CHANNEL_NAMES,
+  CHANNELS,
+  CONSENT_CHANNELS,
+  MODES,
+  SENDER_CHANNELS,
+  SUPPRESSION_KINDS,
+} from '../../src/kernel/channels.ts';
+import {
   EVENT_TYPES,
   TOUCH_EVENTS,
   TOUCH_STATES,
@@ -56,8 +65,37 @@ test.each([
   ['events', 'events_type', EVENT_TYPES],
   ['enrollment_jobs', 'enrollment_jobs_status_check', JOB_STATUSES],
   ['enrollment_jobs', 'enrollment_jobs_policy_check', ENROLL_POLICIES],
+  ['touches', 'touches_channel', CHANNEL_NAMES],
+  ['touches', 'touches_mode', MODES],
+  ['channel_switches', 'channel_switches_channel', CHANNEL_NAMES],
+  ['senders', 'senders_channel', SENDER_CHANNELS],
+  ['consents', 'consents_channel_check', CONSENT_CHANNELS],
+  ['suppressions', 'suppressions_kind_check', SUPPRESSION_KINDS],
+  ['contact_addresses', 'contact_addresses_kind_check', ADDRESS_KINDS],
 ])('[SEQ-2] [CON-4] %s.%s is the list of the code', async (table, constraint, list) => {
   expect((await valuesOf(table, constraint)).sort()).toEqual([...list].sort());
+});
+
+test('what SQL says of a channel is what the table of channels says', async () => {
+  for (const [channel, facts] of Object.entries(CHANNELS)) {
+    const { rows } = await owner.query(
+      `SELECT address_kind($1) AS kind, consent_channel($1) AS consent,
+              contact_address($1, 'email', 'phone', 'whatsapp', 'telegram', 'linkedin') AS address`,
+      [channel],
+    );
+    expect(rows[0], channel).toEqual({
+      kind: facts.writes_to,
+      consent: facts.consent,
+      address: facts.writes_to,
+    });
+    if (facts.suppressed_as !== null) expect(facts.suppressed_as).toBe(facts.writes_to);
+  }
+});
+
+test('people do what no program sends: the constraint on senders names those channels', async () => {
+  const people = CHANNEL_NAMES.filter((name) => CHANNELS[name].by === 'person');
+  const named = (await valuesOf('touches', 'touches_sender')).filter((value) => value !== 'human');
+  expect(named.sort()).toEqual([...people].sort());
 });
 
 test('[SEQ-4] at most one live enrollment: the index names the live statuses', async () => {
@@ -93,6 +131,7 @@ describe('the description of the API', () => {
     ['Touch', 'state', TOUCH_STATES],
     ['Event', 'type', EVENT_TYPES],
     ['EnrollmentJob', 'status', JOB_STATUSES],
+    ['Sender', 'channel', SENDER_CHANNELS],
   ])('%s.%s names the same', (schema, property, list) => {
     expect(schemas[schema].properties[property].enum).toEqual([...list]);
   });

@@ -130,22 +130,25 @@ describe('refused for good', () => {
     });
   });
 
-  it('[EXE-15] a fault of our account holds the sender, and no touch fails for it', async () => {
-    const { enrollments } = await enrolled(world, 3);
-    world.provider.answer = () => refusal('bad_credentials', 'permanent');
-    await deliverNow(world);
-    await expect
-      .poll(
-        async () =>
-          (await world.owner.call(sql`SELECT status FROM senders WHERE id = ${world.sender}::uuid`))[0],
-      )
-      .toEqual({ status: 'paused' });
-    await deliverNow(world);
-    for (const id of enrollments) {
-      expect(await enrollmentRow(world, id)).toMatchObject({ status: 'active' });
-      expect(await story(world, id)).toEqual(['0.1 planned']);
-    }
-  });
+  it.each(['permanent', 'transient'] as const)(
+    '[EXE-15] a fault of our account (%s) holds the sender, and no touch fails for it',
+    async (permanence) => {
+      const { enrollments } = await enrolled(world, 3);
+      world.provider.answer = () => refusal('bad_credentials', permanence);
+      await deliverNow(world);
+      await expect
+        .poll(
+          async () =>
+            (await world.owner.call(sql`SELECT status FROM senders WHERE id = ${world.sender}::uuid`))[0],
+        )
+        .toEqual({ status: 'paused' });
+      await deliverNow(world);
+      for (const id of enrollments) {
+        expect(await enrollmentRow(world, id)).toMatchObject({ status: 'active' });
+        expect(await story(world, id)).toEqual(['0.1 planned']);
+      }
+    },
+  );
 });
 
 describe('skipped', () => {

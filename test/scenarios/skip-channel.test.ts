@@ -8,6 +8,7 @@ import { act, getEnrollment } from '../../src/plan/sequences/enrollments.ts';
 import { moveEnrollments } from '../../src/plan/sequences/move-enrollments.ts';
 import { readSkips } from '../../src/plan/sequences/skip-channel.ts';
 import { unsubscribe } from '../../src/plan/stop.ts';
+import { addSender, people } from '../support/channels.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import type { EngineWorld } from '../support/engine.ts';
 import { ACCEPTED, AMBIGUOUS, answered, type Flight, GREYLISTED, letGo } from '../support/flight.ts';
@@ -19,8 +20,10 @@ import { worlds } from '../support/worlds.ts';
 
 const worldOf = worlds();
 let world: EngineWorld;
+let sender_ids: Uuid[];
 beforeEach(async () => {
   world = worldOf();
+  sender_ids = [world.sender, await addSender(world, 'sms')];
   // Text messages wait for the morning otherwise.
   await world.owner.call(sql`UPDATE organizations SET quiet_hours = NULL WHERE org_id = ${world.org}::uuid`);
 });
@@ -37,8 +40,8 @@ interface Person {
 }
 
 async function person(steps: object[], on_unsubscribe = 'skip_steps'): Promise<Person> {
-  const sequence = await world.sequence({ steps, on_unsubscribe });
-  const [contact] = await world.contacts(1);
+  const sequence = await world.sequence({ sender_ids, steps, on_unsubscribe });
+  const [contact] = await people(world, 1, '+4930555');
   const [id] = await world.enroll(sequence, [contact!]);
   return { sequence, contact: contact!, id: id! };
 }
@@ -100,6 +103,34 @@ describe('an unsubscribe, where the sequence skips steps', () => {
     expect(await expectSound(world, sequence)).toEqual([]);
   });
 
+  it('[CON-4] skips every channel that the consent covers, and goes on through the sender of the next one', async () => {
+    const lite = await addSender(world, 'whatsapp_lite');
+    sender_ids = [...sender_ids, lite];
+    const chat = { channel: 'whatsapp_lite', body_text: 'Text', delay: days(1) };
+    const { id, contact } = await person([chat, chat, sms(days(2)), chat]);
+    expect(await touchRow(world, await live(id))).toMatchObject({ sender_id: lite });
+    await unsubscribe(world.db, world.ctx, { contact_id: contact, channel: 'whatsapp', source: 'reply' });
+    expect(await enrollmentRow(world, id)).toMatchObject({ status: 'active', skip_channels: ['whatsapp'] });
+    expect(await story(world, id)).toEqual(['0.1 skipped', '2.1 planned']);
+    const next = await touchRow(world, await live(id));
+    expect(next).toMatchObject({ channel: 'sms', mode: 'automatic', sender_id: sender_ids[1] });
+    await asIfSent(id);
+    expect(await enrollmentRow(world, id)).toMatchObject({ status: 'completed' });
+  });
+
+  it('[CON-4] a step of people comes next as one of people', async () => {
+    const { id, contact } = await person([email(), { channel: 'task', body_text: 'Look' }, email()]);
+    await leave(contact);
+    const next = await touchRow(world, await live(id));
+    expect(next).toMatchObject({
+      channel: 'task',
+      mode: 'human',
+      sender_id: null,
+      wake_at: null,
+      step_no: 1,
+    });
+  });
+
   it('[CON-4] completes, and says why, when no step of another channel is left', async () => {
     const { id, contact } = await person([email(days(1)), email()]);
     await leave(contact);
@@ -113,10 +144,14 @@ describe('an unsubscribe, where the sequence skips steps', () => {
   });
 
   it('[CON-4] ends it as unsubscribed by default, and when the sequence says so', async () => {
-    const plain = await world.sequence({ steps: [email(days(1)), sms()] });
+    const plain = await world.sequence({ sender_ids, steps: [email(days(1)), sms()] });
     const { id, contact } = await person([email(days(1)), sms()], 'end');
     const [other] = await world.enroll(plain, [contact]);
-    const passing = await world.sequence({ steps: [email(days(1)), sms()], on_unsubscribe: 'skip_steps' });
+    const passing = await world.sequence({
+      sender_ids,
+      steps: [email(days(1)), sms()],
+      on_unsubscribe: 'skip_steps',
+    });
     const [skipping] = await world.enroll(passing, [contact]);
     const receipt = await leave(contact);
     expect(receipt.not_started).toBe(3);
@@ -196,6 +231,7 @@ describe('an unsubscribe, where the sequence skips steps', () => {
     const { id, contact, sequence } = await person([email(days(1)), text]);
     await leave(contact);
     await publishVersion(world.db, world.org, sequence, world.sender, {
+      sender_ids,
       steps: [text, email(), sms(days(1))],
       on_unsubscribe: 'skip_steps',
     });
@@ -269,6 +305,7 @@ describe('an unsubscribe that skips steps, with somebody in between', () => {
     const { contact } = await person([email(), sms()]);
     await leave(contact);
     const other = await world.sequence({
+      sender_ids,
       steps: [email(), email(), sms()],
       on_unsubscribe: 'skip_steps',
     });

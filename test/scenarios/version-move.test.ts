@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import { resolveTouch } from '../../src/dispatch/resolve.ts';
-import type { Uuid } from '../../src/kernel/ids.ts';
+import { newId, type Uuid } from '../../src/kernel/ids.ts';
 import { explainTouch } from '../../src/ledger/explain.ts';
 import { act, getEnrollment } from '../../src/plan/sequences/enrollments.ts';
 import { deliverNow } from '../support/deliver-now.ts';
@@ -148,6 +148,32 @@ describe('a planned message', () => {
       { enrollment_id: id, result: 'refused', reason: 'no_sender' },
     ]);
     expect(await steps.place(id)).toBe('active v2 A@0');
+  });
+
+  it('[SEQ-1] goes on from who has written before, though the new version would choose another', async () => {
+    const id = await enrolledAt('AB', 1, { B: days(1), C: days(1) });
+    const { contact_id } = await enrollmentRow(world, id);
+    const added = [newId(), newId()];
+    for (const sender of added)
+      await world.owner.call(sql`
+        INSERT INTO senders (org_id, id, channel, provider, name, from_address)
+        VALUES (${world.org}::uuid, ${sender}::uuid, 'email', 'test', 'New', 'new@example.com')`);
+    // Where the rule of the new version does not look for this contact.
+    const place = (Number.parseInt(contact_id.slice(-8), 16) + 1) % 3;
+    const sender_ids = added.toSpliced(place, 0, world.sender);
+    await steps.publish('ABC', { B: days(2), C: days(1) }, { sender_ids });
+    await steps.move([id]);
+    expect((await enrollmentRow(world, id)).kept_senders).toEqual([world.sender]);
+    expect(await touchRow(world, await live(id))).toMatchObject({ sender_id: world.sender });
+    await answered(world, await letGo(world, await live(id)), ACCEPTED);
+    expect(await touchRow(world, await live(id))).toMatchObject({ step_no: 2, sender_id: world.sender });
+    await doing(id, 'pause');
+    await doing(id, 'resume');
+    expect(await touchRow(world, await live(id))).toMatchObject({ step_no: 2, sender_id: world.sender });
+    // From the beginning it is the new version's own choice.
+    await doing(id, 'restart');
+    const [chosen] = [(await touchRow(world, await live(id))).sender_id];
+    expect(added).toContain(chosen);
   });
 });
 

@@ -7,20 +7,22 @@ import { Database } from '../../src/db/database.ts';
 import { sql } from '../../src/db/sql.ts';
 import { DEFAULT_LIMITS, type Engine, type EngineLimits, type Failpoint } from '../../src/dispatch/engine.ts';
 import { newId, type Uuid } from '../../src/kernel/ids.ts';
+import type { EmailMessage, Message } from '../../src/kernel/message.ts';
 import { type Definition, definitionSchema } from '../../src/plan/sequences/definition.ts';
 import { enrollContacts } from '../../src/plan/sequences/enroll.ts';
+import { withIds } from '../../src/plan/sequences/step-ids.ts';
 import { VersionCache } from '../../src/plan/sequences/versions.ts';
 import { ensureAppLogin } from '../../src/tenancy/app-login.ts';
 import type { Context } from '../../src/tenancy/context.ts';
 import { createDatabase } from './database.ts';
 
 /** A provider in this process: it writes down each call, then answers as the test says. */
-export class RecordingProvider implements Connection {
+export class RecordingProvider<M extends Message = EmailMessage> implements Connection<M> {
   readonly provider_class;
-  readonly calls: SendRequest[] = [];
+  readonly calls: SendRequest<M>[] = [];
   readonly accepted = new Set<string>();
   /** What to answer; the default accepts. Accepting is recorded before the answer, as a real provider would. */
-  answer: (request: SendRequest) => Promise<SendOutcome> | SendOutcome = () => ({ kind: 'accepted' });
+  answer: (request: SendRequest<M>) => Promise<SendOutcome> | SendOutcome = () => ({ kind: 'accepted' });
   free = 1_000;
 
   constructor(providerClass: 'K' | 'L' | 'N' = 'L') {
@@ -31,7 +33,7 @@ export class RecordingProvider implements Connection {
     return this.free;
   }
 
-  async send(request: SendRequest): Promise<SendOutcome> {
+  async send(request: SendRequest<M>): Promise<SendOutcome> {
     this.calls.push(request);
     const outcome = await this.answer(request);
     if (outcome.kind === 'accepted') this.accepted.add(request.touch_id);
@@ -157,7 +159,7 @@ export function definitionOf(sender: Uuid, definition: Record<string, unknown> =
     ],
     ...definition,
   });
-  return { ...parsed, steps: parsed.steps.map((step) => ({ ...step, id: step.id ?? newId() })) };
+  return withIds(parsed);
 }
 
 async function insertSequence(

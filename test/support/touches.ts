@@ -143,7 +143,13 @@ export async function nextStep(world: EngineWorld, touch: Uuid) {
   const at = Date.now() + 86_400_000;
   return plannedTouch(
     version.definition,
-    { enrollment_id: row.source_id, generation: row.generation, step_no: row.step_no + 1, n: 1 },
+    {
+      enrollment_id: row.source_id,
+      generation: row.generation,
+      step_no: row.step_no + 1,
+      n: 1,
+      sender_id: world.sender,
+    },
     { not_before: at, not_after: null },
   );
 }

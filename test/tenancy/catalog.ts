@@ -239,7 +239,7 @@ function sampleOf(type: string, table: string): string {
 export async function fillEveryTable(client: pg.Client, organizations: string[]): Promise<void> {
   const { rows: constraints } = await client.query<{ name: string; table: string }>(
     `SELECT conname AS name, conrelid::regclass::text AS table FROM pg_constraint
-     WHERE contype IN ('c', 'f') AND connamespace = 'public'::regnamespace AND conparentid = 0
+     WHERE contype IN ('c', 'f') AND connamespace = 'public'::regnamespace AND conparentid = 0 AND coninhcount = 0
      ORDER BY contype DESC`,
   );
   for (const { name, table } of constraints)

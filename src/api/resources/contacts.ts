@@ -1,12 +1,12 @@
 /** Contacts, their tags, and what they have agreed to. */
 import { z } from 'zod';
 import { changeTags, listTags, MAX_TAGGED } from '../../contacts/change-tags.ts';
-import { CHANNELS } from '../../contacts/channel.ts';
 import { grantConsent, listConsents } from '../../contacts/consent.ts';
-import { ADDRESS_KINDS, getContact } from '../../contacts/contact.ts';
+import { getContact } from '../../contacts/contact.ts';
 import { createContact, updateContact } from '../../contacts/save-contact.ts';
 import { searchContacts } from '../../contacts/search-contacts.ts';
-import { SUPPRESSION_KINDS, SUPPRESSION_REASONS } from '../../contacts/suppression.ts';
+import { SUPPRESSION_REASONS } from '../../contacts/suppression.ts';
+import { ADDRESS_KINDS, CONSENT_CHANNELS, SUPPRESSION_KINDS } from '../../kernel/channels.ts';
 import { unsubscribe } from '../../plan/stop.ts';
 import type { ApiDeps } from '../deps.ts';
 import { created, ok, type Route, route } from '../route.ts';
@@ -45,7 +45,7 @@ const contactDetail = contact
   .extend({
     addresses: z.array(z.object({ kind: z.enum(ADDRESS_KINDS), address: z.string(), label: text })),
     consent: z
-      .partialRecord(z.enum(CHANNELS), consentStatus)
+      .partialRecord(z.enum(CONSENT_CHANNELS), consentStatus)
       .describe('Per channel; a channel without an entry was never asked'),
     suppressed: z.array(
       z.object({
@@ -99,7 +99,7 @@ const tagChange = z.strictObject({
 const consent = z
   .object({
     id,
-    channel: z.enum(CHANNELS),
+    channel: z.enum(CONSENT_CHANNELS),
     status: consentStatus,
     source: z.string(),
     evidence: text,
@@ -110,7 +110,7 @@ const consent = z
   .meta({ id: 'Consent' });
 
 const newConsent = z.strictObject({
-  channel: z.enum(CHANNELS),
+  channel: z.enum(CONSENT_CHANNELS),
   source: line(200).describe('Where it came from: a form, a call'),
   evidence: z.string().max(10_000).optional().describe('What proves it'),
   obtained_at: timeIn.optional().describe('When the person said so; default now'),
@@ -241,7 +241,7 @@ function consentRoutes({ db }: ApiDeps): Route[] {
       scope: 'contacts:write',
       params: idParams,
       body: z.strictObject({
-        channel: z.literal('email').default('email'),
+        channel: z.enum(CONSENT_CHANNELS).default('email'),
         evidence: z.string().max(10_000).optional().describe('The words, the call'),
       }),
       answers: { 200: z.object({ receipt: z.looseObject({ id }) }) },

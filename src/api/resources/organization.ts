@@ -1,6 +1,6 @@
 /** `/api/organization`: the caller's own, and its settings. */
 import { z } from 'zod';
-import { CHANNELS } from '../../plan/sequences/definition.ts';
+import { CHANNEL_NAMES, CONSENT_CHANNELS } from '../../kernel/channels.ts';
 import { DEFAULT_QUIET_HOURS, quietHoursProblem } from '../../schedule/quiet-hours.ts';
 import { getOrganization, type SettingsPatch, updateSettings } from '../../tenancy/organizations.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -9,11 +9,10 @@ import { id, line, time, timeZone } from '../schemas.ts';
 
 const tag = 'Organization';
 
-const channel = z.enum(['email', 'sms', 'whatsapp', 'call', 'linkedin', 'telegram']);
 const cap = z.number().int().min(1).max(1_000_000).nullable();
 
 const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$/, 'a time HH:MM');
-const quietChannel = z.enum(CHANNELS);
+const quietChannel = z.enum(CHANNEL_NAMES);
 
 const quietHours = z
   .strictObject({
@@ -22,7 +21,7 @@ const quietHours = z
     channels: z
       .array(quietChannel)
       .min(1)
-      .max(CHANNELS.length)
+      .max(CHANNEL_NAMES.length)
       .optional()
       .describe(`Default: ${DEFAULT_QUIET_HOURS.channels.join(', ')}`),
   })
@@ -61,8 +60,8 @@ const settings = z.strictObject({
   contact_daily_cap: cap.optional(),
   contact_weekly_cap: cap.optional(),
   consent_required: z
-    .array(channel)
-    .max(channel.options.length)
+    .array(z.enum(CONSENT_CHANNELS))
+    .max(CONSENT_CHANNELS.length)
     .optional()
     .describe('Channels that need a granted consent'),
   postal_address: z.string().trim().min(1).max(1_000).nullable().optional(),

@@ -1,5 +1,6 @@
 /** `/api/senders`: the accounts that messages go out through. Credentials go in and never come out (TEN-8). */
 import { z } from 'zod';
+import { SENDER_CHANNELS } from '../../kernel/channels.ts';
 import { windowSchema } from '../../plan/sequences/definition.ts';
 import { sequencesUsing } from '../../plan/sequences/sender-use.ts';
 import { turnSender } from '../../plan/switches.ts';
@@ -34,7 +35,7 @@ const usage = z.object({
 const sender = z
   .object({
     id,
-    channel: z.string(),
+    channel: z.enum(SENDER_CHANNELS),
     provider: z.string(),
     name: z.string(),
     from: z.object({ name: z.string().nullable(), address: z.string() }),
@@ -58,11 +59,14 @@ const sender = z
   })
   .meta({ id: 'Sender' });
 
-const from = z.strictObject({ name: line(200).nullable().optional(), address: z.email().max(254) });
+const from = z.strictObject({
+  name: line(200).nullable().optional(),
+  address: line(254).describe('An e-mail address, a phone number in E.164, the name of a bot or of a source'),
+});
 const config = z.record(z.string().max(100), z.unknown());
 
 const limits = {
-  reply_to: z.email().max(254).nullable().optional(),
+  reply_to: z.email().max(254).nullable().optional().describe('For e-mail'),
   daily_limit: limit.optional().describe('Messages a day, in the zone of the sender'),
   hourly_limit: limit.optional(),
   min_gap_s: gap.optional().describe('Least seconds between two messages'),
@@ -72,8 +76,8 @@ const limits = {
 };
 
 export const newSender = z.strictObject({
-  channel: z.literal('email'),
-  provider: line(50).describe('`smtp`, or another that this installation knows'),
+  channel: z.enum(SENDER_CHANNELS),
+  provider: line(50).describe('`smtp`, or another that this installation knows for the channel'),
   name: line(200),
   from,
   config: config.describe('What the provider needs: host, port, username, password …').default({}),

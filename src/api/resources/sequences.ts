@@ -1,8 +1,8 @@
 /** `/api/outreach/sequences`: drafts, publishing, switching, previews and numbers. */
 import { z } from 'zod';
+import { CHANNEL_NAMES, MODES } from '../../kernel/channels.ts';
 import { TOUCH_STATES } from '../../ledger/states.ts';
 import { archiveSequence, restoreSequence } from '../../plan/sequences/archive.ts';
-import { REFUSED_REASONS } from '../../plan/sequences/candidates.ts';
 import {
   definitionSchema,
   ON_UNSUBSCRIBE,
@@ -13,6 +13,7 @@ import {
 import { ENROLLMENT_STATUSES } from '../../plan/sequences/lifecycle.ts';
 import { previewSequence } from '../../plan/sequences/preview.ts';
 import { publishSequence } from '../../plan/sequences/publish.ts';
+import { UNREACHABLE_REASONS } from '../../plan/sequences/reach.ts';
 import {
   createSequence,
   deleteSequence,
@@ -60,7 +61,7 @@ const sequence = summary
     on_unsubscribe: z
       .enum(ON_UNSUBSCRIBE)
       .describe('Of enrollments with remaining steps on that channel: `end` them, or `skip_steps`'),
-    steps: z.array(stepSchema.required({ id: true })),
+    steps: z.array(stepSchema.required({ id: true, mode: true })),
     enrollments: counts(ENROLLMENT_STATUSES),
   })
   .meta({ id: 'Sequence', description: 'The draft, and how far it is from what is published' });
@@ -79,24 +80,36 @@ const patch = z.strictObject({
 
 const version = z.object({ id, number: count, published_by: z.string(), published_at: time });
 
+const previewSender = z.object({
+  id,
+  name: z.string(),
+  from: z.object({ name: z.string().nullable(), address: z.string() }),
+});
+
 const preview = z.object({
   contact_id: id,
-  refused: z.enum(REFUSED_REASONS).nullable().describe('Why the contact would not be enrolled at all'),
-  to: z.string().nullable(),
-  sender: z
-    .object({ id, name: z.string(), from: z.object({ name: z.string().nullable(), address: z.string() }) })
-    .nullable(),
+  refused: z.enum(UNREACHABLE_REASONS).nullable().describe('Why the contact would not be enrolled at all'),
+  to: z.string().nullable().describe('Of the first step'),
+  sender: previewSender.nullable().describe('Of the first step; each step has its own'),
   steps: z.array(
     z.object({
       step_id: id,
       step_no: count,
-      channel: z.string(),
-      mode: z.string(),
+      channel: z.enum(CHANNEL_NAMES),
+      mode: z.enum(MODES),
       at: time.nullable().describe('When it would go, if every step before it goes at its time'),
       until: time.nullable().describe('Until when its window stays open; null: nothing limits it'),
+      to: z.string().nullable(),
+      sender: previewSender.nullable().describe('null: people do it, or there is none'),
       subject: z.string().nullable(),
       text: z.string().nullable(),
       html: z.string().nullable(),
+      message: z
+        .record(z.string(), z.unknown())
+        .nullable()
+        .describe(
+          'What its provider would get, by kind: an SMS says its encoding and segments; for people, a note',
+        ),
       problem: z.object({ code: z.string(), detail: z.string() }).nullable(),
     }),
   ),

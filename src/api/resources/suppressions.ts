@@ -5,7 +5,6 @@ import {
   addSuppression,
   listSuppressions,
   removeSuppression,
-  SUPPRESSION_KINDS,
   SUPPRESSION_REASONS,
 } from '../../contacts/suppression.ts';
 import {
@@ -13,6 +12,7 @@ import {
   importSuppressions,
   readSuppressionFile,
 } from '../../contacts/suppression-csv.ts';
+import { SUPPRESSION_KINDS } from '../../kernel/channels.ts';
 import type { ApiDeps } from '../deps.ts';
 import { created, ok, type Route, route } from '../route.ts';
 import { id, line, page, pageQuery, time } from '../schemas.ts';

@@ -6,7 +6,9 @@
  * finding nothing there proves nothing. In: a configuration and composed e-mails. Out: one outcome of the port for each.
  * Brevo puts its own Message-ID; touch and key go along as `X-Mailin-custom`, which the webhooks give back.
  */
+
 import { createHash } from 'node:crypto';
+import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, Connection, LookupOutcome, RefusalReason, SendRequest } from '../channel.ts';
 import type { HttpAnswer } from '../http/call.ts';
 import { at, jsonObject, text } from '../http/json.ts';
@@ -22,7 +24,7 @@ const CREDITS_WAIT_MS = 3_600_000;
 const MAX_NAME_CHARS = 70;
 const KEY_USED = 'key_used';
 
-export const brevo: Adapter = {
+export const brevo: Adapter<EmailMessage> = {
   channel: 'email',
   provider: 'brevo',
   provider_class: 'K',
@@ -33,7 +35,7 @@ export const brevo: Adapter = {
   webhook: brevoWebhook,
 };
 
-function openBrevo(config: BrevoConfig): Connection {
+function openBrevo(config: BrevoConfig): Connection<EmailMessage> {
   const connection = openMailApi(config, {
     provider_class: 'K',
     key_life_ms: KEY_LIFE_MS,
@@ -67,7 +69,7 @@ function uuidOf(key: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-function post(config: BrevoConfig, request: SendRequest) {
+function post(config: BrevoConfig, request: SendRequest<EmailMessage>) {
   const { message } = request;
   const person = ({ name, address }: { name?: string; address: string }) => ({
     email: address,

@@ -2,6 +2,7 @@
  * An e-mail provider's HTTP API as a connection of the port. In: what is the provider's own (the exact request, what
  * its answers mean). Out: a connection with bounded calls, one hard limit each, no retries and no redirects.
  */
+import type { EmailMessage } from '../../kernel/message.ts';
 import type { Connection, LookupOutcome, ProviderClass, SendOutcome, SendRequest } from '../channel.ts';
 import { type Call, call, type HttpAnswer, newAgent } from '../http/call.ts';
 import type { HttpConfig } from '../http/config.ts';
@@ -16,7 +17,7 @@ export interface MailApi<Config extends HttpConfig> {
   provider_class: ProviderClass;
   key_life_ms?: number;
   /** The request as the provider documents it. Its addresses are plain ASCII, nothing in it can break a header. */
-  post(config: Config, request: SendRequest): Question;
+  post(config: Config, request: SendRequest<EmailMessage>): Question;
   reading: Reading;
   lookup?: {
     get(config: Config, asked: Asked): Question;
@@ -25,10 +26,13 @@ export interface MailApi<Config extends HttpConfig> {
   };
 }
 
-export function openMailApi<Config extends HttpConfig>(config: Config, api: MailApi<Config>): Connection {
+export function openMailApi<Config extends HttpConfig>(
+  config: Config,
+  api: MailApi<Config>,
+): Connection<EmailMessage> {
   const agent = newAgent(config.base_url, config.max_connections);
   const places = new Places(config);
-  const connection: Connection = {
+  const connection: Connection<EmailMessage> = {
     provider_class: api.provider_class,
     ...(api.key_life_ms === undefined ? {} : { key_life_ms: api.key_life_ms }),
     capacity: () => places.capacity(),
@@ -64,13 +68,13 @@ export function openMailApi<Config extends HttpConfig>(config: Config, api: Mail
 }
 
 /** What a provider says is kept with the event, which outlives the erasure of a person: the address is taken out. */
-function withoutRecipient(outcome: SendOutcome, { message }: SendRequest): SendOutcome {
+function withoutRecipient(outcome: SendOutcome, { message }: SendRequest<EmailMessage>): SendOutcome {
   if (!('response' in outcome) || outcome.response === undefined) return outcome;
   return { ...outcome, response: outcome.response.replaceAll(message.to.address, '[recipient]') };
 }
 
 /** The request with its addresses in the form of the wire, or why no provider could take it. */
-function prepared(request: SendRequest): SendRequest | SendOutcome {
+function prepared(request: SendRequest<EmailMessage>): SendRequest<EmailMessage> | SendOutcome {
   const checked = checkEmail(request);
   if (!checked.ok) {
     const { reason, detail } = checked;

@@ -3,7 +3,8 @@
  * addresses in the form of the wire, or why it cannot be sent. Everything that could smuggle a line into a header is
  * refused here, before a connection is used; nothing is cleaned silently.
  */
-import type { EmailMessage, RefusalReason, SendRequest } from '../channel.ts';
+import type { EmailMessage } from '../../kernel/message.ts';
+import type { RefusalReason, SendRequest } from '../channel.ts';
 import { type WireAddress, wireAddress } from './address.ts';
 
 /** RFC 5322 2.1.1 bounds a line to 998 characters; a folded value may be longer, but nothing of ours needs it. */
@@ -52,7 +53,7 @@ export interface Unsendable {
   detail: string;
 }
 
-type Identified = Pick<SendRequest, 'touch_id' | 'idempotency_key' | 'message'>;
+type Identified = Pick<SendRequest<EmailMessage>, 'touch_id' | 'idempotency_key' | 'message'>;
 
 export function checkEmail(request: Identified): Sendable | Unsendable {
   const { message } = request;
@@ -82,7 +83,7 @@ function valueFlaw(name: string, value: string): string | null {
 
 function headerFlaw(
   message: EmailMessage,
-  ids: Pick<SendRequest, 'touch_id' | 'idempotency_key'>,
+  ids: Pick<SendRequest<EmailMessage>, 'touch_id' | 'idempotency_key'>,
 ): string | null {
   const values: [string, string | undefined][] = [
     ['The sender', message.from.address],

@@ -1,5 +1,6 @@
 /** Parts of an e-mail in the forms that APIs take: mailboxes, threading headers, and what comes back as an echo. */
-import type { EmailMessage, SendRequest } from '../channel.ts';
+import type { EmailMessage } from '../../kernel/message.ts';
+import type { SendRequest } from '../channel.ts';
 
 const PLAIN_NAME = /^[\p{L}\p{M}\p{N} !#$%&'*+/=?^_`{|}~-]*$/u;
 
@@ -47,7 +48,10 @@ export function ownHeaders(message: EmailMessage): Record<string, string> {
 export const ECHO_TOUCH = 'touch_id';
 export const ECHO_KEY = 'touch_key';
 
-export function echo({ touch_id, idempotency_key }: Pick<SendRequest, 'touch_id' | 'idempotency_key'>) {
+export function echo({
+  touch_id,
+  idempotency_key,
+}: Pick<SendRequest<EmailMessage>, 'touch_id' | 'idempotency_key'>) {
   return { [ECHO_TOUCH]: touch_id, [ECHO_KEY]: idempotency_key };
 }
 

@@ -4,6 +4,7 @@
  * e-mails. Out: one outcome of the port for each. Our Message-ID goes along as `h:Message-Id` and is then Mailgun's id
  * too; touch and key as `v:` variables, which the webhooks give back.
  */
+import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, RefusalReason, SendRequest } from '../channel.ts';
 import { jsonObject, text } from '../http/json.ts';
 import type { Reading } from '../http/outcome.ts';
@@ -13,7 +14,7 @@ import { type MailgunConfig, MailgunConfigSchema } from './config.ts';
 import { verifyMailgun } from './verify.ts';
 import { mailgunWebhook } from './webhook.ts';
 
-export const mailgun: Adapter = {
+export const mailgun: Adapter<EmailMessage> = {
   channel: 'email',
   provider: 'mailgun',
   provider_class: 'N',
@@ -29,7 +30,7 @@ export const mailgun: Adapter = {
   webhook: mailgunWebhook,
 };
 
-function post(config: MailgunConfig, request: SendRequest) {
+function post(config: MailgunConfig, request: SendRequest<EmailMessage>) {
   const { message } = request;
   const form = new URLSearchParams({
     from: mailbox(message.from),

@@ -4,6 +4,7 @@
  * says otherwise). In: a configuration and composed e-mails. Out: one outcome of the port for each. Our Message-ID
  * stays because of the header `X-PM-KeepID`.
  */
+import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, LookupOutcome, SendRequest } from '../channel.ts';
 import { at, jsonObject, text } from '../http/json.ts';
 import type { Reading, Refusal } from '../http/outcome.ts';
@@ -13,7 +14,7 @@ import { type PostmarkConfig, PostmarkConfigSchema } from './config.ts';
 import { verifyPostmark } from './verify.ts';
 import { postmarkWebhook } from './webhook.ts';
 
-export const postmark: Adapter = {
+export const postmark: Adapter<EmailMessage> = {
   channel: 'email',
   provider: 'postmark',
   provider_class: 'L',
@@ -30,7 +31,7 @@ export const postmark: Adapter = {
   webhook: postmarkWebhook,
 };
 
-function post(config: PostmarkConfig, request: SendRequest) {
+function post(config: PostmarkConfig, request: SendRequest<EmailMessage>) {
   const { message } = request;
   const headers = { ...ownHeaders(message), 'X-PM-KeepID': 'true' };
   return {

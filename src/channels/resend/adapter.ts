@@ -4,6 +4,7 @@
  * In: a configuration and composed e-mails. Out: one outcome of the port for each. It sends through Amazon SES, which
  * puts its own Message-ID in place of any other; touch and key go along as tags, which the webhooks give back.
  */
+import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, RefusalReason, SendRequest } from '../channel.ts';
 import { jsonObject, text } from '../http/json.ts';
 import type { Reading } from '../http/outcome.ts';
@@ -17,7 +18,7 @@ const KEY_LIFE_MS = 24 * 3_600_000;
 /** A used-up daily or monthly quota: sooner asked again, it only uses up tries. */
 const QUOTA_WAIT_MS = 3_600_000;
 
-export const resend: Adapter = {
+export const resend: Adapter<EmailMessage> = {
   channel: 'email',
   provider: 'resend',
   provider_class: 'K',
@@ -35,7 +36,7 @@ export const resend: Adapter = {
 };
 
 /** The same bytes for the same message: another body under the same key is a conflict. */
-function post(config: ResendConfig, request: SendRequest) {
+function post(config: ResendConfig, request: SendRequest<EmailMessage>) {
   const { message } = request;
   return {
     method: 'POST' as const,

@@ -3,12 +3,13 @@
  * the recording provider of this folder, which shows what a provider really got, whatever happened to the answer. In:
  * a configuration and composed e-mails. Out: one outcome of the port for each.
  */
+import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, Connection, LookupOutcome, SendRequest } from '../channel.ts';
 import { type Agent, type Called, call, newAgent } from '../http/call.ts';
 import { field, outcomeOf } from './answer.ts';
 import { messagesUrl, type SandboxHttpConfig, SandboxHttpSchema } from './config.ts';
 
-export const sandboxHttp: Adapter = {
+export const sandboxHttp: Adapter<EmailMessage> = {
   channel: 'email',
   provider: 'sandbox_http',
   // Which it is, its configuration says; this is the least that holds for all.
@@ -19,13 +20,13 @@ export const sandboxHttp: Adapter = {
   verify: (config, options) => verify(SandboxHttpSchema.parse(config), options.timeout_ms),
 };
 
-export function openSandboxHttp(config: SandboxHttpConfig): Connection {
+export function openSandboxHttp(config: SandboxHttpConfig): Connection<EmailMessage> {
   const agent = newAgent(config.url, config.max_connections);
   let taken = 0;
   let closed = false;
   let drained: (() => void) | undefined;
   const capacity = () => (closed ? 0 : config.max_connections - taken);
-  const connection: Connection = {
+  const connection: Connection<EmailMessage> = {
     provider_class: config.class,
     key_life_ms: config.key_life_ms,
     capacity,
@@ -53,7 +54,7 @@ export function openSandboxHttp(config: SandboxHttpConfig): Connection {
   return connection;
 }
 
-function post(agent: Agent, config: SandboxHttpConfig, request: SendRequest): Promise<Called> {
+function post(agent: Agent, config: SandboxHttpConfig, request: SendRequest<EmailMessage>): Promise<Called> {
   return call(agent, {
     method: 'POST',
     url: messagesUrl(config),

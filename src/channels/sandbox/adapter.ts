@@ -3,6 +3,7 @@
  * asked afterwards. Class L: a message is looked up by its idempotency key, which it carries as a header.
  */
 import { z } from 'zod';
+import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, Connection, LookupOutcome, VerifyOutcome } from '../channel.ts';
 import { openSmtp } from '../smtp/adapter.ts';
 import { SmtpConfigSchema } from '../smtp/config.ts';
@@ -19,7 +20,7 @@ const SandboxConfigSchema = z.strictObject({
 });
 export type SandboxConfig = z.infer<typeof SandboxConfigSchema>;
 
-export const sandbox: Adapter = {
+export const sandbox: Adapter<EmailMessage> = {
   channel: 'email',
   provider: 'sandbox',
   provider_class: 'L',
@@ -34,7 +35,7 @@ function smtpPart({ lookup_url: _url, lookup_token: _token, ...config }: Sandbox
   return SmtpConfigSchema.parse({ ...config, max_messages_per_connection: 10_000 });
 }
 
-export function openSandbox(config: SandboxConfig): Connection {
+export function openSandbox(config: SandboxConfig): Connection<EmailMessage> {
   const connection = openSmtp(smtpPart(config));
   return {
     provider_class: 'L',

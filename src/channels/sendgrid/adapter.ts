@@ -4,6 +4,7 @@
  * acceptance is 202 with an empty body; the id stands in `X-Message-Id`. Our Message-ID may be set: it is not among the
  * headers that the description forbids. Touch and key go along as custom arguments, which every event gives back.
  */
+import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, RefusalReason, SendRequest } from '../channel.ts';
 import type { HttpAnswer } from '../http/call.ts';
 import { at, jsonObject, text } from '../http/json.ts';
@@ -17,7 +18,7 @@ import { sendgridWebhook } from './webhook.ts';
 /** Used-up credits: sooner asked again, it only uses up tries. */
 const CREDITS_WAIT_MS = 3_600_000;
 
-export const sendgrid: Adapter = {
+export const sendgrid: Adapter<EmailMessage> = {
   channel: 'email',
   provider: 'sendgrid',
   provider_class: 'N',
@@ -33,7 +34,7 @@ export const sendgrid: Adapter = {
   webhook: sendgridWebhook,
 };
 
-function post(config: SendgridConfig, request: SendRequest) {
+function post(config: SendgridConfig, request: SendRequest<EmailMessage>) {
   const { message } = request;
   const person = ({ name, address }: { name?: string; address: string }) => ({
     email: address,

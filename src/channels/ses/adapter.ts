@@ -4,6 +4,7 @@
  * outcome of the port for each. SES puts its own Message-ID in place of ours
  * (docs.aws.amazon.com/ses/latest/dg/header-fields.html); touch and key go along as tags, which its events give back.
  */
+import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, SendRequest } from '../channel.ts';
 import { jsonObject, text } from '../http/json.ts';
 import type { Reading } from '../http/outcome.ts';
@@ -18,7 +19,7 @@ import { sesWebhook } from './webhook.ts';
 /** A header value at most, in characters (API reference, MessageHeader). */
 const MAX_HEADER_CHARS = 870;
 
-export const ses: Adapter = {
+export const ses: Adapter<EmailMessage> = {
   channel: 'email',
   provider: 'ses',
   provider_class: 'N',
@@ -30,7 +31,7 @@ export const ses: Adapter = {
   webhook: sesWebhook,
 };
 
-function post(config: SesConfig, request: SendRequest) {
+function post(config: SesConfig, request: SendRequest<EmailMessage>) {
   const { message } = request;
   const utf8 = (Data: string) => ({ Data, Charset: 'UTF-8' });
   const body = JSON.stringify({

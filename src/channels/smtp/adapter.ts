@@ -3,6 +3,7 @@
  * a connection lost after the final dot stays unknown. In: a configuration and composed e-mails. Out: one
  * outcome of the port for each, never an exception for what a server does.
  */
+import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, Connection, SendOutcome, SendRequest } from '../channel.ts';
 import { compose } from './compose.ts';
 import { SMTP_SECRET_FIELDS, type SmtpConfig, SmtpConfigSchema } from './config.ts';
@@ -12,7 +13,7 @@ import { aside, type Session } from './session.ts';
 import { type Transferred, transfer } from './transfer.ts';
 import { verifySmtp } from './verify.ts';
 
-export const smtp: Adapter = {
+export const smtp: Adapter<EmailMessage> = {
   channel: 'email',
   provider: 'smtp',
   provider_class: 'N',
@@ -23,7 +24,7 @@ export const smtp: Adapter = {
 };
 
 /** A connection of the port over a pool of SMTP sessions. */
-export function openSmtp(config: SmtpConfig): Connection {
+export function openSmtp(config: SmtpConfig): Connection<EmailMessage> {
   const pool = new Pool(config);
   return {
     provider_class: 'N',
@@ -44,7 +45,7 @@ export function openSmtp(config: SmtpConfig): Connection {
 async function deliver(
   pool: Pool,
   config: SmtpConfig,
-  request: SendRequest,
+  request: SendRequest<EmailMessage>,
   deadline: number,
 ): Promise<SendOutcome> {
   const message = await composeOrExplain(request, config);
@@ -67,7 +68,7 @@ type Composing =
   | { ok: true; composed: Extract<Awaited<ReturnType<typeof compose>>, { ok: true }> }
   | { ok: false; outcome: SendOutcome };
 
-async function composeOrExplain(request: SendRequest, config: SmtpConfig): Promise<Composing> {
+async function composeOrExplain(request: SendRequest<EmailMessage>, config: SmtpConfig): Promise<Composing> {
   try {
     const composed = await compose(request, config.dkim);
     if (composed.ok) return { ok: true, composed };

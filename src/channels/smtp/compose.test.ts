@@ -1,7 +1,7 @@
 import { createHash, createVerify, generateKeyPairSync } from 'node:crypto';
 import PostalMime from 'postal-mime';
 import { describe, expect, it } from 'vitest';
-import type { EmailMessage } from '../channel.ts';
+import type { EmailMessage } from '../../kernel/message.ts';
 import { wireAddress } from '../mail/address.ts';
 import { compose } from './compose.ts';
 

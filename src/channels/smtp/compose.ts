@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import DKIM from 'nodemailer/lib/dkim';
 import MailComposer from 'nodemailer/lib/mail-composer';
+import type { EmailMessage } from '../../kernel/message.ts';
 import type { SendRequest } from '../channel.ts';
 import type { WireAddress } from '../mail/address.ts';
 import { checkEmail, KEY_HEADER, TOUCH_HEADER, type Unsendable } from '../mail/check.ts';
@@ -40,7 +41,7 @@ export interface Composed {
 
 /** The bytes of one message, or why there can be none. Async only for the signature. */
 export async function compose(
-  request: Pick<SendRequest, 'touch_id' | 'idempotency_key' | 'message'>,
+  request: Pick<SendRequest<EmailMessage>, 'touch_id' | 'idempotency_key' | 'message'>,
   dkim: SmtpConfig['dkim'],
 ): Promise<Composed | Unsendable> {
   const checked = checkEmail(request);
@@ -56,7 +57,11 @@ export async function compose(
 }
 
 function build(
-  { message, touch_id, idempotency_key }: Pick<SendRequest, 'touch_id' | 'idempotency_key' | 'message'>,
+  {
+    message,
+    touch_id,
+    idempotency_key,
+  }: Pick<SendRequest<EmailMessage>, 'touch_id' | 'idempotency_key' | 'message'>,
   wire: { from: string; to: string; replyTo: string | undefined },
 ): Promise<Buffer> {
   const address = (name: string | undefined, at: string) => ({ name: name ?? '', address: at });

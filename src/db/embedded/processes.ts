@@ -12,7 +12,8 @@ export function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-  return process.platform !== 'linux' || statField(pid, 3) !== 'Z';
+  // '': it was there a moment ago, and has been reaped since.
+  return process.platform !== 'linux' || !['Z', 'X', ''].includes(statField(pid, 3));
 }
 
 /** Field n of /proc/PID/stat as proc(5) counts them; the second, the name, may hold spaces and brackets. */

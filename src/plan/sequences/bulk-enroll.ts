@@ -169,8 +169,8 @@ function creatorOf(job: Job): Actor {
 const CHUNK_STATEMENT = {
   name: 'bulk_enroll_chunk',
   text: `SELECT bulk_enroll_chunk($1::uuid, $2::uuid, $3::int, $4::jsonb, $5::int, $6::int, $7::uuid, $8::uuid,
-    $9::uuid, $10::text, $11::text, $12::uuid[], $13::timestamptz[], $14::timestamptz[], $15::uuid[], $16::uuid[], $17::uuid[],
-    $18::int[], $19::uuid[], $20::int[], $21::uuid[], $22::int[], $23::text[])`,
+    $9::uuid, $10::text, $11::text, $12::text, $13::uuid[], $14::timestamptz[], $15::timestamptz[], $16::uuid[], $17::uuid[], $18::uuid[],
+    $19::int[], $20::uuid[], $21::int[], $22::uuid[], $23::int[], $24::text[])`,
 };
 
 /** False: the chunk was done before, or the job has ended. */
@@ -189,6 +189,7 @@ async function callChunk({ db, org, job }: Running, n: number, plan: EnrollPlan)
     version.id,
     step.id,
     step.channel,
+    step.mode,
     job.created_by,
     a.senders,
     a.from,

@@ -27,6 +27,8 @@ export interface Planning {
   now: number;
   organization: OrganizationSettings;
   senders: Map<Uuid, SenderSettings & { calendar: Calendar }>;
+  /** Of what goes through no sender. */
+  calendar: Calendar;
 }
 
 interface Read {
@@ -57,8 +59,10 @@ export async function readPlanning(
       calendar: calendarOf(organization, sender, holidays),
     });
   }
-  return { now: row.now, organization, senders };
+  return { now: row.now, organization, senders, calendar: calendarOf(organization, NO_SENDER, holidays) };
 }
+
+const NO_SENDER = { time_zone: null, sending_window: null };
 
 /** Calendars that say the same are one object: what was computed for one is found again by identity. */
 const calendars = new LRUCache<string, Calendar>({ max: 2_000 });
@@ -81,10 +85,4 @@ function calendarOf(
     calendars.set(key, calendar);
   }
   return calendar;
-}
-
-/** Which of a sequence's senders a contact's e-mails come from: the same one on every call. */
-export function senderFor(senderIds: readonly Uuid[], contact: Uuid): Uuid {
-  invariant(senderIds.length > 0, 'a published version has a sender');
-  return senderIds[Number.parseInt(contact.slice(-8), 16) % senderIds.length]!;
 }

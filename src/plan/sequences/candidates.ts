@@ -8,6 +8,7 @@ import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { Definition } from './definition.ts';
 import { type EnrollmentStatus, isLive, TRANSITIONS } from './lifecycle.ts';
+import { type Reach, type ReachNeeds, reachOf, UNREACHABLE_REASONS, unreachable } from './reach.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -17,10 +18,7 @@ export type EnrollPolicy = (typeof ENROLL_POLICIES)[number];
 
 export const REFUSED_REASONS = [
   'unknown_contact',
-  'no_address',
-  'suppressed',
-  'opted_out',
-  'no_consent',
+  ...UNREACHABLE_REASONS,
   'bad_schedule',
   'no_sender',
 ] as const;
@@ -36,12 +34,9 @@ export const SKIPPED_REASONS = [
 export type Skipped = (typeof SKIPPED_REASONS)[number];
 
 /** A contact about whom something was found. */
-export interface Candidate {
+export interface Candidate extends Reach {
   id: Uuid;
   known: boolean;
-  has_address: boolean;
-  suppressed: boolean;
-  consent: 'granted' | 'revoked' | null;
   /** Its live enrollment in the sequence, or else the one that ended last. */
   enrollment_id: Uuid | null;
   enrollment_status: EnrollmentStatus | null;
@@ -67,21 +62,18 @@ export async function readCandidates(
   org: Uuid,
   sequence: Uuid,
   ids: readonly Uuid[],
-  consentRequired: boolean,
+  needs: ReachNeeds,
 ): Promise<Map<Uuid, Candidate>> {
+  const reach = reachOf(org, sql`i.id`, needs);
   const rows = await tx.rows<Candidate>(sql`
-    SELECT i.id, c.id IS NOT NULL AS known, c.email IS NOT NULL AS has_address, s.address IS NOT NULL AS suppressed,
-           k.status AS consent, e.id AS enrollment_id, e.status AS enrollment_status, e.generation, e.ended_at
+    SELECT i.id, c.id IS NOT NULL AS known, ${reach.columns}, e.id AS enrollment_id, e.status AS enrollment_status, e.generation, e.ended_at
       FROM unnest(${`{${ids.join(',')}}`}::uuid[]) i(id)
       LEFT JOIN contacts c ON c.org_id = ${org} AND c.id = i.id
-      LEFT JOIN suppressions s ON s.org_id = ${org} AND s.kind = 'email' AND s.address = c.email
-      LEFT JOIN LATERAL (SELECT x.status FROM consents x
-        WHERE x.org_id = ${org} AND x.contact_id = i.id AND x.channel = 'email' ORDER BY x.id DESC LIMIT 1) k ON true
+      ${reach.join}
       LEFT JOIN LATERAL (SELECT x.id, x.status, x.generation, x.ended_at FROM enrollments x
         WHERE x.org_id = ${org} AND x.contact_id = i.id AND x.sequence_id IS NOT DISTINCT FROM ${sequence}
         ORDER BY x.ended_at DESC NULLS FIRST, x.id DESC LIMIT 1) e ON true
-     WHERE c.email IS NULL OR s.address IS NOT NULL OR k.status = 'revoked' OR (${consentRequired} AND k.status IS NULL)
-        OR e.id IS NOT NULL`);
+     WHERE c.id IS NULL OR NOT (${reach.reached}) OR e.id IS NOT NULL`);
   return new Map(rows.map((row) => [row.id, row]));
 }
 
@@ -104,7 +96,6 @@ export function decideCandidate(
   rule: {
     reenroll: Definition['reenroll'];
     policy: EnrollPolicy | undefined;
-    consentRequired: boolean;
     now: number;
   },
 ): Decision {
@@ -114,24 +105,13 @@ export function decideCandidate(
     const before = enrolledBefore(candidate, rule);
     if (before) return { kind: 'skipped', reason: before, enrollment_id: candidate.enrollment_id };
   }
-  const refused = unreachable(candidate, rule.consentRequired);
+  const refused = unreachable(candidate);
   if (refused) return { kind: 'refused', reason: refused };
   if (rule.policy !== 'restart' || candidate.enrollment_id === null) return ENROLL;
   // Bounced and unsubscribed ones stay as they ended; who may be written to again begins anew.
   return TRANSITIONS[candidate.enrollment_status!].restart === null
     ? ENROLL
     : { kind: 'restart', enrollment_id: candidate.enrollment_id, generation: candidate.generation! };
-}
-
-/** Why nothing may be sent to this contact; null when it may. */
-export function unreachable(
-  contact: Pick<Candidate, 'has_address' | 'suppressed' | 'consent'>,
-  consentRequired: boolean,
-): Refused | null {
-  if (!contact.has_address) return 'no_address';
-  if (contact.suppressed) return 'suppressed';
-  if (contact.consent === 'revoked') return 'opted_out';
-  return contact.consent === null && consentRequired ? 'no_consent' : null;
 }
 
 function enrolledBefore(

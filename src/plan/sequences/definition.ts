@@ -1,8 +1,10 @@
 /**
  * What a sequence is made of: the shape clients write, the draft keeps, and a published version freezes. The
- * published form adds nothing but the steps' identities, so one reader serves both.
+ * published form adds nothing, so one reader serves both.
  */
 import { z } from 'zod';
+import { whatsappTemplateSchema } from '../../content/whatsapp-template.ts';
+import { CHANNEL_NAMES, MODES, type Mode } from '../../kernel/channels.ts';
 import { DELAY_UNITS, MAX_DELAY_DAYS } from '../../schedule/delay.ts';
 import { WEEKDAYS } from '../../schedule/window.ts';
 
@@ -10,18 +12,7 @@ export const MAX_STEPS = 100;
 const MAX_SENDERS = 50;
 const MAX_SUBJECT = 998;
 const MAX_BODY = 200_000;
-
-/** Channels a sequence may name; those without an adapter are refused at publish with a clear problem. */
-export const CHANNELS = [
-  'email',
-  'sms',
-  'whatsapp',
-  'whatsapp_lite',
-  'call',
-  'linkedin',
-  'telegram',
-  'task',
-] as const;
+const MAX_URL = 2_000;
 
 const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$/, 'a time HH:MM');
 
@@ -43,14 +34,33 @@ export const delaySchema = z.strictObject({
 
 export const stepSchema = z.strictObject({
   id: z.uuid().optional(),
-  channel: z.enum(CHANNELS),
-  mode: z.enum(['automatic', 'human']).default('automatic'),
+  channel: z.enum(CHANNEL_NAMES),
+  mode: z
+    .enum(MODES)
+    .optional()
+    .describe('Absent: `automatic` where a program can send it, `human` where only people can'),
   delay: delaySchema.default({ amount: 0, unit: 'minutes' }),
   name: z.string().max(200).optional(),
   /** Empty on a follow-up: it answers in the thread of the first e-mail, with `Re:`. */
   subject: z.string().max(MAX_SUBJECT).optional(),
-  body_text: z.string().max(MAX_BODY).optional(),
+  body_text: z
+    .string()
+    .max(MAX_BODY)
+    .optional()
+    .describe('The text of an e-mail, SMS or chat message; for people, what to say or do'),
   body_html: z.string().max(MAX_BODY).optional(),
+  template: whatsappTemplateSchema
+    .optional()
+    .describe('For WhatsApp: an approved template, and what fills its placeholders'),
+  url: z
+    .url({ protocol: /^https?$/ })
+    .max(MAX_URL)
+    .optional()
+    .describe('For a webhook: who is called'),
+  payload: z
+    .record(z.string().max(100), z.unknown())
+    .optional()
+    .describe('For a webhook: JSON whose texts are templates; ids of touch, contact and step go beside it'),
 });
 
 export const reenrollSchema = z.discriminatedUnion('policy', [
@@ -75,5 +85,5 @@ export const definitionSchema = z.strictObject({
 });
 
 export type SequenceDraft = z.infer<typeof definitionSchema>;
-export type Step = z.infer<typeof stepSchema> & { id: string };
+export type Step = Omit<z.infer<typeof stepSchema>, 'id' | 'mode'> & { id: string; mode: Mode };
 export type Definition = Omit<SequenceDraft, 'steps'> & { steps: Step[] };

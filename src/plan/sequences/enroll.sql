@@ -10,6 +10,7 @@ CREATE OR REPLACE FUNCTION enroll_batch(
   p_version uuid,
   p_step uuid,
   p_channel text,
+  p_mode text,
   p_job uuid,
   p_actor text,
   -- a sender and a place each
@@ -42,10 +43,10 @@ BEGIN
 
   IF cardinality(p_old) > 0 THEN
     RETURN QUERY SELECT r.contact_id, r.result, r.reason, r.enrollment_id FROM enrollments_restart(p_org, p_version, p_step, p_channel,
-      p_job, p_actor, p_senders, p_from, p_until, p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, p_reason, v_now) r;
+      p_mode, p_job, p_actor, p_senders, p_from, p_until, p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, p_reason, v_now) r;
   END IF;
 
-  v_ids := enroll_insert(p_org, p_sequence, p_version, p_step, p_channel, p_job, p_actor, p_senders, p_from, p_until,
+  v_ids := enroll_insert(p_org, p_sequence, p_version, p_step, p_channel, p_mode, p_job, p_actor, p_senders, p_from, p_until,
     p_contacts, p_enrollments, p_touches, p_sender_nos, v_now);
 
   RETURN QUERY
@@ -61,7 +62,7 @@ END $$;
 -- enroll_insert: the new ones of a batch. Returns the ids of those that were written, in order; the rest had been
 -- enrolled by somebody else meanwhile. The caller has set the tenant.
 CREATE OR REPLACE FUNCTION enroll_insert(
-  p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text,
+  p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text,
   p_senders uuid[], p_from timestamptz[], p_until timestamptz[],
   p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos int[], p_now timestamptz
 ) RETURNS uuid[]
@@ -72,9 +73,9 @@ DECLARE
 BEGIN
   WITH enrolled AS (
     INSERT INTO enrollments AS e (org_id, id, sequence_id, version_id, contact_id, status, status_reason, step_no, step_id, live_touch,
-        sender_id, job_id, enrolled_by, created_at, updated_at)
-    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 'enrolled', 0, p_step, i.touch, p_senders[i.sender], p_job, p_actor, p_now, p_now
-      FROM unnest(p_contacts, p_enrollments, p_touches, p_sender_nos) i(contact, enrollment, touch, sender)
+        job_id, enrolled_by, created_at, updated_at)
+    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 'enrolled', 0, p_step, i.touch, p_job, p_actor, p_now, p_now
+      FROM unnest(p_contacts, p_enrollments, p_touches) i(contact, enrollment, touch)
     ON CONFLICT (org_id, sequence_id, contact_id) WHERE status IN ('active', 'paused') DO NOTHING
     RETURNING e.id
   )
@@ -87,9 +88,9 @@ BEGIN
      WHERE i.enrollment = ANY (v_ids)
   ), planned AS (
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
-        channel, priority, wake_at, not_before, not_after, planned_by, created_at)
+        channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
     SELECT p_org, i.touch, i.enrollment, p_sequence, p_version, p_step, 0, 1, 1, i.contact, i.sender,
-        p_channel, 2, i.not_before, i.not_before, i.not_after, p_actor, p_now
+        p_channel, p_mode, 2, CASE WHEN p_mode = 'automatic' THEN i.not_before END, i.not_before, i.not_after, p_actor, p_now
       FROM input i
   )
   INSERT INTO events (org_id, at, type, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
@@ -107,7 +108,7 @@ $$;
 -- enrollments_restart: step one again, under a new generation, for enrollments live or ended. What is still planned
 -- is cancelled; one whose touch is in flight is left as it is and said so. The caller has set the tenant.
 CREATE OR REPLACE FUNCTION enrollments_restart(
-  p_org uuid, p_version uuid, p_step uuid, p_channel text, p_job uuid, p_actor text,
+  p_org uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text,
   p_senders uuid[], p_from timestamptz[], p_until timestamptz[],
   p_old uuid[], p_generations int[], p_touches uuid[], p_sender_nos int[], p_restartable text[], p_reason text, p_now timestamptz
 ) RETURNS TABLE (contact_id uuid, result text, reason text, enrollment_id uuid)
@@ -144,15 +145,16 @@ BEGIN
       FROM unnest(p_old, p_touches, p_sender_nos) i(id, touch, sender) WHERE i.id = ANY (v_going)
   ), restarted AS (
     UPDATE enrollments e SET status = 'active', status_reason = p_reason, epoch = e.epoch + 1, generation = e.generation + 1,
-           version_id = p_version, step_no = 0, step_id = p_step, live_touch = i.touch, sender_id = i.sender,
-           thread = '{}', thread_subject = NULL, had_steps = NULL, skip_channels = NULL, job_id = coalesce(p_job, e.job_id), updated_at = p_now, ended_at = NULL, ended_by = NULL
+           version_id = p_version, step_no = 0, step_id = p_step, live_touch = i.touch,
+           thread = '{}', thread_subject = NULL, had_steps = NULL, skip_channels = NULL, kept_senders = NULL, job_id = coalesce(p_job, e.job_id),
+           updated_at = p_now, ended_at = NULL, ended_by = NULL
       FROM input i WHERE e.org_id = p_org AND e.id = i.id
-    RETURNING e.id, e.contact_id, e.sequence_id, e.generation, e.live_touch, e.sender_id, i.not_before, i.not_after
+    RETURNING e.id, e.contact_id, e.sequence_id, e.generation, e.live_touch, i.sender AS sender_id, i.not_before, i.not_after
   ), planned AS (
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
-        channel, priority, wake_at, not_before, not_after, planned_by, created_at)
+        channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
     SELECT p_org, r.live_touch, r.id, r.sequence_id, p_version, p_step, 0, r.generation, 1, r.contact_id, r.sender_id,
-        p_channel, 2, r.not_before, r.not_before, r.not_after, p_actor, p_now
+        p_channel, p_mode, 2, CASE WHEN p_mode = 'automatic' THEN r.not_before END, r.not_before, r.not_after, p_actor, p_now
       FROM restarted r
   ), told AS (
     INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)

@@ -6,12 +6,12 @@
 import type { Place } from '../../contacts/place.ts';
 import { type Database, pgCode } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
-import { newId, type Uuid } from '../../kernel/ids.ts';
+import { newId, touchId, type Uuid } from '../../kernel/ids.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
 import { wake } from '../../ledger/wake.ts';
 import { auditEntry } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
-import { type Planning, readPlanning, senderFor } from './calendar.ts';
+import { type Planning, readPlanning } from './calendar.ts';
 import {
   type Decision,
   decideCandidate,
@@ -22,7 +22,9 @@ import {
   type Skipped,
 } from './candidates.ts';
 import { leavable } from './lifecycle.ts';
-import { opening, plannedTouch } from './next.ts';
+import { opening } from './next.ts';
+import { needsOf } from './reach.ts';
+import { senderIdFor, through } from './step-sender.ts';
 import { needsPlace } from './time-rules.ts';
 import type { Version, VersionCache } from './versions.ts';
 
@@ -50,8 +52,8 @@ export interface EnrollInput {
 export interface EnrollPlan {
   version: Version;
   decided: EnrollResult[];
-  /** The times of touches: of a sender to recipients in one place. */
-  senders: { id: Uuid; from: number; until: number | null }[];
+  /** The times of touches: of a sender (null: people do the first step) to recipients in one place. */
+  senders: { id: Uuid | null; from: number; until: number | null }[];
   fresh: { contact: Uuid; enrollment: Uuid; touch: Uuid; sender: number }[];
   old: { enrollment: Uuid; generation: number; touch: Uuid; sender: number }[];
 }
@@ -109,10 +111,11 @@ export async function planEnrollment(
   const version = await enrollableVersion(db, versions, org, input.sequence_id);
   const { planning, candidates, places } = await db.inOrg(org, async (tx) => {
     const planning = await readPlanning(tx, org, version.definition.sender_ids, input.now);
-    const required = planning.organization.consent_required.includes('email');
+    const channels = version.definition.steps.map((step) => step.channel);
+    const needs = needsOf(channels, planning.organization.consent_required);
     return {
       planning,
-      candidates: await readCandidates(tx, org, input.sequence_id, input.contact_ids, required),
+      candidates: await readCandidates(tx, org, input.sequence_id, input.contact_ids, needs),
       places: placeMatters(version, planning)
         ? await readPlaces(tx, org, input.contact_ids, planning.organization.time_zone)
         : null,
@@ -121,7 +124,6 @@ export async function planEnrollment(
   const rule = {
     reenroll: version.definition.reenroll,
     policy: input.policy,
-    consentRequired: planning.organization.consent_required.includes('email'),
     now: planning.now,
   };
   const planner = new EnrollPlanner(version, planning);
@@ -133,9 +135,9 @@ export async function planEnrollment(
 }
 
 /** Does the time of a first touch depend on where its recipient is? */
-export function placeMatters({ definition }: Version, { senders }: Planning): boolean {
-  const { channel } = definition.steps[0]!;
-  return [...senders.values()].some(({ calendar }) => needsPlace(calendar, channel));
+export function placeMatters({ definition }: Version, { calendar }: Planning): boolean {
+  // Quiet hours and holidays are the organization's, the same for all its senders.
+  return needsPlace(calendar, definition.steps[0]!.channel);
 }
 
 /** Puts decisions about contacts together to a plan. */
@@ -172,8 +174,8 @@ export class EnrollPlanner {
     }
     const seen = decision.kind === 'restart' ? decision : null;
     const enrollment = seen?.enrollment_id ?? newId();
-    const key = { enrollment_id: enrollment, generation: (seen?.generation ?? 0) + 1, step_no: 0, n: 1 };
-    const touch = plannedTouch(version.definition, key, { not_before: 0, not_after: null }).id;
+    const key = `${(seen?.generation ?? 0) + 1}.${version.definition.steps[0]!.id}.1`;
+    const touch = touchId(enrollment, key);
     if (seen) old.push({ enrollment, generation: seen.generation, touch, sender });
     else fresh.push({ contact: contact_id, enrollment, touch, sender });
   }
@@ -181,13 +183,14 @@ export class EnrollPlanner {
   /** All touches of a sender to one place open at the same time: computed once; arrays of PostgreSQL count from 1. */
   #senderNumber(contact: Uuid, at: Place | null): number | 'no_sender' | 'bad_schedule' {
     const { version, senders } = this.plan;
-    const sender = senderFor(version.definition.sender_ids, contact);
-    const key = at === null ? sender : `${sender} ${at.key}`;
+    const sender = senderIdFor(version.senders, version.definition.steps[0]!.channel, contact, []);
+    if (sender === undefined) return 'no_sender';
+    const key = at === null ? `${sender}` : `${sender} ${at.key}`;
     let number = this.#numbers.get(key);
     if (number === undefined) {
-      const calendar = this.#planning.senders.get(sender)?.calendar;
-      const open = calendar && opening(version.definition, 0, this.#planning.now, calendar, at);
-      number = open === undefined ? 'no_sender' : 'bad_schedule';
+      const found = through(this.#planning, sender);
+      const open = found && opening(version.definition, 0, this.#planning.now, found.calendar, at);
+      number = open === null ? 'no_sender' : 'bad_schedule';
       if (open?.ok) number = senders.push({ id: sender, from: open.not_before, until: open.not_after });
       this.#numbers.set(key, number);
     }
@@ -255,7 +258,7 @@ export async function writeBatch(
   const step = version.definition.steps[0]!;
   const a = batchArguments(plan);
   return db.call<EnrollResult>(sql`
-    SELECT * FROM enroll_batch(${ctx.org}::uuid, ${version.sequence_id}::uuid, ${version.id}::uuid, ${step.id}::uuid, ${step.channel},
+    SELECT * FROM enroll_batch(${ctx.org}::uuid, ${version.sequence_id}::uuid, ${version.id}::uuid, ${step.id}::uuid, ${step.channel}, ${step.mode},
       NULL::uuid, ${actorText(ctx.actor)}, ${a.senders}::uuid[], ${a.from}::timestamptz[], ${a.until}::timestamptz[],
       ${a.contacts}::uuid[], ${a.enrollments}::uuid[], ${a.touches}::uuid[], ${a.sender_nos}::int[],
       ${a.old}::uuid[], ${a.old_generations}::int[], ${a.old_touches}::uuid[], ${a.old_sender_nos}::int[], ${a.restartable}::text[],

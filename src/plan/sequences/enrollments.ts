@@ -20,7 +20,8 @@ export interface Enrollment {
   sequence_id: Uuid;
   version_id: Uuid;
   contact_id: Uuid;
-  sender_id: Uuid;
+  /** Of the touch it waits for, or the last one; null: people do that step. */
+  sender_id: Uuid | null;
   status: EnrollmentStatus;
   status_reason: string | null;
   step_no: number;
@@ -42,7 +43,7 @@ export interface Enrollment {
 }
 
 export const enrollmentColumns = sql`
-  e.id, e.sequence_id, e.version_id, e.contact_id, e.sender_id, e.status, e.status_reason, e.step_no, e.step_id, e.generation, e.live_touch,
+  e.id, e.sequence_id, e.version_id, e.contact_id, t.sender_id, e.status, e.status_reason, e.step_no, e.step_id, e.generation, e.live_touch,
   t.state AS touch_state, CASE WHEN t.state = 'planned' AND e.status = 'active' THEN coalesce(t.wake_at, t.not_before) END AS due_at,
   e.job_id, e.enrolled_by, e.ended_by, e.created_at, e.updated_at, e.ended_at`;
 

@@ -14,12 +14,13 @@ import { auditEntry } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import { refusal, type StopOptions } from '../stop.ts';
 import { type Planning, readPlanning } from './calendar.ts';
-import { unreachable } from './candidates.ts';
 import { historyColumn, historyOf } from './history.ts';
 import { inFlightProblem } from './in-flight.ts';
 import { type EnrollmentStatus, TRANSITIONS } from './lifecycle.ts';
 import { opening, plannedTouch } from './next.ts';
 import { after, firstToDo, nextN } from './place.ts';
+import { needsOf, readReach, unreachable } from './reach.ts';
+import { stepThrough } from './step-sender.ts';
 import type { Version, VersionCache } from './versions.ts';
 
 /** How often a move is decided again because something else came between; then it says conflict. */
@@ -41,7 +42,7 @@ export async function moveEnrollment(
       throw await refusal(db, ctx.org, id, action);
     if (action === 'advance') await refuseInFlight(db, ctx, seen);
     const plan = decide(action, seen);
-    if (action === 'resume') refuseUnreachable(seen, plan);
+    if (action === 'resume') await refuseUnreachable(db, ctx, seen, plan);
     const receipt = await write(db, ctx, id, action, seen, plan, options.reason);
     if (receipt === null) continue;
     if (plan.next) await wake(db, ctx.org);
@@ -57,22 +58,18 @@ interface Seen {
 }
 
 async function see(db: Database, versions: VersionCache, org: Uuid, id: Uuid): Promise<Seen | null> {
-  const found = await db.inOrg(org, async (tx) => {
-    const row = await tx.maybe(sql`
-      SELECT e.id, e.status, e.version_id, e.step_id, e.step_no, e.generation, e.live_touch, e.sender_id, e.epoch, e.skip_channels, t.state,
-             ${historyColumn},
-             c.time_zone, coalesce(c.phone, c.whatsapp) AS phone, c.email IS NOT NULL AS has_address,
-             EXISTS (SELECT FROM suppressions s WHERE s.org_id = e.org_id AND s.kind = 'email' AND s.address = c.email) AS suppressed,
-             (SELECT k.status FROM consents k
-               WHERE k.org_id = e.org_id AND k.contact_id = e.contact_id AND k.channel = 'email' ORDER BY k.id DESC LIMIT 1) AS consent
+  const row = await db.inOrg(org, (tx) =>
+    tx.maybe(sql`
+      SELECT e.id, e.status, e.version_id, e.contact_id, e.step_id, e.step_no, e.generation, e.live_touch, e.kept_senders, e.skip_channels,
+             e.epoch, t.state, ${historyColumn}, c.time_zone, coalesce(c.phone, c.whatsapp) AS phone
         FROM enrollments e JOIN touches t ON t.org_id = e.org_id AND t.id = e.live_touch
         JOIN contacts c ON c.org_id = e.org_id AND c.id = e.contact_id
-       WHERE e.org_id = ${org} AND e.id = ${id}`);
-    return row ? { row, planning: await readPlanning(tx, org, [row.sender_id]) } : null;
-  });
-  if (!found) return null;
-  const version = await versions.one(org, found.row.version_id);
-  return version ? { ...found, version } : null;
+       WHERE e.org_id = ${org} AND e.id = ${id}`),
+  );
+  const version = row && (await versions.one(org, row.version_id));
+  if (!row || !version) return null;
+  const { sender_ids } = version.definition;
+  return { row, version, planning: await db.inOrg(org, (tx) => readPlanning(tx, org, sender_ids)) };
 }
 
 /** Advance waits for what is in flight; resume takes it back as the live one. */
@@ -82,12 +79,22 @@ async function refuseInFlight(db: Database, ctx: Context, seen: Seen): Promise<v
   throw await inFlightProblem(db, ctx, { id, status, epoch, touch: live_touch, state }, 'advance');
 }
 
-/** A sequence that skips the steps of a channel its contact has left goes on for who can be reached by its next one. */
-function refuseUnreachable(seen: Seen, plan: Plan): void {
-  if (seen.version.definition.on_unsubscribe === 'skip_steps' && plan.next?.channel !== 'email') return;
-  const { has_address, suppressed, consent } = seen.row;
-  const required = seen.planning.organization.consent_required.includes('email');
-  const reason = unreachable({ has_address, suppressed, consent }, required);
+/**
+ * Over the channels that are left; or, where a sequence skips the steps of a channel its contact has left, over that of the
+ * step to come alone.
+ */
+async function refuseUnreachable(db: Database, ctx: Context, seen: Seen, plan: Plan): Promise<void> {
+  const { row, planning } = seen;
+  const { on_unsubscribe, steps } = seen.version.definition;
+  const ahead =
+    on_unsubscribe === 'skip_steps'
+      ? plan.next === null
+        ? []
+        : [plan.next.channel]
+      : steps.slice(row.step_no).map((step) => step.channel);
+  const needs = needsOf(ahead, planning.organization.consent_required);
+  const reach = await db.inOrg(ctx.org, (tx) => readReach(tx, ctx.org, row.contact_id, needs));
+  const reason = unreachable(reach);
   if (reason)
     throw new Problem('enrollment_refused', `The contact cannot be reached: ${reason}.`, {
       extra: { reason },
@@ -116,16 +123,18 @@ function decide(action: Move, seen: Seen): Plan {
 /** A fresh touch: due now plus the step's delay, then the window; time spent paused does not count. */
 function fresh(seen: Seen, stepNo: number): Plan {
   const { planning, version, row } = seen;
-  const calendar = planning.senders.get(row.sender_id)?.calendar;
-  if (!calendar)
+  const { channel } = version.definition.steps[stepNo]!;
+  const found = stepThrough(planning, version.senders, channel, row.contact_id, row.kept_senders ?? []);
+  if (!found)
     throw new Problem('enrollment_refused', 'Its sender no longer exists.', {
       extra: { reason: 'no_sender' },
     });
   const place = placeOf({ time_zone: row.time_zone, phone: row.phone }, planning.organization.time_zone);
-  const open = opening(version.definition, stepNo, planning.now, calendar, place);
+  const open = opening(version.definition, stepNo, planning.now, found.calendar, place);
   if (!open.ok) throw new Problem('enrollment_refused', open.detail, { extra: { reason: 'bad_schedule' } });
   const n = nextN(version.definition, stepNo, historyOf(row.history));
-  const key = { enrollment_id: row.id, generation: row.generation, step_no: stepNo, n };
+  const { sender_id } = found;
+  const key = { enrollment_id: row.id, generation: row.generation, step_no: stepNo, n, sender_id };
   return { next: plannedTouch(version.definition, key, open), n, ends: null };
 }
 
@@ -154,7 +163,7 @@ async function write(
     SELECT enrollment_move(${ctx.org}::uuid, ${id}::uuid, ${row.status}, ${row.live_touch}::uuid, ${row.state},
       ${action === 'advance' ? 'skipped' : 'cancelled'}, ${action}, ${reason ?? action}, ${actorText(ctx.actor)},
       ${next?.id ?? null}::uuid, ${next?.step_id ?? null}::uuid, ${next?.step_no ?? null}::int, ${plan.n}::int,
-      ${next?.channel ?? null}, ${iso(next?.not_before)}::timestamptz, ${iso(next?.not_after)}::timestamptz, ${plan.ends},
+      ${next?.channel ?? null}, ${next?.mode ?? null}, ${next?.sender_id ?? null}::uuid, ${iso(next?.not_before)}::timestamptz, ${iso(next?.not_after)}::timestamptz, ${plan.ends},
       ${receipt}::uuid, ${entry}::jsonb, NULL, ${row.version_id}::uuid) AS result`);
   return done?.result === 'moved' ? receipt : null;
 }

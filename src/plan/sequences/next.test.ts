@@ -17,7 +17,7 @@ const NIGHT = { from: '21:00', to: '08:00', channels: ['email'] };
 
 function sequence(channel: string, delay = { amount: 0, unit: 'days' }, more: object = {}): Definition {
   const parsed = definitionSchema.parse({ steps: [{ channel, delay, body_text: 'x' }], ...more });
-  return { ...parsed, steps: parsed.steps.map((step) => ({ ...step, id: 'step' })) };
+  return { ...parsed, steps: parsed.steps.map((step) => ({ ...step, id: 'step', mode: 'automatic' })) };
 }
 
 const from = (zone: string | null, phone: string | null = null) =>

@@ -67,7 +67,13 @@ function inWords(open: Extract<OpenResult, { ok: true }> | Failed): Opening {
 /** A touch of one step, with the id that its plan key gives. */
 export function plannedTouch(
   definition: Definition,
-  plan: { enrollment_id: Uuid; generation: number; step_no: number; n: number },
+  plan: {
+    enrollment_id: Uuid;
+    generation: number;
+    step_no: number;
+    n: number;
+    sender_id: Uuid | null;
+  },
   time: { not_before: number; not_after: number | null },
 ): NextTouch {
   const step = definition.steps[plan.step_no]!;
@@ -76,6 +82,8 @@ export function plannedTouch(
     step_id: step.id,
     step_no: plan.step_no,
     channel: step.channel,
+    mode: step.mode,
+    sender_id: plan.sender_id,
     not_before: time.not_before,
     not_after: time.not_after,
   };

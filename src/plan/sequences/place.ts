@@ -3,6 +3,7 @@
  * step; or, when the version has the step no more, of the one that comes instead, which may be past the end. Everybody
  * who looks for the step to come asks here. Pure.
  */
+import { CHANNELS, type ConsentChannel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { TouchState } from '../../ledger/states.ts';
 import type { Definition } from './definition.ts';
@@ -24,7 +25,7 @@ export type History = ReadonlyMap<Uuid, Had>;
 /** What is passed over on the way: steps had before, and those of channels its contact has opted out of [CON-4]. */
 export interface Passed {
   history: History;
-  skip_channels: readonly string[] | null;
+  skip_channels: readonly ConsentChannel[] | null;
 }
 
 /** Touches in these states are why a step is not done again. The SQL that reads a history gets them as an argument. */
@@ -43,7 +44,9 @@ export function after(definition: Definition, place: Place): number {
 export function firstToDo(definition: Definition, from: number, passed: Passed): number | null {
   for (let no = from; no < definition.steps.length; no++) {
     const { id, channel } = definition.steps[no]!;
-    if (!passed.history.get(id)?.done && !passed.skip_channels?.includes(channel)) return no;
+    const { consent } = CHANNELS[channel];
+    const left = consent !== null && passed.skip_channels?.includes(consent);
+    if (!left && !passed.history.get(id)?.done) return no;
   }
   return null;
 }

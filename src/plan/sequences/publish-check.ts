@@ -2,8 +2,7 @@
  * What keeps a draft from being published [SEQ-1, SEQ-5, SEQ-16]: every problem at once, each with its field. Pure:
  * what it needs of the organization and its senders comes in. What passes here is sent without anybody looking again.
  */
-import { checkTemplate, type TemplateKind } from '../../content/check-template.ts';
-import { prepareTemplate } from '../../content/prepare.ts';
+import { type Channel, isSenderChannel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { FieldError } from '../../kernel/problem.ts';
 import { afterDelay } from '../../schedule/delay.ts';
@@ -11,7 +10,7 @@ import { nextOpen, windowProblem } from '../../schedule/window.ts';
 import { isZone } from '../../schedule/zone.ts';
 import type { Planning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
-import { templateOf } from './email-job.ts';
+import { STEP_KINDS } from './steps/step-kinds.ts';
 import { sequenceZone, windows } from './time-rules.ts';
 
 export interface PublishWorld {
@@ -28,6 +27,7 @@ export function publishErrors(definition: Definition, world: PublishWorld): Fiel
   const report: Report = (field, code, message) => errors.push({ field, code, message });
   const calendarIsSound = checkCalendar(definition, world, report);
   checkSenders(definition, world, calendarIsSound, report);
+  checkChannels(definition, world, report);
   checkSteps(definition, world, report);
   return errors;
 }
@@ -78,9 +78,10 @@ function checkSenders(
   calendarIsSound: boolean,
   report: Report,
 ): void {
-  if (definition.sender_ids.length === 0) {
-    report('sender_ids', 'no_sender', 'Name at least one sender');
-  }
+  const { sender_ids, steps } = definition;
+  // Of a sequence without steps nobody knows yet what it needs.
+  const wants = steps.length === 0 || steps.some((step) => isSenderChannel(step.channel));
+  if (sender_ids.length === 0 && wants) report('sender_ids', 'no_sender', 'Name at least one sender');
   const seen = new Set<Uuid>();
   definition.sender_ids.forEach((id, i) => {
     const field = `sender_ids[${i}]`;
@@ -103,12 +104,23 @@ function checkSenders(
   });
 }
 
+/** Every channel of the steps has a sender, as far as the senders named are known. */
+function checkChannels({ sender_ids, steps }: Definition, { planning }: PublishWorld, report: Report): void {
+  if (sender_ids.length === 0 || sender_ids.some((id) => !planning.senders.has(id))) return;
+  const served = new Set<Channel>(sender_ids.map((id) => planning.senders.get(id)!.channel));
+  steps.forEach(({ channel }, i) => {
+    if (!isSenderChannel(channel) || served.has(channel)) return;
+    const message = `None of the senders in sender_ids is for ${channel}; add one`;
+    report(`steps[${i}].channel`, 'no_sender', message);
+  });
+}
+
 function checkSteps(definition: Definition, world: PublishWorld, report: Report): void {
   const { steps } = definition;
   if (steps.length === 0) report('steps', 'no_steps', 'A sequence needs at least one step');
   const zone = sequenceZone(definition, orgCalendar(world.planning));
   const ids = new Set<Uuid>();
-  const firstEmail = steps.findIndex((step) => step.channel === 'email');
+  const channels = new Set<Channel>();
   steps.forEach((step, i) => {
     const at = `steps[${i}]`;
     if (ids.has(step.id))
@@ -116,60 +128,40 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
     ids.add(step.id);
     const delayed = afterDelay(world.planning.now, step.delay, isZone(zone) ? zone : 'UTC');
     if (!delayed.ok) report(`${at}.delay`, 'delay_too_long', `${delayed.detail} is longer than ten years`);
-    if (step.channel !== 'email') {
+    if (step.mode === 'automatic' && !isSenderChannel(step.channel))
       report(
-        `${at}.channel`,
-        'channel_unavailable',
-        `The channel ${step.channel} arrives later; only email can be sent now`,
+        `${at}.mode`,
+        'never_automatic',
+        `A ${step.channel} step is done by people, never by a program; leave mode out or say human`,
       );
-    }
-    if (step.mode !== 'automatic') {
-      report(`${at}.mode`, 'mode_unavailable', 'Steps that a person does arrive later; use automatic');
-    }
-    if (step.channel === 'email') checkEmail(step, i === firstEmail, world.attributes, at, report);
+    checkForeignFields(step, at, report);
+    STEP_KINDS[step.channel].check(step, {
+      is_first: !channels.has(step.channel),
+      attributes: world.attributes,
+      report: (field, code, message) => report(`${at}.${field}`, code, message),
+    });
+    channels.add(step.channel);
   });
 }
 
-function checkEmail(
-  step: Step,
-  isFirst: boolean,
-  attributes: readonly string[],
-  at: string,
-  report: Report,
-): void {
-  if (isFirst && isBlank(step.subject)) {
+const OWN_FIELDS = {
+  subject: ['email'],
+  body_html: ['email'],
+  template: ['whatsapp'],
+  url: ['webhook'],
+  payload: ['webhook'],
+} as const satisfies { [F in keyof Step]?: readonly Channel[] };
+
+/** A field that the channel does not have would silently be left out of what is sent. */
+function checkForeignFields(step: Step, at: string, report: Report): void {
+  for (const [field, channels] of Object.entries(OWN_FIELDS)) {
+    const value = step[field as keyof typeof OWN_FIELDS];
+    if (value === undefined || value === '' || (channels as readonly Channel[]).includes(step.channel))
+      continue;
     report(
-      `${at}.subject`,
-      'required',
-      'The first e-mail needs a subject; later ones may answer in its thread',
+      `${at}.${field}`,
+      'not_for_channel',
+      `A ${step.channel} step has no ${field}; only ${channels.join(', ')} has`,
     );
   }
-  if (isBlank(step.body_text) && isBlank(step.body_html)) {
-    report(`${at}.body_text`, 'required', 'The e-mail has no body: give body_text or body_html');
-    return;
-  }
-  const sources = [
-    ['subject', 'subject', step.subject],
-    ['body_text', 'text', step.body_text],
-    ['body_html', 'html', step.body_html],
-  ] as const satisfies readonly (readonly [string, TemplateKind, string | undefined])[];
-  let sound = true;
-  for (const [field, kind, source] of sources) {
-    if (source === undefined) continue;
-    const check = checkTemplate(source, kind, { attributes });
-    if (check.ok) continue;
-    sound = false;
-    for (const { code, line, message } of check.problems) {
-      report(`${at}.${field}`, code, `Line ${line}: ${message}`);
-    }
-  }
-  // Its parts are sound; with layout and footer it must be too.
-  const whole = sound ? prepareTemplate(templateOf(step)) : null;
-  if (whole && !whole.ok) {
-    report(`${at}.${isBlank(step.body_html) ? 'body_text' : 'body_html'}`, 'template_error', whole.detail);
-  }
-}
-
-function isBlank(text: string | undefined): boolean {
-  return text === undefined || text.trim() === '';
 }

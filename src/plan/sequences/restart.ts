@@ -12,10 +12,11 @@ import { auditEntry } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import { refusal, type StopOptions } from '../stop.ts';
 import { readPlanning } from './calendar.ts';
-import { readPlaces, unreachable } from './candidates.ts';
+import { readPlaces } from './candidates.ts';
 import { EnrollPlanner, enrollableVersion, placeMatters, readAgain, writeBatch } from './enroll.ts';
 import { inFlightProblem } from './in-flight.ts';
 import { type EnrollmentStatus, TRANSITIONS } from './lifecycle.ts';
+import { needsOf, readReach, unreachable } from './reach.ts';
 import type { VersionCache } from './versions.ts';
 
 export async function restartEnrollment(
@@ -59,29 +60,24 @@ async function see(db: Database, org: Uuid, id: Uuid): Promise<Row | null> {
   return db.inOrg(org, (tx) =>
     tx.maybe(sql`
       SELECT e.sequence_id, e.contact_id, e.status, e.generation, e.epoch, e.live_touch, t.state, e.id,
-             nullif(live_enrollment(e.org_id, e.sequence_id, e.contact_id), e.id) AS other,
-             c.email IS NOT NULL AS has_address,
-             EXISTS (SELECT FROM suppressions s WHERE s.org_id = e.org_id AND s.kind = 'email' AND s.address = c.email) AS suppressed,
-             (SELECT k.status FROM consents k
-               WHERE k.org_id = e.org_id AND k.contact_id = e.contact_id AND k.channel = 'email' ORDER BY k.id DESC LIMIT 1) AS consent
+             nullif(live_enrollment(e.org_id, e.sequence_id, e.contact_id), e.id) AS other
         FROM enrollments e JOIN touches t ON t.org_id = e.org_id AND t.id = e.live_touch
-        JOIN contacts c ON c.org_id = e.org_id AND c.id = e.contact_id
        WHERE e.org_id = ${org} AND e.id = ${id}`),
   );
 }
 
 async function planOne(db: Database, versions: VersionCache, ctx: Context, row: Row) {
   const version = await enrollableVersion(db, versions, ctx.org, row.sequence_id);
-  const { planning, at } = await db.inOrg(ctx.org, async (tx) => {
+  const channels = version.definition.steps.map((step) => step.channel);
+  const { planning, at, reason } = await db.inOrg(ctx.org, async (tx) => {
     const planning = await readPlanning(tx, ctx.org, version.definition.sender_ids);
     const places = placeMatters(version, planning)
       ? await readPlaces(tx, ctx.org, [row.contact_id], planning.organization.time_zone)
       : null;
-    return { planning, at: places?.get(row.contact_id) ?? null };
+    const needs = needsOf(channels, planning.organization.consent_required);
+    const reason = unreachable(await readReach(tx, ctx.org, row.contact_id, needs));
+    return { planning, at: places?.get(row.contact_id) ?? null, reason };
   });
-  const required = planning.organization.consent_required.includes('email');
-  const { has_address, suppressed, consent } = row;
-  const reason = unreachable({ has_address, suppressed, consent }, required);
   const planner = new EnrollPlanner(version, planning);
   if (!reason)
     planner.place(row.contact_id, { kind: 'restart', enrollment_id: row.id, generation: row.generation }, at);

@@ -4,16 +4,21 @@
  */
 import type { Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
+import { isSenderChannel } from '../../kernel/channels.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
 import { type FieldError, Problem } from '../../kernel/problem.ts';
 import type { Definition, SequenceDraft } from './definition.ts';
 
-/** Ids in one spelling, and one for every step. */
+/** Ids in one spelling, and one for every step, and who carries it out. */
 export function withIds(draft: SequenceDraft): Definition {
   return {
     ...draft,
     sender_ids: draft.sender_ids.map((id) => id.toLowerCase()),
-    steps: draft.steps.map((step) => ({ ...step, id: step.id?.toLowerCase() ?? newId() })),
+    steps: draft.steps.map((step) => ({
+      ...step,
+      id: step.id?.toLowerCase() ?? newId(),
+      mode: step.mode ?? (isSenderChannel(step.channel) ? 'automatic' : 'human'),
+    })),
   };
 }
 

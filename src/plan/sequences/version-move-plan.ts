@@ -4,14 +4,17 @@
  * paused, nothing is planned before it resumes.
  */
 import { placeOf } from '../../contacts/place.ts';
+import type { ConsentChannel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { NextTouch } from '../../ledger/settle.ts';
 import type { TouchState } from '../../ledger/states.ts';
-import { type Planning, senderFor } from './calendar.ts';
+import type { Planning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
 import type { LIVE_STATUSES } from './lifecycle.ts';
 import { type Opening, opening, plannedTouch, reopening } from './next.ts';
 import { after, firstToDo, type History, hadFrom, nextN, placeIn } from './place.ts';
+import { type SendersByChannel, senderIdFor, type Through, through } from './step-sender.ts';
+import type { Version } from './versions.ts';
 
 /** A live enrollment as it is read. Times are Unix milliseconds. */
 export interface Movable {
@@ -22,7 +25,9 @@ export interface Movable {
   step_id: Uuid;
   step_no: number;
   generation: number;
-  sender_id: Uuid;
+  /** Of the touch it waits for; null: people do it. */
+  sender_id: Uuid | null;
+  kept_senders: readonly Uuid[] | null;
   live_touch: Uuid;
   state: TouchState;
   /** Since when its step waits; from when to when its touch may go, and when it is looked at. */
@@ -34,7 +39,7 @@ export interface Movable {
   time_zone: string | null;
   phone: string | null;
   history: History;
-  skip_channels: string[] | null;
+  skip_channels: ConsentChannel[] | null;
 }
 
 /** Where it goes, and what it waits for there. */
@@ -42,7 +47,7 @@ export interface VersionMove {
   seen: Movable;
   step_id: Uuid;
   step_no: number;
-  sender_id: Uuid;
+  kept_senders: Uuid[];
   had_steps: Uuid[];
   next: (NextTouch & { n: number }) | null;
   ends: 'completed' | null;
@@ -53,31 +58,45 @@ export type MoveRefused = (typeof MOVE_REFUSED)[number];
 
 export function planMove(
   seen: Movable,
-  from: Definition,
-  to: Definition,
+  { definition: from, senders: before }: Pick<Version, 'definition' | 'senders'>,
+  { definition: to, senders }: Pick<Version, 'definition' | 'senders'>,
   planning: Planning,
 ): VersionMove | MoveRefused {
-  // Who has written before goes on writing, if the version still has it.
-  const sender_id = to.sender_ids.includes(seen.sender_id)
-    ? seen.sender_id
-    : senderFor(to.sender_ids, seen.contact_id);
-  const sender = planning.senders.get(sender_id);
-  if (!sender || sender.status === 'archived') return 'no_sender';
+  const kept_senders = keptOf(seen, before, senders);
   const { history } = seen;
   const place = { step_id: seen.step_id, step_no: placeIn(from, seen, to, history) };
-  const base = { seen, sender_id, next: null, ends: null };
+  const throughOf = (step: Step): Through | null => {
+    const id = senderIdFor(senders, step.channel, seen.contact_id, kept_senders);
+    if (id === undefined || (id !== null && planning.senders.get(id)?.status === 'archived')) return null;
+    return through(planning, id);
+  };
+  if (!to.steps.slice(place.step_no).every((step) => throughOf(step) !== null)) return 'no_sender';
+  const base = { seen, kept_senders, next: null, ends: null };
   const had = (stepNo: number) => hadFrom(to, stepNo, history);
   if (seen.status === 'paused' || seen.state !== 'planned')
     return { ...base, ...place, had_steps: had(after(to, place)) };
   const stepNo = firstToDo(to, place.step_no, seen);
   if (stepNo === null) return { ...base, ...place, had_steps: [], ends: 'completed' };
-  const open = opened({ seen, from, to, stepNo, sender_id }, planning);
+  const found = throughOf(to.steps[stepNo]!)!;
+  const open = opened({ seen, from, to, stepNo, found }, planning);
   if (!open.ok) return 'bad_schedule';
   const step_id = to.steps[stepNo]!.id;
   const n = nextN(to, stepNo, history);
-  const key = { enrollment_id: seen.id, generation: seen.generation, step_no: stepNo, n };
+  const { sender_id } = found;
+  const key = { enrollment_id: seen.id, generation: seen.generation, step_no: stepNo, n, sender_id };
   const next = { ...plannedTouch(to, key, open), n };
   return { ...base, step_id, step_no: stepNo, had_steps: had(stepNo + 1), next };
+}
+
+/** Who has written before goes on writing, if the version still names it and would have chosen another. */
+function keptOf(seen: Movable, before: SendersByChannel, senders: SendersByChannel): Uuid[] {
+  const kept: Uuid[] = [];
+  for (const [channel, list] of senders) {
+    const sender = senderIdFor(before, channel, seen.contact_id, seen.kept_senders ?? []);
+    if (!sender || !list.includes(sender)) continue;
+    if (senderIdFor(senders, channel, seen.contact_id, []) !== sender) kept.push(sender);
+  }
+  return kept;
 }
 
 interface Placed {
@@ -85,7 +104,7 @@ interface Placed {
   from: Definition;
   to: Definition;
   stepNo: number;
-  sender_id: Uuid;
+  found: Through;
 }
 
 /**
@@ -93,10 +112,10 @@ interface Placed {
  * when its wait began, as if it had been so from the beginning; but not into a time that is over.
  */
 function opened(placed: Placed, planning: Planning): Opening {
-  const { seen, to, stepNo } = placed;
+  const { seen, to, stepNo, found } = placed;
   if (sameTimes(placed))
     return { ok: true, not_before: seen.wake_at ?? seen.not_before, not_after: seen.not_after };
-  const { calendar } = planning.senders.get(placed.sender_id)!;
+  const { calendar } = found;
   const place = placeOf(seen, planning.organization.time_zone);
   const open = opening(to, stepNo, seen.waits_since, calendar, place);
   const { channel } = to.steps[stepNo]!;
@@ -105,10 +124,10 @@ function opened(placed: Placed, planning: Planning): Opening {
     : open;
 }
 
-function sameTimes({ seen, from, to, stepNo, sender_id }: Placed): boolean {
+function sameTimes({ seen, from, to, stepNo, found }: Placed): boolean {
   const step = to.steps[stepNo]!;
   const before = from.steps[seen.step_no];
-  if (step.id !== before?.id || sender_id !== seen.sender_id) return false;
+  if (step.id !== before?.id || found.sender_id !== seen.sender_id) return false;
   const times = (definition: Definition, { channel, delay }: Step) =>
     JSON.stringify([channel, delay.amount, delay.unit, definition.window, definition.time_zone]);
   return times(to, step) === times(from, before);

@@ -7,10 +7,10 @@ CREATE OR REPLACE FUNCTION enrollments_to_version(
   p_org uuid, p_version uuid, p_actor text,
   -- an enrollment each, as it was seen
   p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[],
-  -- its place in the new version, its sender, and the steps further on that it has had: ids with commas, or null
-  p_steps uuid[], p_step_nos int[], p_senders uuid[], p_had text[],
+  -- its place in the new version; the senders it keeps, and the steps further on that it has had: ids with commas, or null
+  p_steps uuid[], p_step_nos int[], p_kept text[], p_had text[],
   -- the touch that replaces a planned one; or the status it ends with, when no step is left; else null
-  p_next_ids uuid[], p_next_ns int[], p_next_channels text[], p_next_from timestamptz[], p_next_until timestamptz[], p_ends text[],
+  p_next_ids uuid[], p_next_ns int[], p_next_channels text[], p_next_modes text[], p_next_senders uuid[], p_next_from timestamptz[], p_next_until timestamptz[], p_ends text[],
   -- null: the caller keeps its own record
   p_audit jsonb, p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (enrollment_id uuid, ended boolean)
@@ -35,36 +35,37 @@ BEGIN
     JOIN enrollments e ON e.org_id = p_org AND e.id = i.id
     JOIN touches t ON t.org_id = p_org AND t.id = e.live_touch
    WHERE e.status = i.status AND e.version_id = i.version AND e.live_touch = i.touch AND t.state = i.state
-     AND i.next_channel = ANY (e.skip_channels) IS NOT TRUE;
+     AND consent_channel(i.next_channel) = ANY (e.skip_channels) IS NOT TRUE;
   IF cardinality(v_ids) = 0 THEN RETURN; END IF;
 
   PERFORM touches_cancel(p_org, v_replaced, v_contacts, 'moved', p_actor, v_now);
   RETURN QUERY
   WITH input AS (
-    SELECT * FROM unnest(p_ids, p_versions, p_steps, p_step_nos, p_senders, p_had, p_next_ids, p_next_ns, p_next_channels, p_next_from,
-        p_next_until, p_ends) i(id, version, step, step_no, sender, had, next_id, next_n, next_channel, next_from, next_until, ends)
+    SELECT * FROM unnest(p_ids, p_versions, p_steps, p_step_nos, p_kept, p_had, p_next_ids, p_next_ns, p_next_channels, p_next_modes, p_next_senders,
+        p_next_from, p_next_until, p_ends)
+      i(id, version, step, step_no, kept, had, next_id, next_n, next_channel, next_mode, next_sender, next_from, next_until, ends)
      WHERE i.id = ANY (v_ids)
   ), moved AS (
-    UPDATE enrollments e SET version_id = p_version, step_id = i.step, step_no = i.step_no, sender_id = i.sender,
+    UPDATE enrollments e SET version_id = p_version, step_id = i.step, step_no = i.step_no, kept_senders = string_to_array(i.kept, ',')::uuid[],
            had_steps = string_to_array(i.had, ',')::uuid[], live_touch = coalesce(i.next_id, e.live_touch), updated_at = v_now,
            status = coalesce(i.ends, e.status), status_reason = CASE WHEN i.ends IS NULL THEN e.status_reason ELSE 'steps_removed' END,
            ended_at = CASE WHEN i.ends IS NULL THEN e.ended_at ELSE v_now END, ended_by = CASE WHEN i.ends IS NULL THEN e.ended_by ELSE p_actor END
       FROM input i WHERE e.org_id = p_org AND e.id = i.id
-    RETURNING e.id, e.sequence_id, e.contact_id, e.generation, e.live_touch, e.sender_id, e.step_id, e.step_no,
-              i.version, i.next_id, i.next_n, i.next_channel, i.next_from, i.next_until, i.ends
+    RETURNING e.id, e.sequence_id, e.contact_id, e.generation, e.live_touch, e.step_id, e.step_no,
+              i.version, i.next_id, i.next_n, i.next_channel, i.next_mode, i.next_sender, i.next_from, i.next_until, i.ends
   ), planned AS (
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
-        channel, priority, wake_at, not_before, not_after, planned_by, created_at)
-    SELECT p_org, m.next_id, m.id, m.sequence_id, p_version, m.step_id, m.step_no, m.generation, m.next_n, m.contact_id, m.sender_id,
-        m.next_channel, 2, m.next_from, m.next_from, m.next_until, p_actor, v_now
+        channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
+    SELECT p_org, m.next_id, m.id, m.sequence_id, p_version, m.step_id, m.step_no, m.generation, m.next_n, m.contact_id, m.next_sender,
+        m.next_channel, m.next_mode, 2, CASE WHEN m.next_mode = 'automatic' THEN m.next_from END, m.next_from, m.next_until, p_actor, v_now
       FROM moved m WHERE m.next_id IS NOT NULL
   ), told AS (
     INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor, data)
-    SELECT p_org, v_now, 'moved', NULL, m.id, m.live_touch, m.contact_id, m.sequence_id, m.step_id, m.sender_id, p_actor,
+    SELECT p_org, v_now, 'moved', NULL, m.id, m.live_touch, m.contact_id, m.sequence_id, m.step_id, m.next_sender, p_actor,
            jsonb_build_object('from_version', a.number, 'to_version', b.number)
       FROM moved m JOIN sequence_versions a ON a.org_id = p_org AND a.id = m.version JOIN sequence_versions b ON b.org_id = p_org AND b.id = p_version
     UNION ALL
-    SELECT p_org, v_now, m.ends, 'steps_removed', m.id, NULL, m.contact_id, m.sequence_id, m.step_id, m.sender_id, p_actor, NULL
+    SELECT p_org, v_now, m.ends, 'steps_removed', m.id, NULL, m.contact_id, m.sequence_id, m.step_id, NULL, p_actor, NULL
       FROM moved m WHERE m.ends IS NOT NULL
   )
   SELECT m.id, m.ends IS NOT NULL FROM moved m;
@@ -80,8 +81,8 @@ CREATE OR REPLACE FUNCTION version_move_chunk(
   p_cursor uuid, p_refused uuid[],
   p_version uuid, p_actor text,
   p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[],
-  p_steps uuid[], p_step_nos int[], p_senders uuid[], p_had text[],
-  p_next_ids uuid[], p_next_ns int[], p_next_channels text[], p_next_from timestamptz[], p_next_until timestamptz[], p_ends text[],
+  p_steps uuid[], p_step_nos int[], p_kept text[], p_had text[],
+  p_next_ids uuid[], p_next_ns int[], p_next_channels text[], p_next_modes text[], p_next_senders uuid[], p_next_from timestamptz[], p_next_until timestamptz[], p_ends text[],
   p_audit jsonb
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
@@ -98,7 +99,7 @@ BEGIN
   IF NOT FOUND THEN RETURN false; END IF;
   SELECT coalesce(array_agg(m.enrollment_id), '{}'), count(*) FILTER (WHERE m.ended) INTO v_done, v_completed
     FROM enrollments_to_version(p_org, p_version, p_actor, p_ids, p_statuses, p_versions, p_touches, p_states, p_steps, p_step_nos,
-      p_senders, p_had, p_next_ids, p_next_ns, p_next_channels, p_next_from, p_next_until, p_ends, p_audit) m;
+      p_kept, p_had, p_next_ids, p_next_ns, p_next_channels, p_next_modes, p_next_senders, p_next_from, p_next_until, p_ends, p_audit) m;
   v_changed := (SELECT i FROM unnest(p_ids) i WHERE i <> ALL (v_done) ORDER BY i LIMIT 1);
   IF v_changed IS NOT NULL THEN
     v_cursor := coalesce((SELECT i FROM unnest(p_ids || p_refused) i WHERE i < v_changed ORDER BY i DESC LIMIT 1), p_seen);

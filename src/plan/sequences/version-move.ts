@@ -77,7 +77,7 @@ async function readMovable(
 ): Promise<{ rows: Movable[]; planning: Planning }> {
   return db.inOrg(org, async (tx) => {
     const rows = await tx.rows<Omit<Movable, 'history'> & { history: HistoryRow | null }>(sql`
-      SELECT e.id, e.contact_id, e.status, e.version_id, e.step_id, e.step_no, e.generation, e.sender_id, e.live_touch, e.skip_channels, t.state,
+      SELECT e.id, e.contact_id, e.status, e.version_id, e.step_id, e.step_no, e.generation, t.sender_id, e.kept_senders, e.live_touch, e.skip_channels, t.state,
              extract(epoch FROM ${waitingSince})::float8 * 1000 AS waits_since, extract(epoch FROM t.not_before)::float8 * 1000 AS not_before,
              extract(epoch FROM t.not_after)::float8 * 1000 AS not_after, extract(epoch FROM t.wake_at)::float8 * 1000 AS wake_at,
              c.time_zone, coalesce(c.phone, c.whatsapp) AS phone, ${historyColumn}
@@ -87,8 +87,7 @@ async function readMovable(
        WHERE e.sequence_id = ${to.sequence_id} AND e.status = ANY (${[...LIVE_STATUSES]}) AND e.version_id <> ${to.id}
          AND (${from?.id ?? null}::uuid IS NULL OR e.version_id = ${from?.id ?? null})
        ORDER BY e.id`);
-    const senders = new Set([...to.definition.sender_ids, ...rows.map((row) => row.sender_id)]);
-    const planning = await readPlanning(tx, org, [...senders]);
+    const planning = await readPlanning(tx, org, to.definition.sender_ids);
     return { rows: rows.map((row) => ({ ...row, history: historyOf(row.history) })), planning };
   });
 }
@@ -114,7 +113,7 @@ export async function planMoves(
   const planned: PlannedMoves = { moves: [], refused: [] };
   for (const row of rows) {
     const from = known.get(row.version_id)!;
-    const move = planMove(row, from.definition, target.to.definition, planning);
+    const move = planMove(row, from, target.to, planning);
     if (typeof move === 'string') planned.refused.push({ enrollment_id: row.id, reason: move });
     else planned.moves.push(move);
   }
@@ -124,15 +123,19 @@ export async function planMoves(
 const iso = (ms: number | null | undefined) =>
   ms === null || ms === undefined ? null : new Date(ms).toISOString();
 
+/** Null for none, so that nobody asks for what is not there. */
+const listed = (ids: readonly Uuid[]) => (ids.length === 0 ? null : ids.join(','));
+
 /** The arguments that enrollments_to_version and version_move_chunk share, in their order. */
 export function moveArguments(moves: readonly VersionMove[]) {
   return sql`
     ${moves.map((one) => one.seen.id)}::uuid[], ${moves.map((one) => one.seen.status)}::text[],
     ${moves.map((one) => one.seen.version_id)}::uuid[], ${moves.map((one) => one.seen.live_touch)}::uuid[],
     ${moves.map((one) => one.seen.state)}::text[],
-    ${moves.map((one) => one.step_id)}::uuid[], ${moves.map((one) => one.step_no)}::int[], ${moves.map((one) => one.sender_id)}::uuid[],
-    ${moves.map((one) => (one.had_steps.length === 0 ? null : one.had_steps.join(',')))}::text[],
+    ${moves.map((one) => one.step_id)}::uuid[], ${moves.map((one) => one.step_no)}::int[],
+    ${moves.map((one) => listed(one.kept_senders))}::text[], ${moves.map((one) => listed(one.had_steps))}::text[],
     ${moves.map((one) => one.next?.id ?? null)}::uuid[], ${moves.map((one) => one.next?.n ?? null)}::int[],
-    ${moves.map((one) => one.next?.channel ?? null)}::text[], ${moves.map((one) => iso(one.next?.not_before))}::timestamptz[],
+    ${moves.map((one) => one.next?.channel ?? null)}::text[], ${moves.map((one) => one.next?.mode ?? null)}::text[],
+    ${moves.map((one) => one.next?.sender_id ?? null)}::uuid[], ${moves.map((one) => iso(one.next?.not_before))}::timestamptz[],
     ${moves.map((one) => iso(one.next?.not_after))}::timestamptz[], ${moves.map((one) => one.ends)}::text[]`;
 }

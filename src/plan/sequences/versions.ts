@@ -2,10 +2,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Database } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
+import type { Channel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import { notFound } from '../../kernel/problem.ts';
 import type { Definition } from './definition.ts';
 import { LIVE_STATUSES } from './lifecycle.ts';
+import { type SendersByChannel, sendersByChannel } from './step-sender.ts';
 
 export interface Version {
   id: Uuid;
@@ -13,6 +15,7 @@ export interface Version {
   sequence_name: string;
   number: number;
   definition: Definition;
+  senders: SendersByChannel;
 }
 
 const MAX_CACHED = 2_000;
@@ -39,12 +42,15 @@ export class VersionCache {
     }
     if (missing.length === 0) return found;
     const rows = await this.#db.inOrg(org, (tx) =>
-      tx.rows<Version>(sql`
-        SELECT v.id, v.sequence_id, s.name AS sequence_name, v.number, v.definition
+      tx.rows<Omit<Version, 'senders'> & { channels: Record<Uuid, Channel> }>(sql`
+        SELECT v.id, v.sequence_id, s.name AS sequence_name, v.number, v.definition,
+               (SELECT coalesce(jsonb_object_agg(x.id, x.channel), '{}') FROM senders x
+                 WHERE x.org_id = ${org} AND v.definition->'sender_ids' ? x.id::text) AS channels
           FROM sequence_versions v JOIN sequences s ON s.org_id = v.org_id AND s.id = v.sequence_id
          WHERE v.org_id = ${org} AND v.id = ANY (${missing})`),
     );
-    for (const version of rows) {
+    for (const { channels, ...row } of rows) {
+      const version = { ...row, senders: sendersByChannel(row.definition, (id) => channels[id]) };
       this.#cache.set(`${org}.${version.id}`, version);
       found.set(version.id, version);
     }

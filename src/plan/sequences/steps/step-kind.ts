@@ -1,0 +1,131 @@
+/**
+ * What a channel is to a sequence: how its step is checked before it is published, and what it becomes for a contact.
+ * One file a channel in this folder, chosen by the table in step-kinds.ts: publishing, previewing and dispatching alike.
+ */
+import { checkTemplate, type TemplateKind } from '../../../content/check-template.ts';
+import type { Composition } from '../../../content/render.ts';
+import type { TemplateVars } from '../../../content/variables.ts';
+import { type AddressKind, CHANNELS, type Channel } from '../../../kernel/channels.ts';
+import type { Uuid } from '../../../kernel/ids.ts';
+import type { Message } from '../../../kernel/message.ts';
+import type { SenderSettings } from '../../../senders/senders.ts';
+import type { Step } from '../definition.ts';
+
+export interface Recipient {
+  first_name: string | null;
+  last_name: string | null;
+  email: string | null;
+  phone: string | null;
+  whatsapp: string | null;
+  telegram: string | null;
+  linkedin: string | null;
+  company: string | null;
+  title: string | null;
+  attributes: Record<string, unknown> | null;
+}
+
+export type StepSenderFacts = Pick<SenderSettings, 'name' | 'from_name' | 'from_address' | 'reply_to'>;
+
+export interface StepInput {
+  org: Uuid;
+  sequence: { id: Uuid; name: string };
+  step: Step;
+  touch: { id: Uuid; key_n: number };
+  contact_id: Uuid;
+  recipient: Recipient;
+  /** Null where the channel is people's. */
+  sender: StepSenderFacts | null;
+  organization: { name: string; postal_address: string | null };
+  /** Null where nobody can opt out. */
+  unsubscribe_url: string | null;
+  /** E-mail: the first subject, and each e-mail sent before as `touch.key number`, oldest first. */
+  thread: { subject: string; sent: readonly string[] } | null;
+}
+
+/** What a person is to do: no provider gets it. */
+export interface Note {
+  kind: 'note';
+  /** Null: it is about nobody's address. */
+  to: string | null;
+  text: string;
+}
+
+export interface StepCheck {
+  /** The first step of its channel in the sequence. */
+  is_first: boolean;
+  /** Keys of the custom attributes that the organization knows. */
+  attributes: readonly string[];
+  /** `field`: within the step. */
+  report(field: string, code: string, message: string): void;
+}
+
+export interface StepKind<M extends Message | Note = Message | Note> {
+  check(step: Step, where: StepCheck): void;
+  /** In the order of the batch. Never rejects for what a template does. */
+  compose(batch: readonly StepInput[]): Promise<Composition<M>[]>;
+  /** The same under another key number; absent: it does not show in the message. */
+  rekeyed?(message: M, input: StepInput, keyN: number): M;
+}
+
+/** Where a step of this channel reaches them; null: nowhere, or the channel writes to no address. */
+export function addressFor(channel: Channel, recipient: Pick<Recipient, AddressKind>): string | null {
+  const kind = CHANNELS[channel].writes_to;
+  return kind === null ? null : recipient[kind];
+}
+
+/** The variables of a template. */
+export function varsOf(input: StepInput): TemplateVars {
+  const { organization, recipient, sender, step } = input;
+  return {
+    contact: recipient,
+    sender: sender
+      ? {
+          name: sender.from_name ?? sender.name,
+          address: sender.from_address,
+          email: step.channel === 'email' ? sender.from_address : null,
+        }
+      : {},
+    organization: { name: organization.name, postal_address: organization.postal_address },
+    sequence: { name: input.sequence.name },
+    unsubscribe_url: input.unsubscribe_url,
+  };
+}
+
+/** What is made from a step, once: steps of a published version never change. */
+export function perStep<T>(make: (step: Step) => T): (step: Step) => T {
+  const made = new WeakMap<Step, T>();
+  return (step) => {
+    let value = made.get(step);
+    if (value === undefined) {
+      value = make(step);
+      made.set(step, value);
+    }
+    return value;
+  };
+}
+
+/** Reports what is wrong with a template of this step; is it sound? */
+export function checkSource(
+  channel: Channel,
+  { attributes, report }: StepCheck,
+  { field, source, kind = 'text' }: { field: string; source: string; kind?: TemplateKind },
+): boolean {
+  const found = checkTemplate(source, kind, { attributes, without: absentVariables(channel) });
+  if (found.ok) return true;
+  for (const { code, line, message } of found.problems) report(field, code, `Line ${line}: ${message}`);
+  return false;
+}
+
+/** Variables that have no value in a step of this channel. */
+function absentVariables(channel: Channel): string[] {
+  const { by, consent } = CHANNELS[channel];
+  return [
+    ...(channel === 'email' ? [] : ['sender.email']),
+    ...(by === 'program' ? [] : ['sender.name', 'sender.address', 'unsubscribe_url']),
+    ...(consent === null && by === 'program' ? ['unsubscribe_url'] : []),
+  ];
+}
+
+export function isBlank(text: string | undefined): boolean {
+  return text === undefined || text.trim() === '';
+}

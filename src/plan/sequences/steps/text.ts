@@ -1,0 +1,77 @@
+/** Steps that are one plain text, `body_text`: SMS, Telegram, WhatsApp text, and what people say or do. */
+import { composeSms } from '../../../content/compose-sms.ts';
+import { composeTexts } from '../../../content/compose-text.ts';
+import { keyed } from '../../../content/content-hash.ts';
+import type { Composition } from '../../../content/render.ts';
+import type { SmsMessage, TelegramMessage, WhatsappTextMessage } from '../../../kernel/message.ts';
+import type { Step } from '../definition.ts';
+import {
+  addressFor,
+  checkSource,
+  isBlank,
+  type Note,
+  perStep,
+  type StepCheck,
+  type StepInput,
+  type StepKind,
+  varsOf,
+} from './step-kind.ts';
+
+/** What each provider takes in one message. */
+const MAX_TELEGRAM_CHARS = 4_096;
+const MAX_WHATSAPP_CHARS = 4_096;
+const MAX_NOTE_CHARS = 20_000;
+
+const templateOf = perStep((step) => keyed('text', step.body_text ?? ''));
+
+export function checkText(step: Step, where: StepCheck): void {
+  const { channel, body_text: source = '' } = step;
+  if (isBlank(source))
+    where.report('body_text', 'required', `A step of channel ${channel} needs its text in body_text`);
+  else checkSource(channel, where, { field: 'body_text', source });
+}
+
+function ends({ step, recipient, sender }: StepInput): { from: string; to: string } {
+  return { from: sender?.from_address ?? '', to: addressFor(step.channel, recipient) ?? '' };
+}
+
+const jobOf = (input: StepInput) => ({ template: templateOf(input.step), vars: varsOf(input) });
+
+async function texts<M>(
+  batch: readonly StepInput[],
+  limit: number,
+  message: (text: string, input: StepInput) => M,
+): Promise<Composition<M>[]> {
+  const results = await composeTexts(batch.map(jobOf), limit);
+  return results.map((result, i) =>
+    result.ok ? { ...result, message: message(result.message, batch[i]!) } : result,
+  );
+}
+
+export const smsStep: StepKind<SmsMessage> = {
+  check: checkText,
+  compose: (batch) => composeSms(batch.map((input) => ({ ...jobOf(input), ...ends(input) }))),
+};
+
+export const telegramStep: StepKind<TelegramMessage> = {
+  check: checkText,
+  compose: (batch) =>
+    texts(batch, MAX_TELEGRAM_CHARS, (text, input) => ({ kind: 'telegram', ...ends(input), text })),
+};
+
+export function whatsappTexts(batch: readonly StepInput[]): Promise<Composition<WhatsappTextMessage>[]> {
+  return texts(batch, MAX_WHATSAPP_CHARS, (text, input) => ({ kind: 'whatsapp_text', ...ends(input), text }));
+}
+
+export const whatsappLiteStep: StepKind<WhatsappTextMessage> = { check: checkText, compose: whatsappTexts };
+
+/** Call, LinkedIn, task: never sent by a program. */
+export const noteStep: StepKind<Note> = {
+  check: checkText,
+  compose: (batch) =>
+    texts(batch, MAX_NOTE_CHARS, (text, { step, recipient }) => ({
+      kind: 'note',
+      to: addressFor(step.channel, recipient),
+      text,
+    })),
+};
