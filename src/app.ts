@@ -16,6 +16,7 @@ import { sandboxHttp } from './channels/sandbox-http/adapter.ts';
 import { sendgrid } from './channels/sendgrid/adapter.ts';
 import { ses } from './channels/ses/adapter.ts';
 import { smtp } from './channels/smtp/adapter.ts';
+import { twilio } from './channels/twilio/adapter.ts';
 import { type Config, masterSecrets } from './config.ts';
 import { createUnsubscribeTokens, type UnsubscribeTokens } from './content/unsubscribe-token.ts';
 import { Database } from './db/database.ts';
@@ -34,6 +35,7 @@ export const ADAPTERS: readonly Adapter[] = [
   mailgun,
   brevo,
   ses,
+  twilio,
   sandbox,
   sandboxHttp,
 ];

@@ -7,6 +7,7 @@ import { postmark } from './postmark.ts';
 import { resend } from './resend.ts';
 import { sendgrid } from './sendgrid.ts';
 import { ses } from './ses.ts';
+import { twilio } from './twilio.ts';
 
 export const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
   resend,
@@ -15,6 +16,7 @@ export const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
   mailgun,
   brevo,
   ses,
+  twilio,
 };
 
 /** Those without keys never hand one in. */
@@ -25,4 +27,5 @@ export const KEY_LIFE_MS: Readonly<Record<ProviderName, number>> = {
   mailgun: 0,
   brevo: 15 * 60_000,
   ses: 0,
+  twilio: 0,
 };

@@ -17,7 +17,7 @@ const SecretsSchema = z.object({
 });
 export type Secrets = z.infer<typeof SecretsSchema>;
 
-const Kept = z.record(z.enum(PROVIDERS), SecretsSchema);
+const Kept = z.partialRecord(z.enum(PROVIDERS), SecretsSchema);
 
 const word = (bytes: number) => randomBytes(bytes).toString('base64url').replaceAll('-', 'x');
 
@@ -36,6 +36,10 @@ const DRAW: Record<ProviderName, () => Secrets> = {
     webhook: 'arn:aws:sns:eu-west-1:000000000000:sandbox-events',
     ...keyPair('rsa'),
   }),
+  twilio: () => {
+    const token = randomBytes(16).toString('hex');
+    return { key: `AC${randomBytes(16).toString('hex')}`, secret: token, webhook: token };
+  },
 };
 
 function keyPair(type: 'ec' | 'rsa'): { private_key: string; public_key: string } {
@@ -52,8 +56,10 @@ function keyPair(type: 'ec' | 'rsa'): { private_key: string; public_key: string 
 export function openSecrets(dir: string): Record<ProviderName, Secrets> {
   mkdirSync(dir, { recursive: true });
   const path = join(dir, 'accounts.json');
-  if (existsSync(path)) return Kept.parse(JSON.parse(readFileSync(path, 'utf8')));
-  const drawn = Kept.parse(Object.fromEntries(PROVIDERS.map((name) => [name, DRAW[name]()])));
-  writeFileSync(path, `${JSON.stringify(drawn, null, 2)}\n`, { mode: 0o600 });
-  return drawn;
+  const kept = existsSync(path) ? Kept.parse(JSON.parse(readFileSync(path, 'utf8'))) : {};
+  // A provider that an earlier version did not play gets its account now.
+  const all = Object.fromEntries(PROVIDERS.map((name) => [name, kept[name] ?? DRAW[name]()]));
+  if (PROVIDERS.some((name) => kept[name] === undefined))
+    writeFileSync(path, `${JSON.stringify(all, null, 2)}\n`, { mode: 0o600 });
+  return all as Record<ProviderName, Secrets>;
 }

@@ -1,0 +1,100 @@
+/** What each SMS provider is documented to answer, word by word, and what it means. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Adapter } from '../../src/channels/channel.ts';
+import { twilio } from '../../src/channels/twilio/adapter.ts';
+import { newId } from '../../src/kernel/ids.ts';
+
+type Answer = [status: number, body: unknown, headers?: Record<string, string>];
+type Case = [Answer, string];
+
+const SID = `SM${'0'.repeat(32)}`;
+const twilioError = (code: number, status = 400): Answer => [status, { code, message: 'x', status }];
+
+/** Outcomes as `kind id`, `permanence reason wait`, or `ambiguous reason`. */
+const CASES: [string, Adapter, Record<string, unknown>, Case[]][] = [
+  [
+    'twilio',
+    twilio,
+    { account_sid: `AC${'0'.repeat(32)}`, secret: 's' },
+    [
+      [[201, { sid: SID, status: 'queued' }], `accepted ${SID}`],
+      [[201, { sid: 'x' }], 'ambiguous unreadable_answer'],
+      [[201, '<html>'], 'ambiguous unreadable_answer'],
+      [twilioError(21610), 'permanent opted_out'],
+      [twilioError(21211), 'permanent address_rejected'],
+      [twilioError(21614), 'permanent not_reachable'],
+      [twilioError(21612), 'permanent not_reachable'],
+      [twilioError(21408, 403), 'permanent policy'],
+      [twilioError(21608), 'permanent policy'],
+      [twilioError(21617), 'permanent content_rejected'],
+      [twilioError(21606), 'permanent sender_rejected'],
+      [twilioError(21660), 'permanent sender_rejected'],
+      [twilioError(30034), 'permanent sender_rejected'],
+      [twilioError(21611, 429), 'throttled throttled'],
+      [twilioError(20429, 429), 'throttled throttled'],
+      [twilioError(20003, 401), 'transient bad_credentials'],
+      [twilioError(20003, 403), 'transient bad_credentials'],
+      [twilioError(99999), 'permanent other'],
+      [twilioError(20404, 404), 'permanent sender_rejected'],
+      [twilioError(20500, 500), 'ambiguous status_500'],
+    ],
+  ],
+];
+
+/** Of every provider. */
+const COMMON: Case[] = [
+  [[200, ''], 'ambiguous unreadable_answer'],
+  [[307, '', { location: 'http://127.0.0.1:1/' }], 'permanent sender_rejected'],
+  [[408, ''], 'ambiguous status_408'],
+  [[429, '', { 'retry-after': '30' }], 'throttled throttled 30000'],
+  [[502, '<html>'], 'ambiguous status_502'],
+  [[503, '', { 'retry-after': '5' }], 'transient unavailable 5000'],
+  [[504, '<html>'], 'ambiguous status_504'],
+];
+
+describe('answers of SMS APIs', () => {
+  let server: Server;
+  let answer: Answer;
+  beforeAll(async () => {
+    server = createServer((incoming, response) => {
+      const [status, body, headers] = answer;
+      incoming.resume().on('end', () => {
+        response.writeHead(status, headers);
+        response.end(typeof body === 'string' ? body : JSON.stringify(body));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+  afterAll(() => new Promise((resolve) => server.close(resolve)));
+
+  for (const [name, adapter, config, cases] of CASES) {
+    it.each([...cases, ...COMMON])(`${name}: %j is %s`, async (given, expected) => {
+      answer = given;
+      const base_url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const connection = adapter.connect(adapter.config.parse({ ...config, base_url }));
+      const touch_id = newId();
+      const outcome = await connection.send({
+        touch_id,
+        idempotency_key: `${touch_id}.1`,
+        timeout_ms: 10_000,
+        message: {
+          kind: 'sms',
+          from: '+14155550100',
+          to: '+4930555200',
+          text: 'Hello',
+          encoding: 'gsm7',
+          segments: 1,
+        },
+      });
+      await connection.close();
+      const [kind, reason, wait] = expected.split(' ');
+      if (kind === 'accepted') expect(outcome).toMatchObject({ kind, provider_id: reason });
+      else if (kind === 'ambiguous') expect(outcome).toMatchObject({ kind, reason });
+      else expect(outcome).toMatchObject({ kind: 'refused', permanence: kind, reason });
+      const waited = outcome.kind === 'refused' ? (outcome.retry_after_ms ?? 0) : 0;
+      expect(waited).toBe(Number(wait ?? 0));
+    });
+  }
+});
