@@ -16,6 +16,7 @@ import { sandboxHttp } from './channels/sandbox-http/adapter.ts';
 import { sendgrid } from './channels/sendgrid/adapter.ts';
 import { ses } from './channels/ses/adapter.ts';
 import { smtp } from './channels/smtp/adapter.ts';
+import { telnyx } from './channels/telnyx/adapter.ts';
 import { twilio } from './channels/twilio/adapter.ts';
 import { type Config, masterSecrets } from './config.ts';
 import { createUnsubscribeTokens, type UnsubscribeTokens } from './content/unsubscribe-token.ts';
@@ -36,6 +37,7 @@ export const ADAPTERS: readonly Adapter[] = [
   brevo,
   ses,
   twilio,
+  telnyx,
   sandbox,
   sandboxHttp,
 ];

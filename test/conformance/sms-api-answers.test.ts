@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Adapter } from '../../src/channels/channel.ts';
+import { telnyx } from '../../src/channels/telnyx/adapter.ts';
 import { twilio } from '../../src/channels/twilio/adapter.ts';
 import { newId } from '../../src/kernel/ids.ts';
 
@@ -11,6 +12,11 @@ type Case = [Answer, string];
 
 const SID = `SM${'0'.repeat(32)}`;
 const twilioError = (code: number, status = 400): Answer => [status, { code, message: 'x', status }];
+
+const telnyxError = (code: string, status = 400, pointer?: string): Answer => [
+  status,
+  { errors: [{ code, title: 'x', ...(pointer === undefined ? {} : { source: { pointer } }) }] },
+];
 
 /** Outcomes as `kind id`, `permanence reason wait`, or `ambiguous reason`. */
 const CASES: [string, Adapter, Record<string, unknown>, Case[]][] = [
@@ -39,6 +45,30 @@ const CASES: [string, Adapter, Record<string, unknown>, Case[]][] = [
       [twilioError(99999), 'permanent other'],
       [twilioError(20404, 404), 'permanent sender_rejected'],
       [twilioError(20500, 500), 'ambiguous status_500'],
+    ],
+  ],
+  [
+    'telnyx',
+    telnyx,
+    { api_key: 'k' },
+    [
+      [[200, { data: { id: '40385f64', record_type: 'message' } }], 'accepted 40385f64'],
+      [[200, { data: { id: '40385f64' } }], 'ambiguous unreadable_answer'],
+      [telnyxError('40300', 403), 'permanent opted_out'],
+      [telnyxError('40300'), 'permanent opted_out'],
+      [telnyxError('40310'), 'permanent address_rejected'],
+      [telnyxError('10016', 422, '/to'), 'permanent address_rejected'],
+      [telnyxError('10016', 422, '/from'), 'permanent sender_rejected'],
+      [telnyxError('10015', 422, '/text'), 'permanent content_rejected'],
+      [telnyxError('40001'), 'permanent not_reachable'],
+      [telnyxError('40305'), 'permanent sender_rejected'],
+      [telnyxError('40302'), 'permanent content_rejected'],
+      [telnyxError('40318'), 'throttled throttled'],
+      [telnyxError('10011', 429), 'throttled throttled'],
+      [telnyxError('10009', 401), 'transient bad_credentials'],
+      [telnyxError('10010', 403), 'transient bad_credentials'],
+      [telnyxError('99999', 422), 'permanent other'],
+      [telnyxError('10007', 500), 'ambiguous status_500'],
     ],
   ],
 ];

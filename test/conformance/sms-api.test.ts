@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 import type { Adapter } from '../../src/channels/channel.ts';
 import type { SmsProviderName } from '../../src/channels/sandbox-api/message.ts';
+import { telnyx } from '../../src/channels/telnyx/adapter.ts';
 import { twilio } from '../../src/channels/twilio/adapter.ts';
 import type { SmsMessage } from '../../src/kernel/message.ts';
 import { startTarget } from './api-target.ts';
@@ -20,6 +21,17 @@ const SUITE: [SmsProviderName, Adapter, SmsTraits][] = [
       echo: { status_callback: CALLBACK },
       tells_failures: true,
       signs_time: false,
+    },
+  ],
+  [
+    'telnyx',
+    telnyx,
+    {
+      throttle_wait: true,
+      wrong_key: { api_key: newSecret() },
+      echo: { webhook_url: CALLBACK },
+      tells_failures: true,
+      signs_time: true,
     },
   ],
 ];

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Adapter, Connection } from '../../src/channels/channel.ts';
 import type { SmsProviderName } from '../../src/channels/sandbox-api/message.ts';
 import { type ApiSandbox, startApiSandbox } from '../../src/channels/sandbox-api/server.ts';
+import { telnyx } from '../../src/channels/telnyx/adapter.ts';
 import { twilio } from '../../src/channels/twilio/adapter.ts';
 import { sql } from '../../src/db/sql.ts';
 import type { Engine } from '../../src/dispatch/engine.ts';
@@ -45,7 +46,10 @@ async function enrolled(adapter: Adapter, provider: SmsProviderName, count: numb
   return world.enroll(sequence, await people(world, count));
 }
 
-describe.each<[SmsProviderName, Adapter]>([['twilio', twilio]])('texts over %s', (provider, adapter) => {
+describe.each<[SmsProviderName, Adapter]>([
+  ['twilio', twilio],
+  ['telnyx', telnyx],
+])('texts over %s', (provider, adapter) => {
   it('[SEQ-1] [CON-8] arrive; who told the provider to stop is suppressed, and nobody else is', async () => {
     const [one, gone, three] = await enrolled(adapter, provider, 3);
     await sandbox.optOut(provider, '+14155552002');

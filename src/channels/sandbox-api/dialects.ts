@@ -7,6 +7,7 @@ import { postmark } from './postmark.ts';
 import { resend } from './resend.ts';
 import { sendgrid } from './sendgrid.ts';
 import { ses } from './ses.ts';
+import { telnyx } from './telnyx.ts';
 import { twilio } from './twilio.ts';
 
 export const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
@@ -17,6 +18,7 @@ export const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
   brevo,
   ses,
   twilio,
+  telnyx,
 };
 
 /** Those without keys never hand one in. */
@@ -28,4 +30,5 @@ export const KEY_LIFE_MS: Readonly<Record<ProviderName, number>> = {
   brevo: 15 * 60_000,
   ses: 0,
   twilio: 0,
+  telnyx: 0,
 };

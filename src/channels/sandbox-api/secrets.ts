@@ -40,13 +40,16 @@ const DRAW: Record<ProviderName, () => Secrets> = {
     const token = randomBytes(16).toString('hex');
     return { key: `AC${randomBytes(16).toString('hex')}`, secret: token, webhook: token };
   },
+  telnyx: () => ({ key: `KEY${word(24)}`, webhook: '', ...keyPair('ed25519') }),
 };
 
-function keyPair(type: 'ec' | 'rsa'): { private_key: string; public_key: string } {
+function keyPair(type: 'ec' | 'rsa' | 'ed25519'): { private_key: string; public_key: string } {
   const pair =
     type === 'ec'
       ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
-      : generateKeyPairSync('rsa', { modulusLength: 2_048 });
+      : type === 'rsa'
+        ? generateKeyPairSync('rsa', { modulusLength: 2_048 })
+        : generateKeyPairSync('ed25519');
   return {
     private_key: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     public_key: pair.publicKey.export({ type: 'spki', format: 'pem' }).toString(),
