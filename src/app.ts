@@ -9,6 +9,7 @@ import { brevo } from './channels/brevo/adapter.ts';
 import type { Adapter } from './channels/channel.ts';
 import { mailgun } from './channels/mailgun/adapter.ts';
 import { postmark } from './channels/postmark/adapter.ts';
+import { quo } from './channels/quo/adapter.ts';
 import { resend } from './channels/resend/adapter.ts';
 import { sandbox } from './channels/sandbox/adapter.ts';
 import { runSandbox, type Sandbox } from './channels/sandbox/run.ts';
@@ -38,6 +39,7 @@ export const ADAPTERS: readonly Adapter[] = [
   ses,
   twilio,
   telnyx,
+  quo,
   sandbox,
   sandboxHttp,
 ];

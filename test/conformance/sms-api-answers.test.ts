@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Adapter } from '../../src/channels/channel.ts';
+import { quo } from '../../src/channels/quo/adapter.ts';
 import { telnyx } from '../../src/channels/telnyx/adapter.ts';
 import { twilio } from '../../src/channels/twilio/adapter.ts';
 import { newId } from '../../src/kernel/ids.ts';
@@ -16,6 +17,11 @@ const twilioError = (code: number, status = 400): Answer => [status, { code, mes
 const telnyxError = (code: string, status = 400, pointer?: string): Answer => [
   status,
   { errors: [{ code, title: 'x', ...(pointer === undefined ? {} : { source: { pointer } }) }] },
+];
+
+const quoError = (status: number, message: string, path?: string): Answer => [
+  status,
+  { message, title: 'x', ...(path === undefined ? {} : { errors: [{ path, message }] }) },
 ];
 
 /** Outcomes as `kind id`, `permanence reason wait`, or `ambiguous reason`. */
@@ -69,6 +75,26 @@ const CASES: [string, Adapter, Record<string, unknown>, Case[]][] = [
       [telnyxError('10010', 403), 'transient bad_credentials'],
       [telnyxError('99999', 422), 'permanent other'],
       [telnyxError('10007', 500), 'ambiguous status_500'],
+    ],
+  ],
+  [
+    'quo',
+    quo,
+    { api_key: 'k' },
+    [
+      [[202, { data: { id: 'AC123', status: 'queued' } }], 'accepted AC123'],
+      [[202, { data: {} }], 'ambiguous unreadable_answer'],
+      [quoError(400, 'Expected string', '/to/0'), 'permanent address_rejected'],
+      [quoError(400, 'Expected string', '/content'), 'permanent content_rejected'],
+      [quoError(400, 'Expected string', '/from'), 'permanent sender_rejected'],
+      [quoError(400, 'The recipient has opted out of your messages'), 'permanent opted_out'],
+      [quoError(422, 'Semantic error', '/content'), 'permanent content_rejected'],
+      [quoError(401, 'Unauthorized'), 'transient bad_credentials'],
+      [quoError(402, 'Insufficient credits'), 'throttled throttled 3600000'],
+      [quoError(403, 'Forbidden'), 'permanent sender_rejected'],
+      [quoError(404, 'Not Found'), 'permanent sender_rejected'],
+      [quoError(409, 'Conflict'), 'ambiguous key_conflict'],
+      [quoError(500, 'Unknown'), 'ambiguous status_500'],
     ],
   ],
 ];

@@ -1,6 +1,7 @@
 /** One suite for every adapter of an SMS API, against the sandbox that speaks its provider's dialect. */
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 import type { Adapter } from '../../src/channels/channel.ts';
+import { quo } from '../../src/channels/quo/adapter.ts';
 import type { SmsProviderName } from '../../src/channels/sandbox-api/message.ts';
 import { telnyx } from '../../src/channels/telnyx/adapter.ts';
 import { twilio } from '../../src/channels/twilio/adapter.ts';
@@ -31,6 +32,16 @@ const SUITE: [SmsProviderName, Adapter, SmsTraits][] = [
       wrong_key: { api_key: newSecret() },
       echo: { webhook_url: CALLBACK },
       tells_failures: true,
+      signs_time: true,
+    },
+  ],
+  [
+    'quo',
+    quo,
+    {
+      throttle_wait: false,
+      wrong_key: { api_key: newSecret() },
+      tells_failures: false,
       signs_time: true,
     },
   ],

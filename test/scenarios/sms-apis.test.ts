@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Adapter, Connection } from '../../src/channels/channel.ts';
+import { quo } from '../../src/channels/quo/adapter.ts';
 import type { SmsProviderName } from '../../src/channels/sandbox-api/message.ts';
 import { type ApiSandbox, startApiSandbox } from '../../src/channels/sandbox-api/server.ts';
 import { telnyx } from '../../src/channels/telnyx/adapter.ts';
@@ -49,6 +50,7 @@ async function enrolled(adapter: Adapter, provider: SmsProviderName, count: numb
 describe.each<[SmsProviderName, Adapter]>([
   ['twilio', twilio],
   ['telnyx', telnyx],
+  ['quo', quo],
 ])('texts over %s', (provider, adapter) => {
   it('[SEQ-1] [CON-8] arrive; who told the provider to stop is suppressed, and nobody else is', async () => {
     const [one, gone, three] = await enrolled(adapter, provider, 3);

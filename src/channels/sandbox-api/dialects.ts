@@ -4,6 +4,7 @@ import type { Dialect } from './dialect.ts';
 import { mailgun } from './mailgun.ts';
 import type { ProviderName } from './message.ts';
 import { postmark } from './postmark.ts';
+import { quo } from './quo.ts';
 import { resend } from './resend.ts';
 import { sendgrid } from './sendgrid.ts';
 import { ses } from './ses.ts';
@@ -19,6 +20,7 @@ export const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
   ses,
   twilio,
   telnyx,
+  quo,
 };
 
 /** Those without keys never hand one in. */
@@ -31,4 +33,5 @@ export const KEY_LIFE_MS: Readonly<Record<ProviderName, number>> = {
   ses: 0,
   twilio: 0,
   telnyx: 0,
+  quo: 0,
 };

@@ -1,7 +1,7 @@
 /** The providers that are played, and a message as one of them understood and took it. */
 
 export const MAIL_PROVIDERS = ['resend', 'postmark', 'sendgrid', 'mailgun', 'brevo', 'ses'] as const;
-export const SMS_PROVIDERS = ['twilio', 'telnyx'] as const;
+export const SMS_PROVIDERS = ['twilio', 'telnyx', 'quo'] as const;
 export const PROVIDERS = [...MAIL_PROVIDERS, ...SMS_PROVIDERS] as const;
 export type ProviderName = (typeof PROVIDERS)[number];
 export type SmsProviderName = (typeof SMS_PROVIDERS)[number];

@@ -41,6 +41,7 @@ const DRAW: Record<ProviderName, () => Secrets> = {
     return { key: `AC${randomBytes(16).toString('hex')}`, secret: token, webhook: token };
   },
   telnyx: () => ({ key: `KEY${word(24)}`, webhook: '', ...keyPair('ed25519') }),
+  quo: () => ({ key: word(24), webhook: randomBytes(32).toString('base64') }),
 };
 
 function keyPair(type: 'ec' | 'rsa' | 'ed25519'): { private_key: string; public_key: string } {
