@@ -9,6 +9,7 @@ import { brevo } from './channels/brevo/adapter.ts';
 import type { Adapter } from './channels/channel.ts';
 import { mailgun } from './channels/mailgun/adapter.ts';
 import { postmark } from './channels/postmark/adapter.ts';
+import { quo } from './channels/quo/adapter.ts';
 import { resend } from './channels/resend/adapter.ts';
 import { sandbox } from './channels/sandbox/adapter.ts';
 import { runSandbox, type Sandbox } from './channels/sandbox/run.ts';
@@ -16,6 +17,8 @@ import { sandboxHttp } from './channels/sandbox-http/adapter.ts';
 import { sendgrid } from './channels/sendgrid/adapter.ts';
 import { ses } from './channels/ses/adapter.ts';
 import { smtp } from './channels/smtp/adapter.ts';
+import { telnyx } from './channels/telnyx/adapter.ts';
+import { twilio } from './channels/twilio/adapter.ts';
 import { type Config, masterSecrets } from './config.ts';
 import { createUnsubscribeTokens, type UnsubscribeTokens } from './content/unsubscribe-token.ts';
 import { Database } from './db/database.ts';
@@ -34,6 +37,9 @@ export const ADAPTERS: readonly Adapter[] = [
   mailgun,
   brevo,
   ses,
+  twilio,
+  telnyx,
+  quo,
   sandbox,
   sandboxHttp,
 ];

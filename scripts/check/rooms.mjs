@@ -19,9 +19,10 @@ export const ROOMS = {
   ledger: { path: 'src/ledger/', may: ['contacts', 'senders'] },
   plan: { path: 'src/plan/', may: ['ledger', 'content', 'records', 'schedule'] },
   port: { path: 'src/channels/channel.ts', may: ['kernel'] },
-  // What adapters share: calling over HTTP, and what holds for every e-mail.
+  // What adapters share: calling over HTTP, what holds for every e-mail, and for every text message.
   http: { path: 'src/channels/http/', may: ['kernel', 'port'] },
   mail: { path: 'src/channels/mail/', may: ['http'] },
+  sms: { path: 'src/channels/sms/', may: ['http'] },
   dispatch: { path: 'src/dispatch/', may: ['plan', 'port'] },
   inbound: { path: 'src/inbound/', may: ['plan', 'port'] },
   reports: { path: 'src/reports/', may: ['ledger'] },
@@ -40,13 +41,13 @@ export const ROOMS = {
 /**
  * Folders whose sub-folders are islands: none may import a sibling but those of `bridges`.
  * `sandbox` builds on `smtp`: the sink speaks real SMTP, so its sender is the real adapter pointed at it.
- * `sandbox-mail` keeps its record as `sandbox-http` does.
+ * `sandbox-api` keeps its record as `sandbox-http` does.
  */
 export const ISLANDS = {
   adapters: {
     path: 'src/channels/',
-    may: ['kernel', 'port', 'http', 'mail'],
-    bridges: { sandbox: ['smtp'], 'sandbox-mail': ['sandbox-http'] },
+    may: ['kernel', 'port', 'http', 'mail', 'sms'],
+    bridges: { sandbox: ['smtp'], 'sandbox-api': ['sandbox-http'] },
   },
 };
 

@@ -122,6 +122,8 @@ export interface Adapter<M extends Message = Message> {
 export interface WebhookRequest {
   /** Names in lower case. */
   headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** The address as the provider called it, query and all: some sign it, and it may carry what we put there. */
+  url?: string;
   body: Buffer;
 }
 

@@ -9,9 +9,9 @@ const TENANCY = ['kernel', 'db', 'tenancy'];
 const LEDGER = [...TENANCY, 'contacts', 'senders', 'schedule', 'ledger'];
 const PLAN = [...LEDGER, 'content', 'records', 'plan'];
 const BELOW_APP = [...PLAN, 'port', 'dispatch', 'inbound', 'reports', 'config'];
-const ISLANDS = ['smtp', 'sandbox', 'sandbox-http', 'sandbox-mail'];
+const ISLANDS = ['smtp', 'sandbox', 'sandbox-http', 'sandbox-api'];
 /** What every adapter may import beside its own folder. */
-const SHARED = ['kernel', 'port', 'http', 'mail'];
+const SHARED = ['kernel', 'port', 'http', 'mail', 'sms'];
 const MAY: Record<string, string[]> = {
   kernel: ['kernel'],
   schedule: ['kernel', 'schedule'],
@@ -25,7 +25,8 @@ const MAY: Record<string, string[]> = {
   plan: PLAN,
   port: ['kernel', 'port'],
   http: SHARED.slice(0, 3),
-  mail: SHARED,
+  mail: ['kernel', 'port', 'http', 'mail'],
+  sms: ['kernel', 'port', 'http', 'sms'],
   dispatch: [...PLAN, 'port', 'dispatch'],
   inbound: [...PLAN, 'port', 'inbound'],
   reports: [...LEDGER, 'reports'],
@@ -37,14 +38,14 @@ const MAY: Record<string, string[]> = {
   smtp: [...SHARED, 'smtp'],
   sandbox: [...SHARED, 'smtp', 'sandbox'],
   'sandbox-http': [...SHARED, 'sandbox-http'],
-  'sandbox-mail': [...SHARED, 'sandbox-http', 'sandbox-mail'],
+  'sandbox-api': [...SHARED, 'sandbox-http', 'sandbox-api'],
 };
 const ONE_FILE: Record<string, string> = {
   port: 'src/channels/channel.ts',
   config: 'src/config.ts',
   app: 'src/app.ts',
 };
-const ISLAND = new Set(['http', 'mail', ...ISLANDS]);
+const ISLAND = new Set(['http', 'mail', 'sms', ...ISLANDS]);
 
 function folderOf(room: string): string {
   return ISLAND.has(room) ? `src/channels/${room}` : `src/${room}`;

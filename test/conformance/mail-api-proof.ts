@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest';
 import type { Connection, SendRequest } from '../../src/channels/channel.ts';
 import type { EmailMessage } from '../../src/kernel/message.ts';
+import type { MailApiTarget } from './api-target.ts';
 import { request, TIMEOUT_MS } from './email-target.ts';
 import type { Traits } from './mail-api-sends.ts';
-import type { MailApiTarget } from './mail-api-target.ts';
 
 const BOB = 'bob@example.test';
 const INJECTION = 'x\r\nBcc: everyone@example.test';

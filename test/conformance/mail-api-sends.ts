@@ -1,11 +1,9 @@
 /** Sending over an e-mail API: what arrives is what was composed, and no outcome says more than is so. */
 import { expect, it } from 'vitest';
-import type { SendOutcome } from '../../src/channels/channel.ts';
-import type { FaultName } from '../../src/channels/sandbox-mail/plan.ts';
+import { expectWait, FAULTS, SHORT_MS } from './api-faults.ts';
+import type { MailApiTarget } from './api-target.ts';
 import { request, TIMEOUT_MS } from './email-target.ts';
-import type { MailApiTarget } from './mail-api-target.ts';
 
-const SHORT_MS = 300;
 const BOB = 'bob@example.test';
 
 export interface Traits {
@@ -16,25 +14,6 @@ export interface Traits {
   throttle_wait: boolean;
   wrong_key: Record<string, unknown>;
 }
-
-/** Whatever the fault, and whether the message was accepted under it. */
-const FAULTS: [FaultName, boolean, Partial<Record<string, string>>][] = [
-  ['address', false, { kind: 'refused', permanence: 'permanent', reason: 'address_rejected' }],
-  ['content', false, { kind: 'refused', permanence: 'permanent', reason: 'content_rejected' }],
-  ['sender', false, { kind: 'refused', reason: 'sender_rejected' }],
-  ['unauthorized', false, { kind: 'refused', permanence: 'transient', reason: 'bad_credentials' }],
-  ['throttle', false, { kind: 'refused', permanence: 'throttled', reason: 'throttled' }],
-  ['unavailable', false, { kind: 'refused', permanence: 'transient', reason: 'unavailable' }],
-  ['delay', true, { kind: 'accepted' }],
-  ['cut_before', false, { kind: 'ambiguous' }],
-  ['cut_after', true, { kind: 'ambiguous' }],
-  ['silence_before', false, { kind: 'ambiguous', reason: 'timeout' }],
-  ['silence_after', true, { kind: 'ambiguous', reason: 'timeout' }],
-  ['gateway_before', false, { kind: 'ambiguous', reason: 'status_502' }],
-  ['gateway_after', true, { kind: 'ambiguous', reason: 'status_502' }],
-  ['garbage', true, { kind: 'ambiguous', reason: 'unreadable_answer' }],
-  ['late', true, { kind: 'ambiguous', reason: 'timeout' }],
-];
 
 export function sends(world: () => MailApiTarget, traits: Traits): void {
   it('[EXE-6] a message arrives as it was composed, with its thread, its headers, its touch and its key', async () => {
@@ -152,12 +131,6 @@ export function sends(world: () => MailApiTarget, traits: Traits): void {
     const config = { base_url: `http://127.0.0.1:1/${provider}` };
     expect(await connect(config).send(request(BOB))).toEqual({ kind: 'not_started', reason: 'ECONNREFUSED' });
   });
-}
-
-function expectWait(outcome: SendOutcome): void {
-  const wait = outcome.kind === 'refused' ? outcome.retry_after_ms : undefined;
-  expect(wait).toBeGreaterThan(5_000);
-  expect(wait).toBeLessThanOrEqual(8_000);
 }
 
 function decodedWords(text: string): string {

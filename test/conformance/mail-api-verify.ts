@@ -1,7 +1,7 @@
 /** Trying an account: each check is named, nothing is sent, no secret is in what is said. */
 import { expect, it } from 'vitest';
+import type { MailApiTarget } from './api-target.ts';
 import type { Traits } from './mail-api-sends.ts';
-import type { MailApiTarget } from './mail-api-target.ts';
 
 const OPTIONS = { timeout_ms: 5_000, from: 'ada@example.test' };
 

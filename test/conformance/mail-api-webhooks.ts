@@ -1,10 +1,10 @@
 /** Webhooks: the provider's own call is believed and read, anything else is not. */
 import { expect, it } from 'vitest';
 import type { WebhookOutcome, WebhookRequest, WebhookTrust } from '../../src/channels/channel.ts';
-import { EVENTS, type EventName, type Signal } from '../../src/channels/sandbox-mail/dialect.ts';
-import { DIALECTS } from '../../src/channels/sandbox-mail/dialects.ts';
+import { EVENTS, type EventName, type Signal } from '../../src/channels/sandbox-api/dialect.ts';
+import { DIALECTS } from '../../src/channels/sandbox-api/dialects.ts';
+import type { MailApiTarget } from './api-target.ts';
 import { request } from './email-target.ts';
-import type { MailApiTarget } from './mail-api-target.ts';
 
 const EXPECTED: Record<EventName, Record<string, unknown> | null> = {
   delivered: { type: 'delivered' },

@@ -7,8 +7,8 @@ import { brevo } from '../../src/channels/brevo/adapter.ts';
 import type { Adapter, Connection } from '../../src/channels/channel.ts';
 import { postmark } from '../../src/channels/postmark/adapter.ts';
 import { resend } from '../../src/channels/resend/adapter.ts';
-import type { ProviderName } from '../../src/channels/sandbox-mail/message.ts';
-import { type MailSandbox, startMailSandbox } from '../../src/channels/sandbox-mail/server.ts';
+import type { ProviderName } from '../../src/channels/sandbox-api/message.ts';
+import { type ApiSandbox, startApiSandbox } from '../../src/channels/sandbox-api/server.ts';
 import { sendgrid } from '../../src/channels/sendgrid/adapter.ts';
 import { sql } from '../../src/db/sql.ts';
 import { deliverNow } from '../support/deliver-now.ts';
@@ -20,13 +20,13 @@ import { worlds } from '../support/worlds.ts';
 const worldOf = worlds();
 let world: EngineWorld;
 let dir: string;
-let sandbox: MailSandbox;
+let sandbox: ApiSandbox;
 let connection: Connection;
 
 beforeEach(async () => {
   world = worldOf();
   dir = await mkdtemp(join(tmpdir(), 'cadenza-mail-apis-'));
-  sandbox = await startMailSandbox({ dir });
+  sandbox = await startApiSandbox({ dir });
 });
 afterEach(async () => {
   await connection.close();

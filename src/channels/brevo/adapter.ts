@@ -10,10 +10,11 @@
 import { createHash } from 'node:crypto';
 import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, Connection, LookupOutcome, RefusalReason, SendRequest } from '../channel.ts';
+import { JSON_HEADERS } from '../http/api.ts';
 import type { HttpAnswer } from '../http/call.ts';
 import { at, jsonObject, text } from '../http/json.ts';
 import type { Reading } from '../http/outcome.ts';
-import { JSON_HEADERS, openMailApi } from '../mail/api.ts';
+import { openMailApi } from '../mail/api.ts';
 import { echo, mailHeaders } from '../mail/format.ts';
 import { type BrevoConfig, BrevoConfigSchema } from './config.ts';
 import { verifyBrevo } from './verify.ts';

@@ -6,9 +6,10 @@
  */
 import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, LookupOutcome, SendRequest } from '../channel.ts';
+import { JSON_HEADERS } from '../http/api.ts';
 import { at, jsonObject, text } from '../http/json.ts';
 import type { Reading, Refusal } from '../http/outcome.ts';
-import { JSON_HEADERS, openMailApi } from '../mail/api.ts';
+import { openMailApi } from '../mail/api.ts';
 import { ECHO_KEY, echo, mailbox, ownHeaders } from '../mail/format.ts';
 import { type PostmarkConfig, PostmarkConfigSchema } from './config.ts';
 import { verifyPostmark } from './verify.ts';

@@ -6,9 +6,10 @@
  */
 import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, RefusalReason, SendRequest } from '../channel.ts';
+import { JSON_HEADERS } from '../http/api.ts';
 import { jsonObject, text } from '../http/json.ts';
 import type { Reading } from '../http/outcome.ts';
-import { JSON_HEADERS, openMailApi } from '../mail/api.ts';
+import { openMailApi } from '../mail/api.ts';
 import { dotless, echo, mailbox, mailHeaders } from '../mail/format.ts';
 import { type ResendConfig, ResendConfigSchema } from './config.ts';
 import { verifyResend } from './verify.ts';

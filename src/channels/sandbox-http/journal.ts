@@ -16,7 +16,14 @@ export function moment(): Moment {
   return { mono: process.hrtime.bigint().toString(), wall: new Date().toISOString() };
 }
 
-export type JournalEvent = 'begun' | 'accepted' | 'duplicate' | 'answered' | 'looked_up' | 'broken';
+export type JournalEvent =
+  | 'begun'
+  | 'accepted'
+  | 'duplicate'
+  | 'answered'
+  | 'looked_up'
+  | 'opted_out'
+  | 'broken';
 
 export interface JournalLine extends Partial<Moment> {
   event: JournalEvent;

@@ -6,10 +6,11 @@
  */
 import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, RefusalReason, SendRequest } from '../channel.ts';
+import { JSON_HEADERS } from '../http/api.ts';
 import type { HttpAnswer } from '../http/call.ts';
 import { at, jsonObject, text } from '../http/json.ts';
 import type { Reading } from '../http/outcome.ts';
-import { JSON_HEADERS, openMailApi } from '../mail/api.ts';
+import { openMailApi } from '../mail/api.ts';
 import { echo, ownHeaders } from '../mail/format.ts';
 import { type SendgridConfig, SendgridConfigSchema } from './config.ts';
 import { verifySendgrid } from './verify.ts';

@@ -6,9 +6,10 @@
  */
 import type { EmailMessage } from '../../kernel/message.ts';
 import type { Adapter, SendRequest } from '../channel.ts';
+import { JSON_HEADERS } from '../http/api.ts';
 import { jsonObject, text } from '../http/json.ts';
 import type { Reading } from '../http/outcome.ts';
-import { JSON_HEADERS, openMailApi } from '../mail/api.ts';
+import { openMailApi } from '../mail/api.ts';
 import { dotless, echo, encodedMailbox, mailHeaders } from '../mail/format.ts';
 import { SES_SECRET_FIELDS, type SesConfig, SesConfigSchema } from './config.ts';
 import { refused } from './refusal.ts';

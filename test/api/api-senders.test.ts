@@ -1,20 +1,20 @@
-/** Senders of every e-mail API over the product's own API, against the sandbox. */
+/** Senders of every provider's API over the product's own API, against the sandbox. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ADAPTERS } from '../../src/app.ts';
-import { PROVIDERS, type ProviderName } from '../../src/channels/sandbox-mail/message.ts';
-import { type MailSandbox, startMailSandbox } from '../../src/channels/sandbox-mail/server.ts';
+import { MAIL_PROVIDERS, PROVIDERS, type ProviderName } from '../../src/channels/sandbox-api/message.ts';
+import { type ApiSandbox, startApiSandbox } from '../../src/channels/sandbox-api/server.ts';
 import { setup, type World } from './world.ts';
 
 let world: World;
 let dir: string;
-let sandbox: MailSandbox;
+let sandbox: ApiSandbox;
 beforeAll(async () => {
   world = await setup({ adapters: ADAPTERS });
-  dir = await mkdtemp(join(tmpdir(), 'cadenza-mail-senders-'));
-  sandbox = await startMailSandbox({ dir });
+  dir = await mkdtemp(join(tmpdir(), 'cadenza-api-senders-'));
+  sandbox = await startApiSandbox({ dir });
 });
 afterAll(async () => {
   await sandbox?.stop();
@@ -23,10 +23,11 @@ afterAll(async () => {
 });
 
 const body = (provider: ProviderName, config: Record<string, unknown> = {}) => ({
-  channel: 'email',
+  ...(MAIL_PROVIDERS.some((name) => name === provider)
+    ? { channel: 'email', from: { name: 'Ada', address: 'ada@example.test' } }
+    : { channel: 'sms', from: { address: '+14155550100' } }),
   provider,
   name: provider,
-  from: { name: 'Ada', address: 'ada@example.test' },
   config: { ...sandbox.config(provider), ...config },
 });
 
@@ -38,11 +39,11 @@ describe.each(PROVIDERS)('a sender of %s', (provider) => {
     expect(verified.status, verified.text).toBe(200);
     expect(verified.body.sender?.verified_at ?? verified.body.verified_at).toEqual(expect.any(String));
     const read = await world.call('GET', `/api/senders/${made.body.id}`);
-    const { key, secret } = sandbox.accounts[provider].secrets;
-    for (const hidden of [key, secret]) {
-      if (hidden === undefined) continue;
-      for (const reply of [made, verified, read]) expect(reply.text).not.toContain(hidden);
-    }
+    const { secret_fields } = ADAPTERS.find((adapter) => adapter.provider === provider)!;
+    expect(secret_fields.length).toBeGreaterThan(0);
+    const config = sandbox.config(provider);
+    for (const field of secret_fields)
+      for (const reply of [made, verified, read]) expect(reply.text).not.toContain(String(config[field]));
   });
 
   test('a configuration that does not fit is refused by field', async () => {

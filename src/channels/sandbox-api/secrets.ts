@@ -17,7 +17,7 @@ const SecretsSchema = z.object({
 });
 export type Secrets = z.infer<typeof SecretsSchema>;
 
-const Kept = z.record(z.enum(PROVIDERS), SecretsSchema);
+const Kept = z.partialRecord(z.enum(PROVIDERS), SecretsSchema);
 
 const word = (bytes: number) => randomBytes(bytes).toString('base64url').replaceAll('-', 'x');
 
@@ -36,13 +36,21 @@ const DRAW: Record<ProviderName, () => Secrets> = {
     webhook: 'arn:aws:sns:eu-west-1:000000000000:sandbox-events',
     ...keyPair('rsa'),
   }),
+  twilio: () => {
+    const token = randomBytes(16).toString('hex');
+    return { key: `AC${randomBytes(16).toString('hex')}`, secret: token, webhook: token };
+  },
+  telnyx: () => ({ key: `KEY${word(24)}`, webhook: '', ...keyPair('ed25519') }),
+  quo: () => ({ key: word(24), webhook: randomBytes(32).toString('base64') }),
 };
 
-function keyPair(type: 'ec' | 'rsa'): { private_key: string; public_key: string } {
+function keyPair(type: 'ec' | 'rsa' | 'ed25519'): { private_key: string; public_key: string } {
   const pair =
     type === 'ec'
       ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
-      : generateKeyPairSync('rsa', { modulusLength: 2_048 });
+      : type === 'rsa'
+        ? generateKeyPairSync('rsa', { modulusLength: 2_048 })
+        : generateKeyPairSync('ed25519');
   return {
     private_key: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     public_key: pair.publicKey.export({ type: 'spki', format: 'pem' }).toString(),
@@ -52,8 +60,10 @@ function keyPair(type: 'ec' | 'rsa'): { private_key: string; public_key: string 
 export function openSecrets(dir: string): Record<ProviderName, Secrets> {
   mkdirSync(dir, { recursive: true });
   const path = join(dir, 'accounts.json');
-  if (existsSync(path)) return Kept.parse(JSON.parse(readFileSync(path, 'utf8')));
-  const drawn = Kept.parse(Object.fromEntries(PROVIDERS.map((name) => [name, DRAW[name]()])));
-  writeFileSync(path, `${JSON.stringify(drawn, null, 2)}\n`, { mode: 0o600 });
-  return drawn;
+  const kept = existsSync(path) ? Kept.parse(JSON.parse(readFileSync(path, 'utf8'))) : {};
+  // A provider that an earlier version did not play gets its account now.
+  const all = Object.fromEntries(PROVIDERS.map((name) => [name, kept[name] ?? DRAW[name]()]));
+  if (PROVIDERS.some((name) => kept[name] === undefined))
+    writeFileSync(path, `${JSON.stringify(all, null, 2)}\n`, { mode: 0o600 });
+  return all as Record<ProviderName, Secrets>;
 }

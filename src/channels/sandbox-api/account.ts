@@ -12,15 +12,24 @@ export class Account {
   readonly secrets: Secrets;
   /** Domains that are verified here; a message from any other is refused. */
   readonly domains: readonly string[];
+  /** Numbers that text messages may come from. */
+  readonly numbers: readonly string[];
+  /** Numbers that answered STOP: their texts are refused. */
+  readonly opted_out = new Set<string>();
   readonly messages: Accepted[] = [];
   /** So long after accepting, a message can be looked up. */
   lookup_delay_ms = 0;
   readonly #byKey = new Map<string, { message: Accepted; since: number }>();
 
-  constructor(provider: ProviderName, secrets: Secrets, domains: readonly string[]) {
+  constructor(
+    provider: ProviderName,
+    secrets: Secrets,
+    owned: { domains: readonly string[]; numbers: readonly string[] },
+  ) {
     this.provider = provider;
     this.secrets = secrets;
-    this.domains = domains;
+    this.domains = owned.domains;
+    this.numbers = owned.numbers;
   }
 
   /** What was accepted under this key in its life. */

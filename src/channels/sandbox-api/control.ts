@@ -9,8 +9,8 @@ import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import { EVENTS, type Signal } from './dialect.ts';
 import { DIALECTS } from './dialects.ts';
-import { PROVIDERS } from './message.ts';
-import type { MailSandbox } from './server.ts';
+import { PROVIDERS, type ProviderName, SMS_PROVIDERS } from './message.ts';
+import type { ApiSandbox } from './server.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
 const WEBHOOK_TIMEOUT_MS = 10_000;
@@ -34,7 +34,7 @@ export interface Control {
   stop(): Promise<void>;
 }
 
-export async function startControl(sandbox: MailSandbox, port = 0): Promise<Control> {
+export async function startControl(sandbox: ApiSandbox, port = 0): Promise<Control> {
   const server = createServer((request, response) => {
     const write = (status: number, value: unknown) => {
       response.writeHead(status, { 'content-type': 'application/json' });
@@ -59,7 +59,7 @@ export async function startControl(sandbox: MailSandbox, port = 0): Promise<Cont
   };
 }
 
-async function act(sandbox: MailSandbox, request: IncomingMessage): Promise<unknown> {
+async function act(sandbox: ApiSandbox, request: IncomingMessage): Promise<unknown> {
   const url = new URL(request.url ?? '/', 'http://control');
   switch (`${request.method} ${url.pathname}`) {
     case 'GET /accounts':
@@ -76,8 +76,12 @@ async function act(sandbox: MailSandbox, request: IncomingMessage): Promise<unkn
   }
 }
 
+function isSms(provider: ProviderName): boolean {
+  return SMS_PROVIDERS.some((name) => name === provider);
+}
+
 /** What a person copies into a sender, and into a receiving connection. */
-export function accountsOf(sandbox: MailSandbox): Record<string, unknown> {
+export function accountsOf(sandbox: ApiSandbox): Record<string, unknown> {
   return Object.fromEntries(
     PROVIDERS.map((provider) => {
       const account = sandbox.accounts[provider];
@@ -85,7 +89,7 @@ export function accountsOf(sandbox: MailSandbox): Record<string, unknown> {
         provider,
         {
           config: sandbox.config(provider),
-          from_domains: account.domains,
+          ...(isSms(provider) ? { from_numbers: account.numbers } : { from_domains: account.domains }),
           webhook_secret: DIALECTS[provider].webhookSecret(account),
           ...(provider === 'ses' ? { webhook_public_key: account.secrets.public_key } : {}),
         },
@@ -94,7 +98,7 @@ export function accountsOf(sandbox: MailSandbox): Record<string, unknown> {
   );
 }
 
-function messagesOf(sandbox: MailSandbox, wanted: z.infer<typeof Query>) {
+function messagesOf(sandbox: ApiSandbox, wanted: z.infer<typeof Query>) {
   const { provider, ...fields } = wanted;
   return PROVIDERS.filter((name) => provider === undefined || name === provider)
     .flatMap((name) => sandbox.accounts[name].messages)
@@ -103,14 +107,18 @@ function messagesOf(sandbox: MailSandbox, wanted: z.infer<typeof Query>) {
     );
 }
 
-async function webhook(sandbox: MailSandbox, wanted: z.infer<typeof Webhook>): Promise<unknown> {
+async function webhook(sandbox: ApiSandbox, wanted: z.infer<typeof Webhook>): Promise<unknown> {
   const account = sandbox.accounts[wanted.provider];
   const id = wanted.id.replace(/^<|>$/g, '');
   const message = account.messages.find(
     (one) => one.id.replace(/^<|>$/g, '') === id || one.message_id === id,
   );
   if (!message) throw new Error(`${wanted.provider} has accepted no message ${wanted.id}`);
-  const signal = DIALECTS[wanted.provider].signal(message, wanted.event, account, Date.now());
+  const { events = EVENTS, signal: make } = DIALECTS[wanted.provider];
+  if (!events.includes(wanted.event)) throw new Error(`${wanted.provider} tells of no event ${wanted.event}`);
+  if (isSms(wanted.provider) && wanted.event === 'unsubscribed')
+    await sandbox.optOut(wanted.provider, message.to);
+  const signal = make(message, wanted.event, account, Date.now(), wanted.url);
   return wanted.url === undefined ? signal : { ...signal, status: await delivered(signal, wanted.url) };
 }
 

@@ -1,9 +1,12 @@
 /** The providers that are played, and a message as one of them understood and took it. */
 
-export const PROVIDERS = ['resend', 'postmark', 'sendgrid', 'mailgun', 'brevo', 'ses'] as const;
+export const MAIL_PROVIDERS = ['resend', 'postmark', 'sendgrid', 'mailgun', 'brevo', 'ses'] as const;
+export const SMS_PROVIDERS = ['twilio', 'telnyx', 'quo'] as const;
+export const PROVIDERS = [...MAIL_PROVIDERS, ...SMS_PROVIDERS] as const;
 export type ProviderName = (typeof PROVIDERS)[number];
+export type SmsProviderName = (typeof SMS_PROVIDERS)[number];
 
-/** A message as the provider understood it. */
+/** A message as the provider understood it. A text message has no subject, no HTML and no headers. */
 export interface Submission {
   touch_id: string | null;
   touch_key: string | null;

@@ -1,5 +1,5 @@
 /**
- * The sandbox for e-mail APIs: one program that speaks each provider's dialect under a prefix (`/resend`, `/postmark`,
+ * The sandbox of provider APIs: one program that speaks each provider's dialect under a prefix (`/resend`, `/twilio`,
  * …), checks requests as the provider does, remembers what it accepted, and goes wrong as it is told. `program.ts` runs
  * it as a process, `control.ts` is how it is asked and told. In: calls of senders whose `base_url` points here. Out: a
  * ledger of what was truly accepted, whatever the caller was answered.
@@ -19,8 +19,9 @@ const MAX_BODY_BYTES = 40 * 1024 * 1024;
 /** Longer than callers keep an idle connection. */
 const KEEP_ALIVE_MS = 60_000;
 const DOMAINS = ['example.com', 'example.org', 'example.test'];
+const NUMBERS = ['+14155550100', '+14155550101', '+4930555100'];
 
-export interface MailSandbox {
+export interface ApiSandbox {
   readonly port: number;
   readonly journal: string;
   readonly accounts: Readonly<Record<ProviderName, Account>>;
@@ -28,23 +29,27 @@ export interface MailSandbox {
   config(provider: ProviderName): Record<string, unknown>;
   /** Faults from now on; the default has none. */
   plan(plan: PlanInput): void;
+  /** A number that texts STOP: this account's texts to it are refused from now on. */
+  optOut(provider: ProviderName, number: string): Promise<void>;
   /** Calls not yet done with: nothing more can be accepted once there are none. */
   busy(): number;
   stop(): Promise<void>;
 }
 
-export interface MailSandboxOptions {
+export interface ApiSandboxOptions {
   dir: string;
   port?: number;
   /** Verified in each account; mail from others is refused. */
   domains?: readonly string[];
+  /** Of each account that sends text messages. */
+  numbers?: readonly string[];
 }
 
-export async function startMailSandbox(options: MailSandboxOptions): Promise<MailSandbox> {
+export async function startApiSandbox(options: ApiSandboxOptions): Promise<ApiSandbox> {
   const secrets = openSecrets(options.dir);
-  const domains = options.domains ?? DOMAINS;
+  const owned = { domains: options.domains ?? DOMAINS, numbers: options.numbers ?? NUMBERS };
   const accounts = Object.fromEntries(
-    PROVIDERS.map((name) => [name, new Account(name, secrets[name], domains)]),
+    PROVIDERS.map((name) => [name, new Account(name, secrets[name], owned)]),
   ) as Record<ProviderName, Account>;
   const ledger = await openLedger(options.dir, accounts);
   let plan = new Plan({});
@@ -72,6 +77,10 @@ export async function startMailSandbox(options: MailSandboxOptions): Promise<Mai
     plan(next) {
       plan = new Plan(next);
       for (const account of Object.values(accounts)) account.lookup_delay_ms = plan.settings.lookup_delay_ms;
+    },
+    optOut(provider, number) {
+      accounts[provider].opted_out.add(number);
+      return ledger.optedOut(provider, number);
     },
     busy: () => busy,
     async stop() {
@@ -197,7 +206,7 @@ function keyLife({ plan, provider }: Play): number {
 
 function accept(now: Play): { reply: Reply; fresh: Accepted | null } {
   const { account, submission, body, dialect, provider } = now;
-  const id = newId(provider);
+  const id = dialect.newId?.() ?? newId(provider);
   const acceptance = account.accept(submission, body, id, Date.now(), keyLife(now));
   const { kind, message } = acceptance;
   if (kind === 'accepted') return { reply: dialect.accepted(message), fresh: message };

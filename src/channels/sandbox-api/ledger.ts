@@ -15,6 +15,7 @@ export interface Ledger {
   begun(call: number, provider: ProviderName, what: Record<string, unknown>): Promise<void>;
   accepted(call: number, message: Accepted): Promise<void>;
   answered(call: number, provider: ProviderName, answer: number | string): Promise<void>;
+  optedOut(provider: ProviderName, number: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -25,8 +26,9 @@ export async function openLedger(
   const before = join(dir, FILE);
   if (existsSync(before)) {
     for (const line of readFileSync(before, 'utf8').split('\n')) {
-      const message = acceptedIn(line);
-      if (message) accounts[message.provider].restore(message);
+      const { event, message, provider, number } = entryIn(line);
+      if (event === 'accepted') accounts[message.provider as ProviderName].restore(message);
+      else if (event === 'opted_out') accounts[provider as ProviderName].opted_out.add(number);
     }
   }
   const journal = await Journal.open(dir);
@@ -35,16 +37,17 @@ export async function openLedger(
     begun: (call, provider, what) => journal.record({ event: 'begun', call, provider, ...what }),
     accepted: (call, message) => journal.record({ event: 'accepted', call, message }),
     answered: (call, provider, answer) => journal.record({ event: 'answered', call, provider, answer }),
+    optedOut: (provider, number) => journal.record({ event: 'opted_out', call: 0, provider, number }),
     close: () => journal.close(),
   };
 }
 
 /** A line cut by a kill is no line. */
-function acceptedIn(line: string): Accepted | null {
+// biome-ignore lint/suspicious/noExplicitAny: what this program itself wrote
+function entryIn(line: string): any {
   try {
-    const { event, message } = JSON.parse(line);
-    return event === 'accepted' ? message : null;
+    return JSON.parse(line);
   } catch {
-    return null;
+    return {};
   }
 }

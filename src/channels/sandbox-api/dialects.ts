@@ -4,9 +4,12 @@ import type { Dialect } from './dialect.ts';
 import { mailgun } from './mailgun.ts';
 import type { ProviderName } from './message.ts';
 import { postmark } from './postmark.ts';
+import { quo } from './quo.ts';
 import { resend } from './resend.ts';
 import { sendgrid } from './sendgrid.ts';
 import { ses } from './ses.ts';
+import { telnyx } from './telnyx.ts';
+import { twilio } from './twilio.ts';
 
 export const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
   resend,
@@ -15,6 +18,9 @@ export const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
   mailgun,
   brevo,
   ses,
+  twilio,
+  telnyx,
+  quo,
 };
 
 /** Those without keys never hand one in. */
@@ -25,4 +31,7 @@ export const KEY_LIFE_MS: Readonly<Record<ProviderName, number>> = {
   mailgun: 0,
   brevo: 15 * 60_000,
   ses: 0,
+  twilio: 0,
+  telnyx: 0,
+  quo: 0,
 };

@@ -47,10 +47,16 @@ export type EventName = (typeof EVENTS)[number];
 export interface Signal {
   headers: Record<string, string>;
   body: string;
+  /** Where the message itself says to call; else nobody but the account knows. */
+  url?: string;
 }
 
 export interface Dialect {
   readonly provider: ProviderName;
+  /** What it can tell; absent: every event. */
+  readonly events?: readonly EventName[];
+  /** An id as this provider gives them out; absent: a UUID. */
+  newId?(): string;
   /** The `config` of a sender that uses this account; `base` is the program's own address. */
   config(account: Account, base: string): Record<string, unknown>;
   /** What the receiving side keeps to trust this account's webhooks. */
@@ -60,7 +66,8 @@ export interface Dialect {
   /** The same key again; `same`: with the same bytes. */
   repeated(message: Accepted, same: boolean): Reply;
   refused(why: Refusal, submission: Submission, retry_after_s: number): Reply;
-  signal(message: Accepted, event: EventName, account: Account, now: number): Signal;
+  /** `url`: where it is called, which some sign; absent: where the message says. */
+  signal(message: Accepted, event: EventName, account: Account, now: number, url?: string): Signal;
 }
 
 /** Throws for what is no single mailbox: the true API refuses it too. */

@@ -1,4 +1,4 @@
-/** The sandbox for e-mail APIs itself: strict like the true ones, inspectable, and it remembers. */
+/** The sandbox of provider APIs itself: strict like the true ones, inspectable, and it remembers. */
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,18 +7,19 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { brevo } from '../../src/channels/brevo/adapter.ts';
 import { resend } from '../../src/channels/resend/adapter.ts';
-import { type Control, startControl } from '../../src/channels/sandbox-mail/control.ts';
-import { type MailSandbox, startMailSandbox } from '../../src/channels/sandbox-mail/server.ts';
+import { type Control, startControl } from '../../src/channels/sandbox-api/control.ts';
+import { PROVIDERS } from '../../src/channels/sandbox-api/message.ts';
+import { type ApiSandbox, startApiSandbox } from '../../src/channels/sandbox-api/server.ts';
 import { signed } from '../../src/channels/ses/sign.ts';
 import { request } from './email-target.ts';
 
 let dir: string;
-let sandbox: MailSandbox;
+let sandbox: ApiSandbox;
 let control: Control;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'cadenza-mail-sandbox-'));
-  sandbox = await startMailSandbox({ dir });
+  sandbox = await startApiSandbox({ dir });
   control = await startControl(sandbox);
 });
 afterEach(async () => {
@@ -58,7 +59,7 @@ async function sendOne() {
 describe('the control port', () => {
   it('gives the configuration of a sender for each provider, and what was accepted', async () => {
     const { body: accounts } = await ask('GET', '/accounts');
-    expect(Object.keys(accounts)).toEqual(['resend', 'postmark', 'sendgrid', 'mailgun', 'brevo', 'ses']);
+    expect(Object.keys(accounts)).toEqual([...PROVIDERS]);
     expect(resend.config.parse(accounts.resend.config)).toMatchObject({
       base_url: `http://127.0.0.1:${sandbox.port}/resend`,
     });
@@ -112,7 +113,7 @@ describe('after a restart', () => {
   async function restart(): Promise<void> {
     await control.stop();
     await sandbox.stop();
-    sandbox = await startMailSandbox({ dir });
+    sandbox = await startApiSandbox({ dir });
     control = await startControl(sandbox);
   }
 
@@ -133,7 +134,7 @@ describe('after a restart', () => {
     await control.stop();
     await sandbox.stop();
     await writeFile(sandbox.journal, `${journal}{"event":"accepted","message":{"id":"cut`);
-    sandbox = await startMailSandbox({ dir });
+    sandbox = await startApiSandbox({ dir });
     control = await startControl(sandbox);
     expect(sandbox.accounts.resend.messages).toHaveLength(1);
   });
