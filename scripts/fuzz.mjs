@@ -30,6 +30,9 @@ const { createSecrets } = await import('../src/tenancy/secrets.ts');
 const { buildServer } = await import('../src/api/server.ts');
 const { describe } = await import('../src/api/reference.ts');
 const { loadConfig } = await import('../src/config.ts');
+const { unsubscribeTokens } = await import('../src/app.ts');
+const { LEDGER_CHECKS } = await import('../src/api/checks.ts');
+const { VersionCache } = await import('../src/plan/sequences/versions.ts');
 const { fuzz } = await import('../test/api/fuzz/run.ts');
 const { quietSmtp } = await import('../test/api/fuzz/world.ts');
 
@@ -50,7 +53,10 @@ async function run(ownerUrl) {
     logger: pino({ level: 'error' }, pino.destination(2)),
     secrets: createSecrets([master]),
     adapters: new Map([[quietSmtp.provider, quietSmtp]]),
-    checks: [],
+    versions: new VersionCache(db),
+    tokens: unsubscribeTokens([master]),
+    sink: null,
+    checks: LEDGER_CHECKS,
   });
   try {
     const url = await app.listen({ host: '127.0.0.1', port: 0 });

@@ -2,7 +2,8 @@
  * Every SQL function of ours runs against the current schema [OPS-7]: a tour of what the product does, in a database that
  * counts the calls, and then a look at which function was never called. (Those in plain SQL are checked when made.)
  */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import { keepLane, leaveLane, othersWait, takeLane, untilNextDue } from '../../src/dispatch/lanes.ts';
 import { resolveTouch } from '../../src/dispatch/resolve.ts';
@@ -19,9 +20,11 @@ import { authenticate } from '../../src/tenancy/authenticate.ts';
 import { SCOPES } from '../../src/tenancy/roles.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { addSender, people } from '../support/channels.ts';
+import { describeWith } from '../support/debian.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import { type EngineWorld, engineWorld } from '../support/engine.ts';
 import { publishVersion } from '../support/outreach.ts';
+import { type Postgres15, startPostgres15 } from '../support/postgres15.ts';
 import { expire, sending, touchRow } from '../support/touches.ts';
 import { until } from '../support/until.ts';
 
@@ -29,15 +32,16 @@ import { until } from '../support/until.ts';
 const OF_MIGRATIONS = ['tenant_table', 'events_partitions'];
 
 let world: EngineWorld;
-beforeAll(async () => {
-  world = await engineWorld('N');
+
+/** `server`: the URL of another than that of the test run. */
+async function open(server?: string): Promise<void> {
+  world = await engineWorld('N', server);
   await world.owner.call(sql`
     DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET track_functions = pl', current_database()); END $$`);
   // Connections made before do not count.
   await endConnections();
   await until(counting, 'new connections');
-});
-afterAll(() => world?.close());
+}
 
 async function endConnections(): Promise<void> {
   await world.owner.call(
@@ -120,7 +124,7 @@ async function sendingOut(): Promise<void> {
   await leaveLane(db, lane, 0);
 }
 
-it('[OPS-7] every function is run by what the product does, against the schema as it is', async () => {
+async function tour(): Promise<void> {
   const { db, ctx, org } = world;
   const { sequence, contact } = await enrolling();
   await sendingOut();
@@ -146,7 +150,9 @@ it('[OPS-7] every function is run by what the product does, against the schema a
     () => undefined,
   );
   expect((await silent()).map((row) => row.name)).toEqual([]);
-});
+}
+
+const TITLE = '[OPS-7] every function is run by what the product does, against the schema as it is';
 
 /** It makes the partitions it can; rows of one it cannot make lie in the default partition. */
 const MAY_CATCH = ['events_partitions'];
@@ -157,10 +163,31 @@ function catching(): Promise<{ name: string }[]> {
      WHERE p.pronamespace = 'public'::regnamespace AND p.prosrc ~* 'exception\\s+when' AND p.proname <> ALL (${MAY_CATCH})`);
 }
 
-it('[OPS-7] no function swallows an error of the database', async () => {
-  expect(await catching()).toEqual([]);
-  // The same look finds one that does.
-  await world.owner.call(sql`
-    CREATE FUNCTION swallowing() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; EXCEPTION WHEN others THEN NULL; END $$`);
-  expect(await catching()).toEqual([{ name: 'swallowing' }]);
+describe('on PostgreSQL 18', () => {
+  beforeAll(() => open());
+  afterAll(() => world?.close());
+
+  it(TITLE, tour);
+
+  it('[OPS-7] no function swallows an error of the database', async () => {
+    expect(await catching()).toEqual([]);
+    // The same look finds one that does.
+    await world.owner.call(sql`
+      CREATE FUNCTION swallowing() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; EXCEPTION WHEN others THEN NULL; END $$`);
+    expect(await catching()).toEqual([{ name: 'swallowing' }]);
+  });
+});
+
+describeWith('initdb', 'on PostgreSQL 15', (initdb) => {
+  let server: Postgres15;
+  beforeAll(async () => {
+    server = await startPostgres15(initdb, randomBytes(16).toString('hex'));
+    await open(server.url);
+  });
+  afterAll(async () => {
+    await world?.close();
+    await server?.stop();
+  });
+
+  it(TITLE, tour);
 });

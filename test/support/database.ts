@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { migrate } from '../../src/db/migrate.ts';
 
 export interface TestDatabase {
   /** The owner's URL of this database. */
@@ -13,8 +14,11 @@ export interface TestDatabase {
 /** A template must have no connections while it is copied, and two copies at once count as such. */
 const CLONE_LOCK = 7_305_201;
 
-async function onCluster(statements: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: inject('ownerUrl') });
+async function onCluster(
+  statements: (client: pg.Client) => Promise<void>,
+  server = inject('ownerUrl'),
+): Promise<void> {
+  const client = new pg.Client({ connectionString: server });
   await client.connect();
   try {
     await statements(client);
@@ -37,5 +41,23 @@ export async function createDatabase(): Promise<TestDatabase> {
       onCluster(async (client) => {
         await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
       }),
+  };
+}
+
+/** The same on another server, where there is no template. */
+export async function migratedDatabase(server: string): Promise<TestDatabase> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await onCluster(async (client) => {
+    await client.query(`CREATE DATABASE ${name}`);
+  }, server);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  await migrate({ url: url.href });
+  return {
+    ownerUrl: url.href,
+    drop: () =>
+      onCluster(async (client) => {
+        await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      }, server),
   };
 }

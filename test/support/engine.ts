@@ -14,7 +14,7 @@ import { withIds } from '../../src/plan/sequences/step-ids.ts';
 import { VersionCache } from '../../src/plan/sequences/versions.ts';
 import { ensureAppLogin } from '../../src/tenancy/app-login.ts';
 import type { Context } from '../../src/tenancy/context.ts';
-import { createDatabase } from './database.ts';
+import { createDatabase, migratedDatabase } from './database.ts';
 
 /** A provider in this process: it writes down each call, then answers as the test says. */
 export class RecordingProvider<M extends Message = EmailMessage> implements Connection<M> {
@@ -72,8 +72,12 @@ export interface EngineWorld {
   close(): Promise<void>;
 }
 
-export async function engineWorld(providerClass: 'K' | 'L' | 'N' = 'L'): Promise<EngineWorld> {
-  const { ownerUrl, drop } = await createDatabase();
+/** `server`: another than that of the test run. */
+export async function engineWorld(
+  providerClass: 'K' | 'L' | 'N' = 'L',
+  server?: string,
+): Promise<EngineWorld> {
+  const { ownerUrl, drop } = await (server === undefined ? createDatabase() : migratedDatabase(server));
   const url = await ensureAppLogin(ownerUrl, 'test-secret-test-secret-test-secret!');
   const db = new Database({ url, max: 12 });
   const owner = new Database({ url: ownerUrl, max: 2 });
