@@ -3,6 +3,7 @@
  * anybody would make it, so that it shows nothing a user cannot do.
  */
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface DemoTarget {
   /** Base URL of the running API. */
@@ -90,20 +91,29 @@ export async function loadDemo(target: DemoTarget): Promise<Demo> {
   return { sender_id: sender.id, sequence_id: sequence.id, enrolled: enrolled.enrolled };
 }
 
+/** A machine that is busy with something else is waited for so long. */
+const PATIENCE_MS = 60_000;
+const AGAIN_MS = 500;
+
 // biome-ignore lint/suspicious/noExplicitAny: answers of our own API, whose shapes its description gives
 async function post(target: DemoTarget, path: string, body: unknown): Promise<any> {
   const text = JSON.stringify(body);
-  const response = await fetch(target.url + path, {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${target.key}`,
-      'content-type': 'application/json',
-      // The same step of the demo repeated after a crash gives the same answer.
-      'idempotency-key': `demo-${createHash('sha256').update(path).update(text).digest('hex').slice(0, 32)}`,
-    },
-    body: text,
-  });
-  const answer = (await response.json()) as { detail?: string };
-  if (!response.ok) throw new Error(`the demo stopped at ${path}: ${answer.detail ?? response.status}`);
-  return answer;
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const response = await fetch(target.url + path, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${target.key}`,
+        'content-type': 'application/json',
+        // The same step of the demo repeated gives the same answer.
+        'idempotency-key': `demo-${createHash('sha256').update(path).update(text).digest('hex').slice(0, 32)}`,
+      },
+      body: text,
+    });
+    const answer = (await response.json()) as { detail?: string };
+    if (response.ok) return answer;
+    if (response.status !== 503 || performance.now() > until)
+      throw new Error(`the demo stopped at ${path}: ${answer.detail ?? response.status}`);
+    await sleep(AGAIN_MS);
+  }
 }

@@ -52,6 +52,7 @@ export const up: Command = {
       url,
       sandbox,
       wanted: !call.options['no-demo'],
+      note: call.note,
     });
     const hints = hintsOf(url, first);
     call.result(
@@ -85,7 +86,7 @@ function fileLogger(config: Config) {
 async function firstStart(
   app: App,
   ownerUrl: string,
-  { url, sandbox, wanted }: { url: string; sandbox: Sandbox; wanted: boolean },
+  { url, sandbox, wanted, note }: { url: string; sandbox: Sandbox; wanted: boolean; note: Call['note'] },
 ): Promise<First> {
   const owner = new Database({ url: ownerUrl, max: 1, application_name: 'cadenza up' });
   const [existing] = await listOrganizationIds(owner).finally(() => owner.close());
@@ -95,7 +96,13 @@ async function firstStart(
     postal_address: 'Demo Ltd, 1 Example Street, Exampleton',
   });
   const { key } = await createApiKey(app.db, callerFor(id), { name: 'first start', role: 'owner' });
-  return { org: id, key, demo: await loadDemo({ url, key, sandbox: sandbox.config }) };
+  try {
+    return { org: id, key, demo: await loadDemo({ url, key, sandbox: sandbox.config }) };
+  } catch (error) {
+    // The key is shown once, and is worth more than the demo.
+    note(`${(error as Error).message}; everything else runs`);
+    return { org: id, key, demo: null };
+  }
 }
 
 function hintsOf(url: string, first: First): string[] {
