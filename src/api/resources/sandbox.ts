@@ -51,6 +51,7 @@ export function sandboxRoutes(deps: ApiDeps): Route[] {
       query: z.strictObject({
         to: z.string().max(320).optional(),
         after: z.coerce.number().int().min(0).optional(),
+        limit: z.coerce.number().int().min(1).max(SCANNED).default(SCANNED),
       }),
       answers: { 200: z.object({ items: z.array(entry), next_after: z.number().int().nullable() }) },
       problems: ['not_found'],
@@ -58,11 +59,11 @@ export function sandboxRoutes(deps: ApiDeps): Route[] {
         const found = await sink().list({
           ...(query.to ? { to: query.to } : {}),
           ...(query.after === undefined ? {} : { after: query.after }),
-          limit: SCANNED,
+          limit: query.limit,
         });
         return ok({
           items: await own(caller.org, found),
-          next_after: found.length === SCANNED ? found.at(-1)!.seq : null,
+          next_after: found.length === query.limit ? found.at(-1)!.seq : null,
         });
       },
     }),
