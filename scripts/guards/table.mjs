@@ -11,6 +11,7 @@ const HOLD = 'test/scenarios/guards/hold.test.ts';
 const VERSION = 'test/scenarios/guards/version-move.test.ts';
 const SKIP = 'test/scenarios/skip-channel.test.ts';
 const DISPATCH = 'test/scenarios/guards/dispatch.test.ts';
+const PACING = 'test/scenarios/pacing.test.ts';
 const QUIET = 'test/scenarios/quiet-hours.test.ts';
 
 const SOURCE_LOCK = `  PERFORM pg_advisory_xact_lock_shared(2, k.key)
@@ -271,6 +272,47 @@ export const GUARDS = [
     file: 'src/ledger/gate.sql',
     edits: [["        WHEN v_now < p_contact_from OR v_now >= p_contact_until THEN 'stale'\n", '']],
     tests: [LIMITS, 'a batch composed yesterday takes no place of a contact either'],
+  },
+  {
+    guard: "gap: the sender's row is locked",
+    file: 'src/ledger/gate.sql',
+    edits: [[" OR u.period = 'gap' AND u.sender_id = ANY (p_gapped))\n", ')\n']],
+    tests: [PACING, 'holds over midnight'],
+  },
+  {
+    guard: 'gap: of a batch one goes',
+    file: 'src/ledger/gate.sql',
+    edits: [['WHEN r.gapped AND (r.waits OR r.rank > 1) THEN', 'WHEN r.gapped AND r.waits THEN']],
+    tests: [PACING, 'lets one of a batch go'],
+  },
+  {
+    guard: 'gap: the gate goes by the last send, whoever planned what',
+    file: 'src/ledger/gate.sql',
+    edits: [['WHEN r.gapped AND (r.waits OR r.rank > 1) THEN', 'WHEN r.gapped AND r.rank > 1 THEN']],
+    tests: [PACING, 'holds from one tick to the next'],
+  },
+  {
+    guard: 'gap: it counts from the last moment at which the call may begin',
+    file: 'src/ledger/gate.sql',
+    edits: [["gap_from = v_now + p_budget_ms * interval '1 millisecond'", 'gap_from = v_now']],
+    tests: [PACING, 'holds from one tick to the next'],
+  },
+  {
+    guard: 'gap: the same bytes once more are a send',
+    file: 'src/ledger/gate.sql',
+    edits: [
+      [
+        'WHEN r.gapped AND (r.waits OR r.rank > 1) THEN',
+        'WHEN NOT p_resend AND r.gapped AND (r.waits OR r.rank > 1) THEN',
+      ],
+    ],
+    tests: [PACING, 'counts the same message once more'],
+  },
+  {
+    guard: 'gap: a batch read before there was one is stale',
+    file: 'src/ledger/gate.sql',
+    edits: [[' OR g.gapped AND s.id <> ALL (p_gapped) AS hour_missing', ' AS hour_missing']],
+    tests: [PACING, 'a batch that was read before'],
   },
   {
     guard: 'settle: the token of the gate',

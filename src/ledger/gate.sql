@@ -33,7 +33,9 @@ CREATE OR REPLACE FUNCTION gate(
   p_contact_until timestamptz,
   -- reconciling a class K provider: the touches are `unknown` and the same bytes go again under the same key
   p_resend boolean DEFAULT false,
-  p_now timestamptz DEFAULT NULL
+  p_now timestamptz DEFAULT NULL,
+  -- those of the senders that keep a gap between two sends
+  p_gapped uuid[] DEFAULT '{}'
 ) RETURNS TABLE (at timestamptz, verdicts text[], attempts int[], key_ns int[])
 -- One plan a connection, and one look-up a row by key, however little the tables held when it was made: reading all of an
 -- organization once and comparing looks cheaper to a planner that sees twelve contacts, and is kept when there are a million.
@@ -62,12 +64,14 @@ BEGIN
     SELECT p_org, u.sender, u.period
       FROM (SELECT s.sender, s.day AS period FROM unnest(p_senders, p_days) s(sender, day)
             UNION ALL
-            SELECT s.sender, s.hour FROM unnest(p_senders, p_hours) s(sender, hour) WHERE s.hour IS NOT NULL) u
+            SELECT s.sender, s.hour FROM unnest(p_senders, p_hours) s(sender, hour) WHERE s.hour IS NOT NULL
+            UNION ALL
+            SELECT s.sender, 'gap' FROM unnest(p_gapped) s(sender)) u
      WHERE NOT EXISTS (SELECT FROM sender_usage x WHERE x.org_id = p_org AND x.sender_id = u.sender AND x.period = u.period)
      ORDER BY 2, 3
     ON CONFLICT DO NOTHING;
   PERFORM FROM sender_usage u
-    WHERE u.org_id = p_org AND u.sender_id = ANY (p_senders) AND (u.period = ANY (p_days) OR u.period = ANY (p_hours))
+    WHERE u.org_id = p_org AND u.sender_id = ANY (p_senders) AND (u.period = ANY (p_days) OR u.period = ANY (p_hours) OR u.period = 'gap' AND u.sender_id = ANY (p_gapped))
     ORDER BY u.sender_id, u.period FOR UPDATE;
 
   IF p_contact_day IS NOT NULL THEN
@@ -91,15 +95,21 @@ BEGIN
       FROM organizations o WHERE o.org_id = p_org
   ), sender AS MATERIALIZED (
     SELECT s.id, s.status, s.version, p.day, p.hour, v_now >= p.valid_from AND v_now < p.valid_until AS in_period,
-           s.hourly_limit IS NOT NULL AND p.hour IS NULL AS hour_missing,
+           s.hourly_limit IS NOT NULL AND p.hour IS NULL OR g.gapped AND s.id <> ALL (p_gapped) AS hour_missing,
+           g.gapped, s.min_gap_s, s.max_gap_s,
+           CASE WHEN g.gapped THEN (SELECT u.gap_from FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = 'gap') END AS gap_from,
            s.daily_limit - (SELECT u.used FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = p.day) AS day_left,
            s.hourly_limit - (SELECT u.used FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = p.hour) AS hour_left
       FROM unnest(p_senders, p_days, p_hours, p_from, p_until) p(id, day, hour, valid_from, valid_until)
       JOIN senders s ON s.org_id = p_org AND s.id = p.id
+      CROSS JOIN LATERAL (SELECT coalesce(s.max_gap_s, s.min_gap_s, 0) > 0 AS gapped) g
   ), decided AS MATERIALIZED (
     -- Inner joins, and what may be missing as a value: beneath an outer join the tenant would be looked up anew for each
     -- touch. Not EXISTS: of that the planner may make a list of all suppressions, read and hashed for every batch.
-    SELECT i.ord, t.id, t.ctid AS place, t.attempt, t.sender_id, t.contact_id, sd.day_left, sd.hour_left,
+    SELECT i.ord, t.id, t.ctid AS place, t.attempt, t.sender_id, t.contact_id, sd.day_left, sd.hour_left, sd.gapped IS TRUE AS gapped,
+      -- The same bytes once more keep the least gap: their own may be longer than the others ever leave.
+      CASE WHEN sd.gapped THEN coalesce(v_now < sd.gap_from + interval '1 millisecond'
+        * sender_gap(t.id, sd.min_gap_s, CASE WHEN p_resend THEN sd.min_gap_s ELSE sd.max_gap_s END), false) ELSE false END AS waits,
       -- Bytes freeze under a key: other bytes get another key, which only a planned touch may (nothing was accepted).
       CASE WHEN t.hash <> i.hash THEN t.key_n + 1 ELSE t.key_n END AS key_n,
       CASE
@@ -142,12 +152,13 @@ BEGIN
         row_number() OVER (PARTITION BY d.contact_id, d.refusal IS NULL ORDER BY d.ord) THEN 'frequency_cap' ELSE d.refusal END AS refusal2
       FROM decided d
   ), ranked AS (
-    SELECT c.*, row_number() OVER (PARTITION BY c.sender_id, c.refusal2 IS NULL ORDER BY c.ord) AS rank FROM capped c
+    SELECT c.*, row_number() OVER (PARTITION BY c.sender_id, c.refusal2 IS NULL ORDER BY c.waits, c.ord) AS rank FROM capped c
   ), verdicts AS (
     SELECT r.ord, r.id, r.place, r.attempt, r.key_n,
       CASE WHEN r.refusal2 IS NOT NULL THEN r.refusal2
            WHEN r.rank > r.day_left AND NOT p_resend THEN 'quota_day'
            WHEN r.rank > r.hour_left AND NOT p_resend THEN 'quota_hour'
+           WHEN r.gapped AND (r.waits OR r.rank > 1) THEN 'sender_gap'
            ELSE 'go' END AS verdict
       FROM ranked r
   )
@@ -191,6 +202,13 @@ BEGIN
     UPDATE contact_usage u SET used = u.used + g.n
       FROM (SELECT going.contact_id, count(*)::int AS n FROM going GROUP BY 1) g
      WHERE p_contact_day IS NOT NULL AND u.org_id = p_org AND u.contact_id = g.contact_id AND u.day = p_contact_day;
+  END IF;
+
+  IF v_go IS NOT NULL AND p_gapped <> '{}' THEN
+    -- From the last moment at which the call may begin: so the next one cannot begin sooner after it than its gap.
+    UPDATE sender_usage u SET gap_from = v_now + p_budget_ms * interval '1 millisecond'
+     WHERE u.org_id = p_org AND u.period = 'gap' AND u.sender_id = ANY (p_gapped)
+       AND u.sender_id IN (SELECT t.sender_id FROM touches t WHERE t.org_id = p_org AND t.id = ANY (v_go));
   END IF;
 
   IF v_go IS NOT NULL THEN

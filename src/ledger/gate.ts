@@ -21,6 +21,8 @@ export interface SenderPeriod {
   sender_id: Uuid;
   day: string;
   hour: string | null;
+  /** Does it keep a gap between two sends? */
+  gapped: boolean;
   from: string;
   until: string;
 }
@@ -63,7 +65,7 @@ const STATEMENT = {
   text: `SELECT extract(epoch FROM g.at)::float8 * 1000, g.verdicts::text, g.attempts::text, g.key_ns::text FROM gate(
     $1::uuid, $2::text, $3::uuid, $4::int, $5::int, $6::int, $7::uuid[], $8::int[], $9::int[], $10::uuid[], $11::json,
     $12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::date, $19::timestamptz, $20::timestamptz,
-    $21::boolean, $22::timestamptz) g`,
+    $21::boolean, $22::timestamptz, $23::uuid[]) g`,
 };
 
 /** `at` is the database's time of the decision, Unix milliseconds. */
@@ -92,6 +94,7 @@ export async function gate(db: Database, batch: GateBatch): Promise<{ at: number
     batch.contact_day?.until ?? null,
     batch.resend ?? false,
     batch.now ?? null,
+    uuids(periods.filter((p) => p.gapped).map((p) => p.sender_id)),
   ])) as [number, string, string, string][];
   const [at, verdicts, attempts, keys] = [row![0], elements(row![1]), elements(row![2]), elements(row![3])];
   return {

@@ -24,6 +24,8 @@ export interface SenderSettings {
   secret: Buffer | null;
   daily_limit: number | null;
   hourly_limit: number | null;
+  min_gap_s: number | null;
+  max_gap_s: number | null;
   time_zone: string | null;
   sending_window: Row | null;
 }
@@ -32,7 +34,7 @@ export async function senderSettings(db: Database, org: Uuid, id: Uuid): Promise
   return db.inOrg(org, (tx) =>
     tx.maybe<SenderSettings>(sql`
       SELECT id, version, channel, provider, status, name, from_name, from_address, reply_to, config, secret, daily_limit, hourly_limit,
-             time_zone, sending_window
+             min_gap_s, max_gap_s, time_zone, sending_window
         FROM senders WHERE org_id = ${org} AND id = ${id}`),
   );
 }

@@ -3,6 +3,7 @@ import type { Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { periodOf } from '../schedule/period.ts';
+import { type GapSettings, hasGap } from './gap.ts';
 import { dayKey, hourKey } from './periods.ts';
 
 export interface Usage {
@@ -16,9 +17,19 @@ export interface Usage {
   used_this_hour: number | null;
   hourly_limit: number | null;
   next_day_at: Date;
+  /** null: it keeps no gap between two sends. */
+  gap: GapUsage | null;
 }
 
-interface Limited {
+interface GapUsage {
+  /** From when the gap before its next send counts: the last moment at which its last call could begin. */
+  counts_from: Date | null;
+  /** Touches that were given a moment because of it, and the next of these. */
+  waiting: number;
+  next_at: Date | null;
+}
+
+interface Limited extends GapSettings {
   id: Uuid;
   time_zone: string | null;
   daily_limit: number | null;
@@ -41,6 +52,7 @@ export async function readUsage(tx: Tx, org: Uuid, senders: readonly Limited[]):
     SELECT sender_id, period, used FROM sender_usage
      WHERE org_id = ${org} AND sender_id = ANY (${periods.map((p) => p.sender.id)})
        AND period = ANY (${[...new Set(periods.flatMap((p) => [p.day, p.hour]))]})`);
+  const gaps = await readGaps(tx, org, senders.filter(hasGap));
   const used = new Map(rows.map((row) => [`${row.sender_id} ${row.period}`, row.used]));
   for (const { sender, zone, period, day, hour } of periods) {
     usage.set(sender.id, {
@@ -51,7 +63,20 @@ export async function readUsage(tx: Tx, org: Uuid, senders: readonly Limited[]):
       used_this_hour: sender.hourly_limit === null ? null : (used.get(`${sender.id} ${hour}`) ?? 0),
       hourly_limit: sender.hourly_limit,
       next_day_at: new Date(period.day_end_ms),
+      gap: gaps.get(sender.id) ?? null,
     });
   }
   return usage;
+}
+
+async function readGaps(tx: Tx, org: Uuid, senders: readonly Limited[]): Promise<Map<Uuid, GapUsage>> {
+  if (senders.length === 0) return new Map();
+  const rows = await tx.rows<{ id: Uuid } & GapUsage>(sql`
+    SELECT i.id, u.gap_from AS counts_from, count(t.id)::int AS waiting, min(t.not_before) AS next_at
+      FROM unnest(${senders.map(({ id }) => id)}::uuid[]) i(id)
+      LEFT JOIN sender_usage u ON u.org_id = ${org} AND u.sender_id = i.id AND u.period = 'gap'
+      LEFT JOIN sender_slots s ON s.org_id = ${org} AND s.sender_id = i.id
+      LEFT JOIN touches t ON t.org_id = ${org} AND t.id = s.touch_id AND t.state = 'planned' AND t.not_before = s.at
+     GROUP BY 1, 2`);
+  return new Map(rows.map(({ id, ...gap }) => [id, gap]));
 }

@@ -30,6 +30,14 @@ const usage = z.object({
   used_this_hour: z.number().int().nullable().describe('null without an hourly limit'),
   hourly_limit: z.number().int().nullable(),
   next_day_at: time.describe('When its next day begins'),
+  gap: z
+    .object({
+      counts_from: time.nullable().describe('From when the gap before its next message counts'),
+      waiting: z.number().int().describe('Messages that were given a moment of their own because of it'),
+      next_at: time.nullable().describe('The next of these moments'),
+    })
+    .nullable()
+    .describe('null: it keeps no gap between two messages'),
 });
 
 const sender = z
@@ -70,7 +78,9 @@ const limits = {
   daily_limit: limit.optional().describe('Messages a day, in the zone of the sender'),
   hourly_limit: limit.optional(),
   min_gap_s: gap.optional().describe('Least seconds between two messages'),
-  max_gap_s: gap.optional(),
+  max_gap_s: gap
+    .optional()
+    .describe('Most: the gap before each message is drawn between both, once; given alone, from 0'),
   time_zone: timeZone.nullable().optional().describe("Absent: the organization's"),
   window: windowSchema.nullable().optional().describe('When it may send'),
 };
