@@ -879,6 +879,9 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION planning_read(p_org uuid, p_senders uuid[], p_now timestamp with time zone) RETURNS TABLE(now double precision, has_holidays boolean, organization json, senders json)
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
+-- FUNCTION ramp_limit(p_org uuid, p_sender uuid, p_ramp jsonb, p_day text) RETURNS integer
+--   sql · STABLE · EXECUTE: cadenza_app
+
 -- FUNCTION reconcile_note(p_org uuid, p_actor text, p_touches uuid[], p_tokens uuid[], p_wakes timestamp with time zone[], p_looks integer[], p_review boolean[], p_reasons text[], p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 

@@ -12,6 +12,7 @@ const VERSION = 'test/scenarios/guards/version-move.test.ts';
 const SKIP = 'test/scenarios/skip-channel.test.ts';
 const DISPATCH = 'test/scenarios/guards/dispatch.test.ts';
 const PACING = 'test/scenarios/pacing.test.ts';
+const RAMP = 'test/scenarios/ramp.test.ts';
 const QUIET = 'test/scenarios/quiet-hours.test.ts';
 
 const SOURCE_LOCK = `  PERFORM pg_advisory_xact_lock_shared(2, k.key)
@@ -272,6 +273,12 @@ export const GUARDS = [
     file: 'src/ledger/gate.sql',
     edits: [["        WHEN v_now < p_contact_from OR v_now >= p_contact_until THEN 'stale'\n", '']],
     tests: [LIMITS, 'a batch composed yesterday takes no place of a contact either'],
+  },
+  {
+    guard: 'ramp: the gate keeps it',
+    file: 'src/ledger/gate.sql',
+    edits: [['least(s.daily_limit, r.ramp_limit) - (SELECT', 's.daily_limit - (SELECT']],
+    tests: [RAMP, 'may send more each day'],
   },
   {
     guard: "gap: the sender's row is locked",

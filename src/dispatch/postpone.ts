@@ -16,6 +16,8 @@ import { MAX_ALLOCATION_DAYS, placeInOrder, type SenderDays, senderDays } from '
 import type { Rule } from '../schedule/window.ts';
 import { DAY_MS } from '../schedule/zone.ts';
 import { dayKey } from '../senders/periods.ts';
+import { rampLimit } from '../senders/ramp.ts';
+import { readFirstDays } from '../senders/usage.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
 import { ontoSlots } from './onto-slots.ts';
@@ -30,6 +32,7 @@ export type Postponement =
   | 'quota_day'
   | 'quota_hour'
   | 'sender_gap'
+  | 'sender_ramp'
   | 'frequency_cap';
 
 export interface Postponed {
@@ -50,7 +53,8 @@ export async function postpone(
   const byDay = new Map<Uuid, Postponed[]>();
   const byGap = new Map<Uuid, Postponed[]>();
   for (const item of postponed) {
-    if (item.reason === 'quota_day') append(byDay, item.touch.sender_id!, item);
+    if (item.reason === 'quota_day' || item.reason === 'sender_ramp')
+      append(byDay, item.touch.sender_id!, item);
     else if (item.reason === 'sender_gap') append(byGap, item.touch.sender_id!, item);
     else settlements.push(until(engine, planning, item, at));
   }
@@ -165,11 +169,14 @@ async function ontoDays(
     if (typeof days === 'function') open.push({ item, days });
     else settlements.push(settlementOfRefusal(touch, 'bad_schedule', at, days.detail)!);
   }
-  const taken = await assignedDays(engine, org, senderId, dayKey(periodOf(tomorrow, zone)!.day));
-  const limit = sender.daily_limit ?? Number.POSITIVE_INFINITY;
+  const { taken, first } = await assignedDays(engine, org, senderId, dayKey(periodOf(tomorrow, zone)!.day));
+  const daily = sender.daily_limit ?? Number.POSITIVE_INFINITY;
+  // A ramp rises: what a day can take is what it will be then.
+  const limit = (date: string) =>
+    sender.ramp === null ? daily : Math.min(daily, rampLimit(sender.ramp, first, date));
   const places = placeInOrder(
     open.map(({ days }) => days),
-    (date) => limit - (taken.get(dayKey(date)) ?? 0),
+    (date) => limit(date) - (taken.get(dayKey(date)) ?? 0),
   );
   const assigned = new Map<string, number>();
   open.forEach(({ item }, i) => {
@@ -189,11 +196,12 @@ async function assignedDays(
   org: Uuid,
   sender: Uuid,
   from: string,
-): Promise<Map<string, number>> {
-  const rows = await engine.db.inOrg(org, (tx) =>
-    tx.rows<{ period: string; taken: number }>(sql`
+): Promise<{ taken: Map<string, number>; first: string | null }> {
+  return engine.db.inOrg(org, async (tx) => {
+    const rows = await tx.rows<{ period: string; taken: number }>(sql`
       SELECT period, greatest(used, assigned) AS taken FROM sender_usage
-       WHERE org_id = ${org} AND sender_id = ${sender} AND period >= ${from} AND period LIKE 'd%'`),
-  );
-  return new Map(rows.map((row) => [row.period, row.taken]));
+       WHERE org_id = ${org} AND sender_id = ${sender} AND period >= ${from} AND period LIKE 'd%'`);
+    const first = (await readFirstDays(tx, org, [sender])).get(sender) ?? null;
+    return { taken: new Map(rows.map((row) => [row.period, row.taken])), first };
+  });
 }

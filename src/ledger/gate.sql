@@ -98,15 +98,17 @@ BEGIN
            s.hourly_limit IS NOT NULL AND p.hour IS NULL OR g.gapped AND s.id <> ALL (p_gapped) AS hour_missing,
            g.gapped, s.min_gap_s, s.max_gap_s,
            CASE WHEN g.gapped THEN (SELECT u.gap_from FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = 'gap') END AS gap_from,
-           s.daily_limit - (SELECT u.used FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = p.day) AS day_left,
+           r.ramp_limit < coalesce(s.daily_limit, 2147483647) AS ramping,
+           least(s.daily_limit, r.ramp_limit) - (SELECT u.used FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = p.day) AS day_left,
            s.hourly_limit - (SELECT u.used FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = p.hour) AS hour_left
       FROM unnest(p_senders, p_days, p_hours, p_from, p_until) p(id, day, hour, valid_from, valid_until)
       JOIN senders s ON s.org_id = p_org AND s.id = p.id
       CROSS JOIN LATERAL (SELECT coalesce(s.max_gap_s, s.min_gap_s, 0) > 0 AS gapped) g
+      CROSS JOIN LATERAL (SELECT CASE WHEN s.ramp IS NOT NULL THEN ramp_limit(p_org, s.id, s.ramp, p.day) END AS ramp_limit) r
   ), decided AS MATERIALIZED (
     -- Inner joins, and what may be missing as a value: beneath an outer join the tenant would be looked up anew for each
     -- touch. Not EXISTS: of that the planner may make a list of all suppressions, read and hashed for every batch.
-    SELECT i.ord, t.id, t.ctid AS place, t.attempt, t.sender_id, t.contact_id, sd.day_left, sd.hour_left, sd.gapped IS TRUE AS gapped,
+    SELECT i.ord, t.id, t.ctid AS place, t.attempt, t.sender_id, t.contact_id, sd.day_left, sd.hour_left, sd.ramping, sd.gapped IS TRUE AS gapped,
       -- The same bytes once more keep the least gap: their own may be longer than the others ever leave.
       CASE WHEN sd.gapped THEN coalesce(v_now < sd.gap_from + interval '1 millisecond'
         * sender_gap(t.id, sd.min_gap_s, CASE WHEN p_resend THEN sd.min_gap_s ELSE sd.max_gap_s END), false) ELSE false END AS waits,
@@ -156,6 +158,7 @@ BEGIN
   ), verdicts AS (
     SELECT r.ord, r.id, r.place, r.attempt, r.key_n,
       CASE WHEN r.refusal2 IS NOT NULL THEN r.refusal2
+           WHEN r.ramping AND r.rank > r.day_left AND NOT p_resend THEN 'sender_ramp'
            WHEN r.rank > r.day_left AND NOT p_resend THEN 'quota_day'
            WHEN r.rank > r.hour_left AND NOT p_resend THEN 'quota_hour'
            WHEN r.gapped AND (r.waits OR r.rank > 1) THEN 'sender_gap'

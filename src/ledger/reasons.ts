@@ -28,6 +28,7 @@ export const REFUSALS = {
   },
   quota_day: { action: 'later', says: 'the sender has used its day' },
   quota_hour: { action: 'later', says: 'the sender has used its hour' },
+  sender_ramp: { action: 'later', says: 'the sender is new and has used what its ramp allows it today' },
   sender_gap: { action: 'later', says: 'the sender keeps a gap between two messages' },
   frequency_cap: { action: 'later', says: 'the contact has had as many messages as the cap allows' },
   no_address: { action: 'end', ends: 'failed', says: 'the contact has no address for this channel' },

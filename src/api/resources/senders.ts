@@ -22,11 +22,28 @@ const MAX_GAP_S = 86_400;
 const limit = z.number().int().min(1).max(MAX_LIMIT).nullable();
 const gap = z.number().int().min(0).max(MAX_GAP_S).nullable();
 
+const ramp = z
+  .strictObject({
+    start: z.number().int().min(1).max(MAX_LIMIT).describe('Messages on the day of its first send'),
+    increase: z.number().int().min(1).max(MAX_LIMIT).describe('So many more …'),
+    every_days: z
+      .number()
+      .int()
+      .min(1)
+      .max(365)
+      .default(1)
+      .describe('… each so many days, up to `daily_limit`'),
+  })
+  .meta({ id: 'Ramp' });
+
 const usage = z.object({
   time_zone: z.string().describe('The zone its days are counted in'),
   day: z.string().describe('Today there'),
   used_today: z.number().int(),
   daily_limit: z.number().int().nullable(),
+  ramp_limit: z.number().int().nullable().describe('What its ramp allows it today'),
+  limit_today: z.number().int().nullable().describe('The lesser of both'),
+  limited_by: z.enum(['daily_limit', 'ramp']).nullable().describe('Which of them that is'),
   used_this_hour: z.number().int().nullable().describe('null without an hourly limit'),
   hourly_limit: z.number().int().nullable(),
   next_day_at: time.describe('When its next day begins'),
@@ -54,6 +71,7 @@ const sender = z
     hourly_limit: z.number().int().nullable(),
     min_gap_s: z.number().int().nullable(),
     max_gap_s: z.number().int().nullable(),
+    ramp: ramp.nullable(),
     time_zone: z.string().nullable(),
     window: windowSchema.nullable(),
     status: z.enum(SENDER_STATUSES),
@@ -81,6 +99,10 @@ const limits = {
   max_gap_s: gap
     .optional()
     .describe('Most: the gap before each message is drawn between both, once; given alone, from 0'),
+  ramp: ramp
+    .nullable()
+    .optional()
+    .describe('What a new sender may send a day, rising from its first send on'),
   time_zone: timeZone.nullable().optional().describe("Absent: the organization's"),
   window: windowSchema.nullable().optional().describe('When it may send'),
 };
