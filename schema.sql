@@ -115,6 +115,20 @@ CREATE POLICY tenant ON contact_addresses FOR ALL TO public USING (org_id = (NUL
 GRANT DELETE, INSERT, SELECT, UPDATE ON contact_addresses TO cadenza_app;
 GRANT SELECT ON contact_addresses TO cadenza_readonly;
 
+CREATE TABLE contact_channel_usage (
+  org_id uuid NOT NULL,
+  contact_id uuid NOT NULL,
+  channel text NOT NULL,
+  day date NOT NULL,
+  used integer DEFAULT 0 NOT NULL,
+  CONSTRAINT contact_channel_usage_pkey PRIMARY KEY (org_id, contact_id, channel, day),
+  CONSTRAINT contact_channel_usage_used_check CHECK ((used >= 0))
+) WITH (fillfactor=70);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON contact_channel_usage FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON contact_channel_usage TO cadenza_app;
+GRANT SELECT ON contact_channel_usage TO cadenza_readonly;
+
 CREATE TABLE contact_tags (
   org_id uuid NOT NULL,
   tag text NOT NULL,
@@ -486,6 +500,7 @@ CREATE TABLE organizations (
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   quiet_hours jsonb DEFAULT '{"to": "08:00", "from": "21:00", "channels": ["sms", "whatsapp", "whatsapp_lite", "call"]}'::jsonb,
+  channel_caps jsonb,
   CONSTRAINT organizations_pkey PRIMARY KEY (org_id),
   CONSTRAINT organizations_contact_daily_cap_check CHECK ((contact_daily_cap > 0)),
   CONSTRAINT organizations_contact_weekly_cap_check CHECK ((contact_weekly_cap > 0)),
@@ -822,7 +837,7 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION first_touch_id(p_source uuid) RETURNS uuid
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
 
--- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes uuid[], p_contents json, p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone, p_gapped uuid[]) RETURNS TABLE(at timestamp with time zone, verdicts text[], attempts integer[], key_ns integer[])
+-- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes uuid[], p_contents json, p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone, p_gapped uuid[], p_capped_channels text[]) RETURNS TABLE(at timestamp with time zone, verdicts text[], attempts integer[], key_ns integer[])
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · SET enable_hashjoin=off · SET enable_mergejoin=off · SET enable_material=off · EXECUTE: cadenza_app
 
 -- FUNCTION gate_expire(p_org uuid, p_actor text, p_limit integer, p_now timestamp with time zone) RETURNS integer

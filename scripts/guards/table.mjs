@@ -12,6 +12,7 @@ const VERSION = 'test/scenarios/guards/version-move.test.ts';
 const SKIP = 'test/scenarios/skip-channel.test.ts';
 const DISPATCH = 'test/scenarios/guards/dispatch.test.ts';
 const PACING = 'test/scenarios/pacing.test.ts';
+const CAPS = 'test/scenarios/caps.test.ts';
 const RAMP = 'test/scenarios/ramp.test.ts';
 const QUIET = 'test/scenarios/quiet-hours.test.ts';
 
@@ -273,6 +274,24 @@ export const GUARDS = [
     file: 'src/ledger/gate.sql',
     edits: [["        WHEN v_now < p_contact_from OR v_now >= p_contact_until THEN 'stale'\n", '']],
     tests: [LIMITS, 'a batch composed yesterday takes no place of a contact either'],
+  },
+  {
+    guard: 'cap: that of a channel',
+    file: 'src/ledger/gate.sql',
+    edits: [["        WHEN d.channel_left < d.nth_of_channel THEN 'channel_cap'\n", '']],
+    tests: [CAPS, 'of a channel holds', 'of two gates'],
+  },
+  {
+    guard: 'cap: that of a channel gets its place back',
+    file: 'src/ledger/settle.sql',
+    edits: [["AND g.rules -> 'capped_channels' ? n.channel", 'AND false']],
+    tests: [CAPS, 'gets its place back'],
+  },
+  {
+    guard: 'cap: only what the gate counted is given back',
+    file: 'src/ledger/settle.sql',
+    edits: [["AND g.rules -> 'capped_channels' ? n.channel", '']],
+    tests: [CAPS, 'a cap set while'],
   },
   {
     guard: 'ramp: the gate keeps it',

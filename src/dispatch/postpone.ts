@@ -33,7 +33,11 @@ export type Postponement =
   | 'quota_hour'
   | 'sender_gap'
   | 'sender_ramp'
-  | 'frequency_cap';
+  | Cap;
+
+/** Of contacts: their days are the organization's. */
+const CAPS = ['frequency_cap', 'frequency_cap_week', 'channel_cap', 'channel_cap_week'] as const;
+type Cap = (typeof CAPS)[number];
 
 export interface Postponed {
   touch: DueTouch;
@@ -78,7 +82,7 @@ function until(engine: Engine, planning: Planning, item: Postponed, at: number):
   const from =
     item.reason === 'quota_hour'
       ? periodOf(at, zone)!.hour_end_ms
-      : item.reason === 'frequency_cap'
+      : (CAPS as readonly string[]).includes(item.reason)
         ? periodOf(at, planning.organization.time_zone)!.day_end_ms
         : at;
   const open = openFrom(engine, planning, found.calendar, item, from);

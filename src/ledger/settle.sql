@@ -187,6 +187,12 @@ BEGIN
       FROM (SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1) n
      WHERE v_give_back AND u.org_id = p_org AND u.contact_id = n.contact_id
        AND u.day = (SELECT (g.rules ->> 'contact_day')::date FROM gates g WHERE g.org_id = p_org AND g.token = p_token)
+  ), channel_back AS (
+    -- only what its gate counted: the cap may be newer
+    UPDATE contact_channel_usage u SET used = u.used - n.n
+      FROM (SELECT d.contact_id, d.channel, count(*)::int AS n FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1, 2) n
+      JOIN gates g ON g.org_id = p_org AND g.token = p_token AND g.rules -> 'capped_channels' ? n.channel
+     WHERE v_give_back AND u.org_id = p_org AND u.contact_id = n.contact_id AND u.channel = n.channel AND u.day = (g.rules ->> 'contact_day')::date
   )
   SELECT count(*)::int, array_agg(d.id) FILTER (WHERE NOT d.moves),
          CASE WHEN count(*) < cardinality(p_touches) THEN coalesce(array_agg(d.id), '{}') END FROM decided d;

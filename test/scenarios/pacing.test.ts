@@ -137,6 +137,12 @@ describe('the gap of a sender', () => {
   it('[EXE-9] [I9] holds over midnight, where two gates count by different days', async () => {
     await keepGap();
     const [a, b] = [await enrolled(world), await enrolled(world)];
+    // Its row is there already, so that only its lock can make the second wait.
+    await world.db.inOrg(world.org, (tx) =>
+      tx.run(
+        sql`INSERT INTO sender_usage (org_id, sender_id, period) VALUES (${world.org}, ${world.sender}, 'gap')`,
+      ),
+    );
     const midnight = Math.ceil(clock / 86_400_000) * 86_400_000;
     const held = await holdTouch(world, a.touches[0]!);
     const before = passGate(world, a.touches, {
