@@ -590,6 +590,8 @@ CREATE TABLE sender_usage (
   used integer DEFAULT 0 NOT NULL,
   assigned integer DEFAULT 0 NOT NULL,
   gap_from timestamp with time zone,
+  failed integer DEFAULT 0 NOT NULL,
+  bounced integer DEFAULT 0 NOT NULL,
   CONSTRAINT sender_usage_pkey PRIMARY KEY (org_id, sender_id, period),
   CONSTRAINT sender_usage_used_check CHECK ((used >= 0)),
   CONSTRAINT sender_usage_org_id_sender_id_fkey FOREIGN KEY (org_id, sender_id) REFERENCES senders(org_id, id) ON DELETE CASCADE
@@ -624,6 +626,7 @@ CREATE TABLE senders (
   verified_at timestamp with time zone,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  breaker jsonb,
   CONSTRAINT senders_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT senders_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text]))),
   CONSTRAINT senders_check CHECK ((max_gap_s >= min_gap_s)),

@@ -12,6 +12,7 @@ const VERSION = 'test/scenarios/guards/version-move.test.ts';
 const SKIP = 'test/scenarios/skip-channel.test.ts';
 const DISPATCH = 'test/scenarios/guards/dispatch.test.ts';
 const PACING = 'test/scenarios/pacing.test.ts';
+const BREAKER = 'test/scenarios/breaker.test.ts';
 const CAPS = 'test/scenarios/caps.test.ts';
 const RAMP = 'test/scenarios/ramp.test.ts';
 const QUIET = 'test/scenarios/quiet-hours.test.ts';
@@ -276,6 +277,18 @@ export const GUARDS = [
     tests: [LIMITS, 'a batch composed yesterday takes no place of a contact either'],
   },
   {
+    guard: 'breaker: asked when messages have failed',
+    file: 'src/dispatch/trip.ts',
+    edits: [["outcome === 'failed' ? senderOf(touch_id) : null", 'null']],
+    tests: [BREAKER, 'is paused when too many bounce'],
+  },
+  {
+    guard: 'breaker: what it tripped over counts no more',
+    file: 'src/dispatch/trip.ts',
+    edits: [['  await engine.db.inOrg(org, (tx) => clearRecord(tx, org, id, record));\n', '']],
+    tests: [BREAKER, 'starts anew when a person resumes it'],
+  },
+  {
     guard: 'cap: that of a channel',
     file: 'src/ledger/gate.sql',
     edits: [["        WHEN d.channel_left < d.nth_of_channel THEN 'channel_cap'\n", '']],
@@ -383,8 +396,8 @@ export const GUARDS = [
     file: 'src/ledger/settle.sql',
     edits: [
       [
-        "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key')",
-        "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome = 'never'",
+        'UPDATE sender_usage u SET used = u.used - n.n, failed',
+        'UPDATE sender_usage u SET used = u.used, failed',
       ],
     ],
     tests: [SETTLE, 'a retry after a pause becomes cancelled', 'gives the quota back'],

@@ -15,6 +15,8 @@ import type { Engine } from './engine.ts';
 const MAX_TAKEN = 20_000;
 /** From its moment to the gate a touch takes so long. Without room for it each would make the next one late, and move it. */
 const LAG_MS = 1_000;
+/** One whose moment was so long ago may be on its way to the gate just now: nothing is put before it. */
+const DUE_MS = 60_000;
 /** Moments given just now, to touches on which they are not written yet. */
 const FRESH = '1 minute';
 
@@ -74,7 +76,7 @@ async function readTaken(
 ): Promise<Slot[]> {
   return tx.rows<{ at: number; gap_ms: number }>(sql`
     SELECT extract(epoch FROM s.at)::float8 * 1000 AS at, s.gap_ms FROM sender_slots s
-     WHERE s.org_id = ${org} AND s.sender_id = ${sender} AND s.at > to_timestamp(${now / 1000}) AND s.touch_id <> ALL (${uuids(but)}::uuid[])
+     WHERE s.org_id = ${org} AND s.sender_id = ${sender} AND s.at > to_timestamp(${(now - DUE_MS) / 1000}) AND s.touch_id <> ALL (${uuids(but)}::uuid[])
        AND (s.taken_at > clock_timestamp() - ${FRESH}::interval
             OR EXISTS (SELECT FROM touches t WHERE t.org_id = ${org} AND t.id = s.touch_id AND t.state = 'planned' AND t.not_before = s.at))
      ORDER BY s.at LIMIT ${MAX_TAKEN}`);

@@ -3,9 +3,11 @@ import type { Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { periodOf } from '../schedule/period.ts';
+import type { SendingRecord } from './breaker.ts';
 import { type GapSettings, hasGap } from './gap.ts';
 import { dayKey, hourKey } from './periods.ts';
 import { type Ramp, rampLimit } from './ramp.ts';
+import { readRecord } from './record.ts';
 
 export interface Usage {
   /** The zone its days are counted in. */
@@ -23,6 +25,8 @@ export interface Usage {
   used_this_hour: number | null;
   hourly_limit: number | null;
   next_day_at: Date;
+  /** What its circuit breaker goes by. */
+  record: SendingRecord;
   /** null: it keeps no gap between two sends. */
   gap: GapUsage | null;
 }
@@ -72,6 +76,7 @@ export async function readUsage(tx: Tx, org: Uuid, senders: readonly Limited[]):
       used_this_hour: sender.hourly_limit === null ? null : (used.get(`${sender.id} ${hour}`) ?? 0),
       hourly_limit: sender.hourly_limit,
       next_day_at: new Date(period.day_end_ms),
+      record: await readRecord(tx, org, sender.id, period.day),
       gap: gaps.get(sender.id) ?? null,
     });
   }
