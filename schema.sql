@@ -115,6 +115,20 @@ CREATE POLICY tenant ON contact_addresses FOR ALL TO public USING (org_id = (NUL
 GRANT DELETE, INSERT, SELECT, UPDATE ON contact_addresses TO cadenza_app;
 GRANT SELECT ON contact_addresses TO cadenza_readonly;
 
+CREATE TABLE contact_channel_usage (
+  org_id uuid NOT NULL,
+  contact_id uuid NOT NULL,
+  channel text NOT NULL,
+  day date NOT NULL,
+  used integer DEFAULT 0 NOT NULL,
+  CONSTRAINT contact_channel_usage_pkey PRIMARY KEY (org_id, contact_id, channel, day),
+  CONSTRAINT contact_channel_usage_used_check CHECK ((used >= 0))
+) WITH (fillfactor=70);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON contact_channel_usage FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON contact_channel_usage TO cadenza_app;
+GRANT SELECT ON contact_channel_usage TO cadenza_readonly;
+
 CREATE TABLE contact_tags (
   org_id uuid NOT NULL,
   tag text NOT NULL,
@@ -486,6 +500,7 @@ CREATE TABLE organizations (
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   quiet_hours jsonb DEFAULT '{"to": "08:00", "from": "21:00", "channels": ["sms", "whatsapp", "whatsapp_lite", "call"]}'::jsonb,
+  channel_caps jsonb,
   CONSTRAINT organizations_pkey PRIMARY KEY (org_id),
   CONSTRAINT organizations_contact_daily_cap_check CHECK ((contact_daily_cap > 0)),
   CONSTRAINT organizations_contact_weekly_cap_check CHECK ((contact_weekly_cap > 0)),
@@ -552,12 +567,31 @@ CREATE POLICY tenant ON security_events FOR ALL TO public USING (org_id = (NULLI
 GRANT INSERT, SELECT ON security_events TO cadenza_app;
 GRANT SELECT ON security_events TO cadenza_readonly;
 
+CREATE TABLE sender_slots (
+  org_id uuid NOT NULL,
+  sender_id uuid NOT NULL,
+  touch_id uuid NOT NULL,
+  at timestamp with time zone NOT NULL,
+  gap_ms integer NOT NULL,
+  taken_at timestamp with time zone NOT NULL,
+  CONSTRAINT sender_slots_pkey PRIMARY KEY (org_id, sender_id, touch_id),
+  CONSTRAINT sender_slots_org_id_sender_id_fkey FOREIGN KEY (org_id, sender_id) REFERENCES senders(org_id, id) ON DELETE CASCADE
+);
+CREATE INDEX sender_slots_at ON public.sender_slots USING btree (org_id, sender_id, at);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON sender_slots FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON sender_slots TO cadenza_app;
+GRANT SELECT ON sender_slots TO cadenza_readonly;
+
 CREATE TABLE sender_usage (
   org_id uuid NOT NULL,
   sender_id uuid NOT NULL,
   period text NOT NULL,
   used integer DEFAULT 0 NOT NULL,
   assigned integer DEFAULT 0 NOT NULL,
+  gap_from timestamp with time zone,
+  failed integer DEFAULT 0 NOT NULL,
+  bounced integer DEFAULT 0 NOT NULL,
   CONSTRAINT sender_usage_pkey PRIMARY KEY (org_id, sender_id, period),
   CONSTRAINT sender_usage_used_check CHECK ((used >= 0)),
   CONSTRAINT sender_usage_org_id_sender_id_fkey FOREIGN KEY (org_id, sender_id) REFERENCES senders(org_id, id) ON DELETE CASCADE
@@ -592,6 +626,7 @@ CREATE TABLE senders (
   verified_at timestamp with time zone,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  breaker jsonb,
   CONSTRAINT senders_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT senders_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text]))),
   CONSTRAINT senders_check CHECK ((max_gap_s >= min_gap_s)),
@@ -805,7 +840,7 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION first_touch_id(p_source uuid) RETURNS uuid
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
 
--- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes uuid[], p_contents json, p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone) RETURNS TABLE(at timestamp with time zone, verdicts text[], attempts integer[], key_ns integer[])
+-- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes uuid[], p_contents json, p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone, p_gapped uuid[], p_capped_channels text[]) RETURNS TABLE(at timestamp with time zone, verdicts text[], attempts integer[], key_ns integer[])
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · SET enable_hashjoin=off · SET enable_mergejoin=off · SET enable_material=off · EXECUTE: cadenza_app
 
 -- FUNCTION gate_expire(p_org uuid, p_actor text, p_limit integer, p_now timestamp with time zone) RETURNS integer
@@ -862,16 +897,25 @@ GRANT SELECT ON version_moves TO cadenza_readonly;
 -- FUNCTION planning_read(p_org uuid, p_senders uuid[], p_now timestamp with time zone) RETURNS TABLE(now double precision, has_holidays boolean, organization json, senders json)
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
+-- FUNCTION ramp_limit(p_org uuid, p_sender uuid, p_ramp jsonb, p_day text) RETURNS integer
+--   sql · STABLE · EXECUTE: cadenza_app
+
 -- FUNCTION reconcile_note(p_org uuid, p_actor text, p_touches uuid[], p_tokens uuid[], p_wakes timestamp with time zone[], p_looks integer[], p_review boolean[], p_reasons text[], p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION refresh_statistics() RETURNS integer
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY the owner · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
 
+-- FUNCTION sender_gap(p_touch uuid, p_min_s integer, p_max_s integer) RETURNS integer
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
+
 -- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats double precision[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes double precision[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_modes text[], p_next_senders uuid[], p_next_from double precision[], p_next_until double precision[], p_now timestamp with time zone, p_version uuid, p_next_ns integer[]) RETURNS TABLE(count integer, late uuid[], written uuid[])
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · SET enable_hashjoin=off · SET enable_mergejoin=off · SET enable_material=off · EXECUTE: cadenza_app
 
 -- FUNCTION slots_assign(p_org uuid, p_sender uuid, p_periods text[], p_counts integer[]) RETURNS void
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION slots_take(p_org uuid, p_sender uuid, p_touches uuid[], p_ats double precision[], p_gaps integer[]) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION tenant_table(p_table regclass, p_privileges text) RETURNS void

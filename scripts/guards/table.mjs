@@ -11,6 +11,10 @@ const HOLD = 'test/scenarios/guards/hold.test.ts';
 const VERSION = 'test/scenarios/guards/version-move.test.ts';
 const SKIP = 'test/scenarios/skip-channel.test.ts';
 const DISPATCH = 'test/scenarios/guards/dispatch.test.ts';
+const PACING = 'test/scenarios/pacing.test.ts';
+const BREAKER = 'test/scenarios/breaker.test.ts';
+const CAPS = 'test/scenarios/caps.test.ts';
+const RAMP = 'test/scenarios/ramp.test.ts';
 const QUIET = 'test/scenarios/quiet-hours.test.ts';
 
 const SOURCE_LOCK = `  PERFORM pg_advisory_xact_lock_shared(2, k.key)
@@ -273,6 +277,83 @@ export const GUARDS = [
     tests: [LIMITS, 'a batch composed yesterday takes no place of a contact either'],
   },
   {
+    guard: 'breaker: asked when messages have failed',
+    file: 'src/dispatch/trip.ts',
+    edits: [["outcome === 'failed' ? senderOf(touch_id) : null", 'null']],
+    tests: [BREAKER, 'is paused when too many bounce'],
+  },
+  {
+    guard: 'breaker: what it tripped over counts no more',
+    file: 'src/dispatch/trip.ts',
+    edits: [['  await engine.db.inOrg(org, (tx) => clearRecord(tx, org, id, record));\n', '']],
+    tests: [BREAKER, 'starts anew when a person resumes it'],
+  },
+  {
+    guard: 'cap: that of a channel',
+    file: 'src/ledger/gate.sql',
+    edits: [["        WHEN d.channel_left < d.nth_of_channel THEN 'channel_cap'\n", '']],
+    tests: [CAPS, 'of a channel holds', 'of two gates'],
+  },
+  {
+    guard: 'cap: that of a channel gets its place back',
+    file: 'src/ledger/settle.sql',
+    edits: [["AND g.rules -> 'capped_channels' ? n.channel", 'AND false']],
+    tests: [CAPS, 'gets its place back'],
+  },
+  {
+    guard: 'cap: only what the gate counted is given back',
+    file: 'src/ledger/settle.sql',
+    edits: [["AND g.rules -> 'capped_channels' ? n.channel", '']],
+    tests: [CAPS, 'a cap set while'],
+  },
+  {
+    guard: 'ramp: the gate keeps it',
+    file: 'src/ledger/gate.sql',
+    edits: [['least(s.daily_limit, r.ramp_limit) - (SELECT', 's.daily_limit - (SELECT']],
+    tests: [RAMP, 'may send more each day'],
+  },
+  {
+    guard: "gap: the sender's row is locked",
+    file: 'src/ledger/gate.sql',
+    edits: [[" OR u.period = 'gap' AND u.sender_id = ANY (p_gapped))\n", ')\n']],
+    tests: [PACING, 'holds over midnight'],
+  },
+  {
+    guard: 'gap: of a batch one goes',
+    file: 'src/ledger/gate.sql',
+    edits: [['WHEN r.gapped AND (r.waits OR r.rank > 1) THEN', 'WHEN r.gapped AND r.waits THEN']],
+    tests: [PACING, 'lets one of a batch go'],
+  },
+  {
+    guard: 'gap: the gate goes by the last send, whoever planned what',
+    file: 'src/ledger/gate.sql',
+    edits: [['WHEN r.gapped AND (r.waits OR r.rank > 1) THEN', 'WHEN r.gapped AND r.rank > 1 THEN']],
+    tests: [PACING, 'holds from one tick to the next'],
+  },
+  {
+    guard: 'gap: it counts from the last moment at which the call may begin',
+    file: 'src/ledger/gate.sql',
+    edits: [["gap_from = v_now + p_budget_ms * interval '1 millisecond'", 'gap_from = v_now']],
+    tests: [PACING, 'holds from one tick to the next'],
+  },
+  {
+    guard: 'gap: the same bytes once more are a send',
+    file: 'src/ledger/gate.sql',
+    edits: [
+      [
+        'WHEN r.gapped AND (r.waits OR r.rank > 1) THEN',
+        'WHEN NOT p_resend AND r.gapped AND (r.waits OR r.rank > 1) THEN',
+      ],
+    ],
+    tests: [PACING, 'counts the same message once more'],
+  },
+  {
+    guard: 'gap: a batch read before there was one is stale',
+    file: 'src/ledger/gate.sql',
+    edits: [[' OR g.gapped AND s.id <> ALL (p_gapped) AS hour_missing', ' AS hour_missing']],
+    tests: [PACING, 'a batch that was read before'],
+  },
+  {
     guard: 'settle: the token of the gate',
     file: 'src/ledger/settle.sql',
     edits: [
@@ -315,8 +396,8 @@ export const GUARDS = [
     file: 'src/ledger/settle.sql',
     edits: [
       [
-        "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key')",
-        "SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE d.outcome = 'never'",
+        'UPDATE sender_usage u SET used = u.used - n.n, failed',
+        'UPDATE sender_usage u SET used = u.used, failed',
       ],
     ],
     tests: [SETTLE, 'a retry after a pause becomes cancelled', 'gives the quota back'],

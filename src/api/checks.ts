@@ -1,6 +1,7 @@
 /** The health checks over the ledger: each names what should not be there, and what to do about it (OPS-4). */
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import { TRIPPED } from '../senders/breaker.ts';
 import type { Context } from '../tenancy/context.ts';
 import type { Finding, HealthCheck } from './health-check.ts';
 
@@ -58,6 +59,24 @@ export const LEDGER_CHECKS: HealthCheck[] = [
         'touches wait for a person',
         'List them with GET /api/touches?needs_review=true and resolve each.',
       ),
+  },
+  {
+    name: 'tripped-senders',
+    about: 'No sender was paused by its circuit breaker.',
+    async run(db, ctx) {
+      const senders = await db.inOrg(ctx.org, (tx) =>
+        tx.rows<{ id: string; name: string; reason: string; since: Date }>(sql`
+          SELECT id, name, status_reason AS reason, updated_at AS since FROM senders
+           WHERE org_id = ${ctx.org} AND status = 'paused' AND starts_with(status_reason, ${TRIPPED}) ORDER BY id LIMIT 100`),
+      );
+      const found = counted(
+        senders.length,
+        'warn',
+        'senders were paused by their circuit breakers',
+        'Look at their addresses and at what their provider says, then resume them.',
+      );
+      return { ...found, data: { ...found.data, senders } };
+    },
   },
   {
     name: 'lag',

@@ -79,6 +79,10 @@ export const explanation = z
       sender_window: facts.nullable(),
       not_before: time,
       not_after: time.nullable(),
+      gap_s: z
+        .number()
+        .nullable()
+        .describe('Drawn for it: so long after the message before it of a sender that keeps gaps'),
     }),
     recipient: z
       .object({

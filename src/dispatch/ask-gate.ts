@@ -40,6 +40,7 @@ export async function askGate(
       (id) => quotaPeriod(planning.senders.get(id)!, planning.organization.time_zone, planning.now)!,
     ),
     contact_day: contactDay(planning),
+    capped_channels: planning.organization.capped_channels ?? [],
     resend,
     now: engine.now?.() ?? null,
   });

@@ -24,6 +24,7 @@ import { reconcile } from './reconcile.ts';
 import { send } from './send.ts';
 import { settleAll } from './settle.ts';
 import { readSituation, type Situation } from './situation.ts';
+import { tripBreakers } from './trip.ts';
 
 export interface DeliverHooks {
   /** True: take nothing up any more. */
@@ -169,6 +170,7 @@ async function sendAndSettle(
 ): Promise<number> {
   await engine.failpoint?.('before_send');
   const arrived: Settlement[] = [];
+  const senders = new Map(passed.map(({ composed }) => [composed.touch.id, composed.sender_id]));
   let settled = 0;
   const outcomes = passed.map(async ({ composed, verdict }) => {
     const outcome = await sendOne(engine, composed, verdict, moments.deadline);
@@ -184,7 +186,9 @@ async function sendAndSettle(
   while (open || arrived.length > 0) {
     await Promise.race([all, new Promise((resolve) => setTimeout(resolve, engine.limits.settle_after_ms))]);
     const batch = arrived.splice(0);
-    if (batch.length > 0) settled += await settleAll(engine, org, token, batch);
+    if (batch.length === 0) continue;
+    settled += await settleAll(engine, org, token, batch);
+    await tripBreakers(engine, org, situation.planning, batch, (touch) => senders.get(touch) ?? null);
   }
   return settled;
 }

@@ -1,23 +1,26 @@
 /**
- * Another time for touches that may not go now: the next opening, the next hour, or, when a sender's day is used
- * up, a place on one of its coming days, given once and in order by the code that also forecasts (EXE-7). Nothing
- * is dropped, skipped or moved on.
+ * Another time for touches that may not go now: the next opening, the next hour, a moment that keeps its sender's gap, or,
+ * when a sender's day is used up, a place on one of its coming days, given once and in order by the code that also
+ * forecasts (EXE-7). Nothing is dropped, skipped or moved on.
  */
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
-import { reopening } from '../plan/sequences/next.ts';
+import { type Opening, reopening } from '../plan/sequences/next.ts';
 import { through } from '../plan/sequences/step-sender.ts';
-import { rulesFor } from '../plan/sequences/time-rules.ts';
+import { type Calendar, rulesFor } from '../plan/sequences/time-rules.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import { periodOf } from '../schedule/period.ts';
 import { MAX_ALLOCATION_DAYS, placeInOrder, type SenderDays, senderDays } from '../schedule/slots.ts';
 import type { Rule } from '../schedule/window.ts';
 import { DAY_MS } from '../schedule/zone.ts';
 import { dayKey } from '../senders/periods.ts';
+import { rampLimit } from '../senders/ramp.ts';
+import { readFirstDays } from '../senders/usage.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
+import { ontoSlots } from './onto-slots.ts';
 import { settlementOfRefusal } from './outcomes.ts';
 import { placeOfTouch } from './situation.ts';
 
@@ -28,7 +31,13 @@ export type Postponement =
   | 'rules_changed'
   | 'quota_day'
   | 'quota_hour'
-  | 'frequency_cap';
+  | 'sender_gap'
+  | 'sender_ramp'
+  | Cap;
+
+/** Of contacts: their days are the organization's. */
+const CAPS = ['frequency_cap', 'frequency_cap_week', 'channel_cap', 'channel_cap_week'] as const;
+type Cap = (typeof CAPS)[number];
 
 export interface Postponed {
   touch: DueTouch;
@@ -44,19 +53,26 @@ export async function postpone(
   at: number,
 ): Promise<Settlement[]> {
   const settlements: Settlement[] = [];
+  // Only what goes through a sender has a day to use up, or a gap to keep.
   const byDay = new Map<Uuid, Postponed[]>();
+  const byGap = new Map<Uuid, Postponed[]>();
   for (const item of postponed) {
-    if (item.reason === 'quota_day') {
-      // Only what goes through a sender has a day to use up.
-      const sender = item.touch.sender_id!;
-      const list = byDay.get(sender);
-      if (list) list.push(item);
-      else byDay.set(sender, [item]);
-    } else settlements.push(until(engine, planning, item, at));
+    if (item.reason === 'quota_day' || item.reason === 'sender_ramp')
+      append(byDay, item.touch.sender_id!, item);
+    else if (item.reason === 'sender_gap') append(byGap, item.touch.sender_id!, item);
+    else settlements.push(until(engine, planning, item, at));
   }
   for (const [sender, items] of byDay)
     settlements.push(...(await ontoDays(engine, org, planning, sender, items, at)));
+  for (const [sender, items] of byGap)
+    settlements.push(...(await ontoGaps(engine, org, planning, sender, items, at)));
   return settlements;
+}
+
+function append(lists: Map<Uuid, Postponed[]>, sender: Uuid, item: Postponed): void {
+  const list = lists.get(sender);
+  if (list) list.push(item);
+  else lists.set(sender, [item]);
 }
 
 function until(engine: Engine, planning: Planning, item: Postponed, at: number): Settlement {
@@ -66,19 +82,57 @@ function until(engine: Engine, planning: Planning, item: Postponed, at: number):
   const from =
     item.reason === 'quota_hour'
       ? periodOf(at, zone)!.hour_end_ms
-      : item.reason === 'frequency_cap'
+      : (CAPS as readonly string[]).includes(item.reason)
         ? periodOf(at, planning.organization.time_zone)!.day_end_ms
         : at;
-  const { touch, version } = item;
-  const place = placeOfTouch(touch, planning);
-  const opening = (moment: number) =>
-    reopening(version.definition, touch.channel, moment, found.calendar, place);
-  let open = opening(from);
-  // In its last moments the gate lets nothing through any more: then the one after it.
-  if (open.ok && open.not_after !== null && open.not_after < open.not_before + engine.limits.budget_ms)
-    open = opening(open.not_after);
+  const open = openFrom(engine, planning, found.calendar, item, from);
   if (!open.ok) return settlementOfRefusal(item.touch, 'bad_schedule', at, open.detail)!;
   return later(item, at, open.not_before, open.not_after);
+}
+
+/** The first opening that it can still go in: in its last moments the gate lets nothing through any more. */
+function openFrom(
+  engine: Engine,
+  planning: Planning,
+  calendar: Calendar,
+  { touch, version }: Postponed,
+  from: number,
+): Opening {
+  const place = placeOfTouch(touch, planning);
+  const opening = (moment: number) => reopening(version.definition, touch.channel, moment, calendar, place);
+  const open = opening(from);
+  return open.ok && open.not_after !== null && open.not_after < open.not_before + engine.limits.budget_ms
+    ? opening(open.not_after)
+    : open;
+}
+
+/** Moments as far apart as the sender's gaps, each in an opening of its own touch. */
+async function ontoGaps(
+  engine: Engine,
+  org: Uuid,
+  planning: Planning,
+  senderId: Uuid,
+  items: readonly Postponed[],
+  at: number,
+): Promise<Settlement[]> {
+  const sender = planning.senders.get(senderId)!;
+  const why = new Map<Uuid, string>();
+  const waiting = items.map((item) => ({
+    id: item.touch.id,
+    open(moment: number) {
+      const open = openFrom(engine, planning, sender.calendar, item, moment);
+      if (open.ok) return open;
+      why.set(item.touch.id, open.detail);
+      return null;
+    },
+  }));
+  const places = await ontoSlots(engine, org, sender, waiting, at);
+  return items.map((item, i) => {
+    const place = places[i];
+    return place
+      ? later(item, at, place.at, place.not_after)
+      : settlementOfRefusal(item.touch, 'bad_schedule', at, why.get(item.touch.id))!;
+  });
 }
 
 function later(item: Postponed, at: number, wake: number, notAfter: number | null): Settlement {
@@ -119,11 +173,14 @@ async function ontoDays(
     if (typeof days === 'function') open.push({ item, days });
     else settlements.push(settlementOfRefusal(touch, 'bad_schedule', at, days.detail)!);
   }
-  const taken = await assignedDays(engine, org, senderId, dayKey(periodOf(tomorrow, zone)!.day));
-  const limit = sender.daily_limit ?? Number.POSITIVE_INFINITY;
+  const { taken, first } = await assignedDays(engine, org, senderId, dayKey(periodOf(tomorrow, zone)!.day));
+  const daily = sender.daily_limit ?? Number.POSITIVE_INFINITY;
+  // A ramp rises: what a day can take is what it will be then.
+  const limit = (date: string) =>
+    sender.ramp === null ? daily : Math.min(daily, rampLimit(sender.ramp, first, date));
   const places = placeInOrder(
     open.map(({ days }) => days),
-    (date) => limit - (taken.get(dayKey(date)) ?? 0),
+    (date) => limit(date) - (taken.get(dayKey(date)) ?? 0),
   );
   const assigned = new Map<string, number>();
   open.forEach(({ item }, i) => {
@@ -143,11 +200,12 @@ async function assignedDays(
   org: Uuid,
   sender: Uuid,
   from: string,
-): Promise<Map<string, number>> {
-  const rows = await engine.db.inOrg(org, (tx) =>
-    tx.rows<{ period: string; taken: number }>(sql`
+): Promise<{ taken: Map<string, number>; first: string | null }> {
+  return engine.db.inOrg(org, async (tx) => {
+    const rows = await tx.rows<{ period: string; taken: number }>(sql`
       SELECT period, greatest(used, assigned) AS taken FROM sender_usage
-       WHERE org_id = ${org} AND sender_id = ${sender} AND period >= ${from} AND period LIKE 'd%'`),
-  );
-  return new Map(rows.map((row) => [row.period, row.taken]));
+       WHERE org_id = ${org} AND sender_id = ${sender} AND period >= ${from} AND period LIKE 'd%'`);
+    const first = (await readFirstDays(tx, org, [sender])).get(sender) ?? null;
+    return { taken: new Map(rows.map((row) => [row.period, row.taken])), first };
+  });
 }

@@ -8,6 +8,7 @@ import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { notFound } from '../kernel/problem.ts';
 import { type QuietRule, quietRules } from '../schedule/quiet-hours.ts';
+import { type GapSettings, gapBefore, hasGap } from '../senders/gap.ts';
 import { eventsOf, type RecordedEvent } from './events.ts';
 import { nextOf, type TouchNext } from './next-look.ts';
 import { reasonInWords } from './reasons.ts';
@@ -46,6 +47,8 @@ export interface Explanation {
     sender_window: Row | null;
     not_before: Date;
     not_after: Date | null;
+    /** Drawn for it: so long after the sender's send before it, seconds; null: the sender keeps no gaps. */
+    gap_s: number | null;
   };
   /** Where its recipient may be, and the hours there in which it may not go: as they are now, which the gate asks. */
   recipient: {
@@ -93,7 +96,7 @@ async function readTouch(tx: Tx, org: Uuid, id: Uuid): Promise<Row> {
     SELECT ${touchColumns}, t.source_id, t.key_n, t.token, t.detail,
            q.name AS sequence_name, q.status AS sequence_status, v.number AS version_number,
            v.definition -> 'steps' -> t.step_no AS step, v.definition -> 'window' AS sequence_window,
-           s.provider, s.status AS sender_status, s.sending_window AS sender_window,
+           s.provider, s.status AS sender_status, s.sending_window AS sender_window, s.min_gap_s, s.max_gap_s,
            e.status AS enrollment_status, e.live_touch, o.sending_paused, o.status AS organization_status,
            o.time_zone AS organization_zone, o.quiet_hours, o.policy_version, c.time_zone, coalesce(c.phone, c.whatsapp) AS phone,
            EXISTS (SELECT FROM channel_switches w WHERE w.org_id = t.org_id AND w.channel = t.channel AND w.paused) AS channel_paused,
@@ -159,6 +162,7 @@ function rulesFor(rules: Row, sender: Uuid | null): Record<string, unknown> {
 }
 
 function plannedOf(row: Row): Explanation['planned'] {
+  const gap: GapSettings = { min_gap_s: row.min_gap_s, max_gap_s: row.max_gap_s };
   return {
     at: row.created_at,
     by: row.planned_by,
@@ -177,6 +181,7 @@ function plannedOf(row: Row): Explanation['planned'] {
     sender_window: row.sender_window,
     not_before: row.not_before,
     not_after: row.not_after,
+    gap_s: hasGap(gap) ? gapBefore(row.id, gap) / 1000 : null,
   };
 }
 

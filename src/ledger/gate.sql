@@ -33,7 +33,11 @@ CREATE OR REPLACE FUNCTION gate(
   p_contact_until timestamptz,
   -- reconciling a class K provider: the touches are `unknown` and the same bytes go again under the same key
   p_resend boolean DEFAULT false,
-  p_now timestamptz DEFAULT NULL
+  p_now timestamptz DEFAULT NULL,
+  -- those of the senders that keep a gap between two sends
+  p_gapped uuid[] DEFAULT '{}',
+  -- channels with a frequency cap of their own
+  p_capped_channels text[] DEFAULT '{}'
 ) RETURNS TABLE (at timestamptz, verdicts text[], attempts int[], key_ns int[])
 -- One plan a connection, and one look-up a row by key, however little the tables held when it was made: reading all of an
 -- organization once and comparing looks cheaper to a planner that sees twelve contacts, and is kept when there are a million.
@@ -62,12 +66,14 @@ BEGIN
     SELECT p_org, u.sender, u.period
       FROM (SELECT s.sender, s.day AS period FROM unnest(p_senders, p_days) s(sender, day)
             UNION ALL
-            SELECT s.sender, s.hour FROM unnest(p_senders, p_hours) s(sender, hour) WHERE s.hour IS NOT NULL) u
+            SELECT s.sender, s.hour FROM unnest(p_senders, p_hours) s(sender, hour) WHERE s.hour IS NOT NULL
+            UNION ALL
+            SELECT s.sender, 'gap' FROM unnest(p_gapped) s(sender)) u
      WHERE NOT EXISTS (SELECT FROM sender_usage x WHERE x.org_id = p_org AND x.sender_id = u.sender AND x.period = u.period)
      ORDER BY 2, 3
     ON CONFLICT DO NOTHING;
   PERFORM FROM sender_usage u
-    WHERE u.org_id = p_org AND u.sender_id = ANY (p_senders) AND (u.period = ANY (p_days) OR u.period = ANY (p_hours))
+    WHERE u.org_id = p_org AND u.sender_id = ANY (p_senders) AND (u.period = ANY (p_days) OR u.period = ANY (p_hours) OR u.period = 'gap' AND u.sender_id = ANY (p_gapped))
     ORDER BY u.sender_id, u.period FOR UPDATE;
 
   IF p_contact_day IS NOT NULL THEN
@@ -86,20 +92,28 @@ BEGIN
   v_now := coalesce(p_now, clock_timestamp());
 
   WITH org AS (
-    SELECT o.status, o.sending_paused, o.policy_version, o.consent_required, o.contact_daily_cap, o.contact_weekly_cap,
+    SELECT o.status, o.sending_paused, o.policy_version, o.consent_required, o.contact_daily_cap, o.contact_weekly_cap, o.channel_caps,
            ARRAY(SELECT w.channel FROM channel_switches w WHERE w.org_id = p_org AND w.paused) AS paused_channels
       FROM organizations o WHERE o.org_id = p_org
   ), sender AS MATERIALIZED (
     SELECT s.id, s.status, s.version, p.day, p.hour, v_now >= p.valid_from AND v_now < p.valid_until AS in_period,
-           s.hourly_limit IS NOT NULL AND p.hour IS NULL AS hour_missing,
-           s.daily_limit - (SELECT u.used FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = p.day) AS day_left,
+           s.hourly_limit IS NOT NULL AND p.hour IS NULL OR g.gapped AND s.id <> ALL (p_gapped) AS hour_missing,
+           g.gapped, s.min_gap_s, s.max_gap_s,
+           CASE WHEN g.gapped THEN (SELECT u.gap_from FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = 'gap') END AS gap_from,
+           r.ramp_limit < coalesce(s.daily_limit, 2147483647) AS ramping,
+           least(s.daily_limit, r.ramp_limit) - (SELECT u.used FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = p.day) AS day_left,
            s.hourly_limit - (SELECT u.used FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = s.id AND u.period = p.hour) AS hour_left
       FROM unnest(p_senders, p_days, p_hours, p_from, p_until) p(id, day, hour, valid_from, valid_until)
       JOIN senders s ON s.org_id = p_org AND s.id = p.id
+      CROSS JOIN LATERAL (SELECT coalesce(s.max_gap_s, s.min_gap_s, 0) > 0 AS gapped) g
+      CROSS JOIN LATERAL (SELECT CASE WHEN s.ramp IS NOT NULL THEN ramp_limit(p_org, s.id, s.ramp, p.day) END AS ramp_limit) r
   ), decided AS MATERIALIZED (
     -- Inner joins, and what may be missing as a value: beneath an outer join the tenant would be looked up anew for each
     -- touch. Not EXISTS: of that the planner may make a list of all suppressions, read and hashed for every batch.
-    SELECT i.ord, t.id, t.ctid AS place, t.attempt, t.sender_id, t.contact_id, sd.day_left, sd.hour_left,
+    SELECT i.ord, t.id, t.ctid AS place, t.attempt, t.sender_id, t.contact_id, t.channel, sd.day_left, sd.hour_left, sd.ramping, sd.gapped IS TRUE AS gapped,
+      -- The same bytes once more keep the least gap: their own may be longer than the others ever leave.
+      CASE WHEN sd.gapped THEN coalesce(v_now < sd.gap_from + interval '1 millisecond'
+        * sender_gap(t.id, sd.min_gap_s, CASE WHEN p_resend THEN sd.min_gap_s ELSE sd.max_gap_s END), false) ELSE false END AS waits,
       -- Bytes freeze under a key: other bytes get another key, which only a planned touch may (nothing was accepted).
       CASE WHEN t.hash <> i.hash THEN t.key_n + 1 ELSE t.key_n END AS key_n,
       CASE
@@ -122,11 +136,19 @@ BEGIN
         WHEN sd.version <> i.sender_version OR org.policy_version <> p_policy_version OR NOT sd.in_period OR sd.hour_missing THEN 'stale'
         WHEN v_now < p_contact_from OR v_now >= p_contact_until THEN 'stale'
       END AS refusal,
-      CASE WHEN p_contact_day IS NOT NULL THEN least(
-        org.contact_daily_cap - (SELECT u.used FROM contact_usage u WHERE u.org_id = p_org AND u.contact_id = t.contact_id AND u.day = p_contact_day),
+      CASE WHEN p_contact_day IS NOT NULL THEN
+        org.contact_daily_cap - (SELECT u.used FROM contact_usage u WHERE u.org_id = p_org AND u.contact_id = t.contact_id AND u.day = p_contact_day)
+      END AS contact_left,
+      CASE WHEN p_contact_day IS NOT NULL AND org.contact_weekly_cap IS NOT NULL THEN
         org.contact_weekly_cap - (SELECT sum(u.used) FROM contact_usage u
           WHERE u.org_id = p_org AND u.contact_id = t.contact_id AND u.day > p_contact_day - 7 AND u.day <= p_contact_day)
-      ) END AS contact_left
+      END AS contact_left_week,
+      CASE WHEN t.channel = ANY (p_capped_channels) THEN (org.channel_caps -> t.channel ->> 'day')::int - coalesce((SELECT u.used FROM contact_channel_usage u
+          WHERE u.org_id = p_org AND u.contact_id = t.contact_id AND u.channel = t.channel AND u.day = p_contact_day), 0)
+      END AS channel_left,
+      CASE WHEN t.channel = ANY (p_capped_channels) THEN (org.channel_caps -> t.channel ->> 'week')::int - coalesce((SELECT sum(u.used) FROM contact_channel_usage u
+          WHERE u.org_id = p_org AND u.contact_id = t.contact_id AND u.channel = t.channel AND u.day > p_contact_day - 7 AND u.day <= p_contact_day), 0)
+      END AS channel_left_week
       FROM unnest(p_touches, p_contact_versions, p_sender_versions, p_hashes) WITH ORDINALITY
            i(id, contact_version, sender_version, hash, ord)
       CROSS JOIN org
@@ -138,16 +160,25 @@ BEGIN
       LEFT JOIN LATERAL (SELECT x.status FROM consents x
         WHERE x.org_id = p_org AND x.contact_id = t.contact_id AND x.channel = consent_channel(t.channel) ORDER BY x.id DESC LIMIT 1) k ON true
   ), capped AS (
-    SELECT d.*, CASE WHEN d.refusal IS NULL AND NOT p_resend AND d.contact_left <
-        row_number() OVER (PARTITION BY d.contact_id, d.refusal IS NULL ORDER BY d.ord) THEN 'frequency_cap' ELSE d.refusal END AS refusal2
-      FROM decided d
+    -- The cap that keeps it longest is the one that binds. Both ranks come from one sort.
+    SELECT d.*, CASE
+        WHEN d.refusal IS NOT NULL OR p_resend THEN d.refusal
+        WHEN d.contact_left_week < d.nth THEN 'frequency_cap_week'
+        WHEN d.channel_left_week < d.nth_of_channel THEN 'channel_cap_week'
+        WHEN d.contact_left < d.nth THEN 'frequency_cap'
+        WHEN d.channel_left < d.nth_of_channel THEN 'channel_cap'
+      END AS refusal2
+      FROM (SELECT x.*, row_number() OVER (PARTITION BY x.contact_id, x.refusal IS NULL ORDER BY x.channel, x.ord) AS nth,
+              row_number() OVER (PARTITION BY x.contact_id, x.refusal IS NULL, x.channel ORDER BY x.ord) AS nth_of_channel FROM decided x) d
   ), ranked AS (
-    SELECT c.*, row_number() OVER (PARTITION BY c.sender_id, c.refusal2 IS NULL ORDER BY c.ord) AS rank FROM capped c
+    SELECT c.*, row_number() OVER (PARTITION BY c.sender_id, c.refusal2 IS NULL ORDER BY c.waits, c.ord) AS rank FROM capped c
   ), verdicts AS (
     SELECT r.ord, r.id, r.place, r.attempt, r.key_n,
       CASE WHEN r.refusal2 IS NOT NULL THEN r.refusal2
+           WHEN r.ramping AND r.rank > r.day_left AND NOT p_resend THEN 'sender_ramp'
            WHEN r.rank > r.day_left AND NOT p_resend THEN 'quota_day'
            WHEN r.rank > r.hour_left AND NOT p_resend THEN 'quota_hour'
+           WHEN r.gapped AND (r.waits OR r.rank > 1) THEN 'sender_gap'
            ELSE 'go' END AS verdict
       FROM ranked r
   )
@@ -193,10 +224,24 @@ BEGIN
      WHERE p_contact_day IS NOT NULL AND u.org_id = p_org AND u.contact_id = g.contact_id AND u.day = p_contact_day;
   END IF;
 
+  IF v_go IS NOT NULL AND p_capped_channels <> '{}' AND NOT p_resend THEN
+    INSERT INTO contact_channel_usage AS u (org_id, contact_id, channel, day, used)
+      SELECT p_org, t.contact_id, t.channel, p_contact_day, count(*)::int FROM touches t
+       WHERE t.org_id = p_org AND t.id = ANY (v_go) AND t.channel = ANY (p_capped_channels) GROUP BY 2, 3 ORDER BY 2, 3
+    ON CONFLICT (org_id, contact_id, channel, day) DO UPDATE SET used = u.used + excluded.used;
+  END IF;
+
+  IF v_go IS NOT NULL AND p_gapped <> '{}' THEN
+    -- From the last moment at which the call may begin: so the next one cannot begin sooner after it than its gap.
+    UPDATE sender_usage u SET gap_from = v_now + p_budget_ms * interval '1 millisecond'
+     WHERE u.org_id = p_org AND u.period = 'gap' AND u.sender_id = ANY (p_gapped)
+       AND u.sender_id IN (SELECT t.sender_id FROM touches t WHERE t.org_id = p_org AND t.id = ANY (v_go));
+  END IF;
+
   IF v_go IS NOT NULL THEN
     INSERT INTO gates (org_id, token, worker, gated_at, lease_until, touches, open, contents, rules)
       VALUES (p_org, p_token, p_worker, v_now, v_now + p_lease_ms * interval '1 millisecond', v_go, cardinality(v_go), p_contents,
-        coalesce(v_rules, jsonb_build_object('policy_version', p_policy_version, 'contact_day', p_contact_day, 'senders',
+        coalesce(v_rules, jsonb_build_object('policy_version', p_policy_version, 'contact_day', p_contact_day, 'capped_channels', CASE WHEN p_capped_channels <> '{}' THEN to_jsonb(p_capped_channels) END, 'senders',
           (SELECT jsonb_object_agg(p.id, jsonb_build_object('day', p.day, 'hour', p.hour)) FROM unnest(p_senders, p_days, p_hours) p(id, day, hour)))));
   END IF;
 

@@ -21,6 +21,8 @@ export interface SenderPeriod {
   sender_id: Uuid;
   day: string;
   hour: string | null;
+  /** Does it keep a gap between two sends? */
+  gapped: boolean;
   from: string;
   until: string;
 }
@@ -45,6 +47,8 @@ export interface GateBatch {
   periods: readonly SenderPeriod[];
   /** The organization's day now, null when it has no frequency cap. */
   contact_day: ContactDay | null;
+  /** Channels with a cap of their own. */
+  capped_channels?: readonly string[];
   /** Reconciling class K: the touches are `unknown`, all from one earlier gate. */
   resend?: boolean;
   /** Null outside tests: the database's clock decides (I12). */
@@ -63,7 +67,7 @@ const STATEMENT = {
   text: `SELECT extract(epoch FROM g.at)::float8 * 1000, g.verdicts::text, g.attempts::text, g.key_ns::text FROM gate(
     $1::uuid, $2::text, $3::uuid, $4::int, $5::int, $6::int, $7::uuid[], $8::int[], $9::int[], $10::uuid[], $11::json,
     $12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::date, $19::timestamptz, $20::timestamptz,
-    $21::boolean, $22::timestamptz) g`,
+    $21::boolean, $22::timestamptz, $23::uuid[], $24::text[]) g`,
 };
 
 /** `at` is the database's time of the decision, Unix milliseconds. */
@@ -92,6 +96,8 @@ export async function gate(db: Database, batch: GateBatch): Promise<{ at: number
     batch.contact_day?.until ?? null,
     batch.resend ?? false,
     batch.now ?? null,
+    uuids(periods.filter((p) => p.gapped).map((p) => p.sender_id)),
+    texts(batch.capped_channels ?? []),
   ])) as [number, string, string, string][];
   const [at, verdicts, attempts, keys] = [row![0], elements(row![1]), elements(row![2]), elements(row![3])];
   return {

@@ -28,7 +28,21 @@ export const REFUSALS = {
   },
   quota_day: { action: 'later', says: 'the sender has used its day' },
   quota_hour: { action: 'later', says: 'the sender has used its hour' },
-  frequency_cap: { action: 'later', says: 'the contact has had as many messages as the cap allows' },
+  sender_ramp: { action: 'later', says: 'the sender is new and has used what its ramp allows it today' },
+  sender_gap: { action: 'later', says: 'the sender keeps a gap between two messages' },
+  frequency_cap: { action: 'later', says: 'the contact has had as many messages today as the cap allows' },
+  frequency_cap_week: {
+    action: 'later',
+    says: 'the contact has had as many messages in seven days as the weekly cap allows',
+  },
+  channel_cap: {
+    action: 'later',
+    says: 'the contact has had as many messages of this channel today as its cap allows',
+  },
+  channel_cap_week: {
+    action: 'later',
+    says: 'the contact has had as many messages of this channel in seven days as its weekly cap allows',
+  },
   no_address: { action: 'end', ends: 'failed', says: 'the contact has no address for this channel' },
   suppressed: { action: 'end', ends: 'unsubscribed', says: 'the address is on the suppression list' },
   opted_out: { action: 'end', ends: 'unsubscribed', says: 'the contact has revoked consent' },

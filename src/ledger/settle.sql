@@ -177,8 +177,14 @@ BEGIN
       FROM (SELECT count(*)::int AS n FROM decided d WHERE d.was IN ('sending', 'unknown') AND d.becomes <> 'unknown') n
      WHERE g.org_id = p_org AND g.token = p_token AND n.n > 0
   ), back AS (
-    UPDATE sender_usage u SET used = u.used - n.n
-      FROM (SELECT d.sender_id, count(*)::int AS n FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1) n
+    -- Its day keeps how many failed for good, for its circuit breaker: neither a stop that the recipient asked for nor a
+    -- plan that led nowhere says anything about the sender.
+    UPDATE sender_usage u SET used = u.used - n.n, failed = u.failed + CASE WHEN u.period LIKE 'd%' THEN n.failed ELSE 0 END,
+           bounced = u.bounced + CASE WHEN u.period LIKE 'd%' THEN n.bounced ELSE 0 END
+      FROM (SELECT d.sender_id, count(*)::int AS n,
+              count(*) FILTER (WHERE d.outcome = 'failed' AND d.ends IS DISTINCT FROM 'unsubscribed' AND d.reason IS DISTINCT FROM 'bad_schedule')::int AS failed,
+              count(*) FILTER (WHERE d.outcome = 'failed' AND d.ends = 'bounced')::int AS bounced
+         FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1) n
       JOIN gates g ON g.org_id = p_org AND g.token = p_token
      WHERE u.org_id = p_org AND u.sender_id = n.sender_id
        AND u.period IN (g.rules -> 'senders' -> n.sender_id::text ->> 'day', g.rules -> 'senders' -> n.sender_id::text ->> 'hour')
@@ -187,6 +193,12 @@ BEGIN
       FROM (SELECT d.contact_id, count(*)::int AS n FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1) n
      WHERE v_give_back AND u.org_id = p_org AND u.contact_id = n.contact_id
        AND u.day = (SELECT (g.rules ->> 'contact_day')::date FROM gates g WHERE g.org_id = p_org AND g.token = p_token)
+  ), channel_back AS (
+    -- only what its gate counted: the cap may be newer
+    UPDATE contact_channel_usage u SET used = u.used - n.n
+      FROM (SELECT d.contact_id, d.channel, count(*)::int AS n FROM decided d WHERE v_give_back AND d.outcome IN ('failed', 'retry', 'not_started', 'retry_new_key') GROUP BY 1, 2) n
+      JOIN gates g ON g.org_id = p_org AND g.token = p_token AND g.rules -> 'capped_channels' ? n.channel
+     WHERE v_give_back AND u.org_id = p_org AND u.contact_id = n.contact_id AND u.channel = n.channel AND u.day = (g.rules ->> 'contact_day')::date
   )
   SELECT count(*)::int, array_agg(d.id) FILTER (WHERE NOT d.moves),
          CASE WHEN count(*) < cardinality(p_touches) THEN coalesce(array_agg(d.id), '{}') END FROM decided d;

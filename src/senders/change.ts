@@ -37,6 +37,8 @@ const PLAIN = [
   'hourly_limit',
   'min_gap_s',
   'max_gap_s',
+  'ramp',
+  'breaker',
   'time_zone',
   'sending_window',
 ] as const satisfies (keyof SenderRow)[];
@@ -81,7 +83,9 @@ export async function updateSender(
     const row = await tx.one<SenderRow>(sql`
       UPDATE senders SET version = version + 1, name = ${next.name}, from_name = ${next.from_name}, from_address = ${next.from_address},
         reply_to = ${next.reply_to}, config = ${JSON.stringify(next.config)}, secret = ${next.secret}, daily_limit = ${next.daily_limit},
-        hourly_limit = ${next.hourly_limit}, min_gap_s = ${next.min_gap_s}, max_gap_s = ${next.max_gap_s}, time_zone = ${next.time_zone},
+        hourly_limit = ${next.hourly_limit}, min_gap_s = ${next.min_gap_s}, max_gap_s = ${next.max_gap_s},
+        ramp = ${next.ramp === null ? null : JSON.stringify(next.ramp)},
+        breaker = ${next.breaker === null ? null : JSON.stringify(next.breaker)}, time_zone = ${next.time_zone},
         sending_window = ${next.sending_window === null ? null : JSON.stringify(next.sending_window)},
         verified_at = ${unproven ? null : before.verified_at}, updated_at = now()
       WHERE org_id = ${ctx.org} AND id = ${id} RETURNING ${senderColumns}`);

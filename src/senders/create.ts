@@ -8,8 +8,10 @@ import { audit } from '../tenancy/audit.ts';
 import type { Context } from '../tenancy/context.ts';
 import type { Secrets } from '../tenancy/secrets.ts';
 import { readAddresses } from './address.ts';
+import type { Breaker } from './breaker.ts';
 import { configErrors, sealedConfig } from './credentials.ts';
 import { type Providers, providerOf } from './provider.ts';
+import type { Ramp } from './ramp.ts';
 import { type SenderRow, type SenderWindow, senderColumns } from './senders.ts';
 import { limitErrors, refuseErrors } from './settings.ts';
 import { type Sender, showOne } from './show.ts';
@@ -25,6 +27,8 @@ export interface NewSender {
   hourly_limit?: number | null | undefined;
   min_gap_s?: number | null | undefined;
   max_gap_s?: number | null | undefined;
+  ramp?: Ramp | null | undefined;
+  breaker?: Breaker | null | undefined;
   time_zone?: string | null | undefined;
   window?: SenderWindow | null | undefined;
 }
@@ -55,6 +59,8 @@ export async function createSender(
     hourly_limit: wanted.hourly_limit ?? null,
     min_gap_s: wanted.min_gap_s ?? usual?.min_gap_s ?? null,
     max_gap_s: wanted.max_gap_s ?? usual?.max_gap_s ?? null,
+    ramp: wanted.ramp ?? null,
+    breaker: wanted.breaker ?? null,
     time_zone: wanted.time_zone ?? null,
     sending_window: wanted.window ?? null,
   };
@@ -68,10 +74,11 @@ export async function createSender(
   return db.inOrg(ctx.org, async (tx) => {
     const row = await tx.one<SenderRow>(sql`
       INSERT INTO senders (org_id, id, channel, provider, name, from_name, from_address, reply_to, config, secret,
-        daily_limit, hourly_limit, min_gap_s, max_gap_s, time_zone, sending_window)
+        daily_limit, hourly_limit, min_gap_s, max_gap_s, ramp, breaker, time_zone, sending_window)
       VALUES (${ctx.org}, ${id}, ${wanted.channel}, ${wanted.provider}, ${wanted.name}, ${wanted.from.name ?? null},
         ${addresses.from_address}, ${addresses.reply_to}, ${JSON.stringify(config)}, ${secret},
-        ${limits.daily_limit}, ${limits.hourly_limit}, ${limits.min_gap_s}, ${limits.max_gap_s}, ${limits.time_zone},
+        ${limits.daily_limit}, ${limits.hourly_limit}, ${limits.min_gap_s}, ${limits.max_gap_s},
+        ${limits.ramp === null ? null : JSON.stringify(limits.ramp)}, ${limits.breaker === null ? null : JSON.stringify(limits.breaker)}, ${limits.time_zone},
         ${limits.sending_window === null ? null : JSON.stringify(limits.sending_window)})
       RETURNING ${senderColumns}`);
     await audit(tx, ctx, {

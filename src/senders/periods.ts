@@ -1,11 +1,13 @@
 /** The quota periods of a sender now, in its own zone, as the gate wants them (EXE-7). */
 import { periodOf } from '../schedule/period.ts';
+import { hasGap } from './gap.ts';
 import type { SenderSettings } from './senders.ts';
 
 export interface QuotaPeriod {
   sender_id: string;
   day: string;
   hour: string | null;
+  gapped: boolean;
   /** Both hold from … until, ISO. */
   from: string;
   until: string;
@@ -34,6 +36,7 @@ export function quotaPeriod(
     sender_id: sender.id,
     day: dayKey(period.day),
     hour: hourly ? hourKey(period.hour_key) : null,
+    gapped: hasGap(sender),
     from: new Date(
       hourly ? Math.max(period.day_start_ms, period.hour_start_ms) : period.day_start_ms,
     ).toISOString(),

@@ -8,6 +8,8 @@ import { type Sql, sql } from '../db/sql.ts';
 import type { SenderChannel } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Weekday } from '../schedule/window.ts';
+import type { Breaker } from './breaker.ts';
+import type { Ramp } from './ramp.ts';
 
 /** What planning and the gate need of a sender. */
 export interface SenderSettings {
@@ -24,6 +26,10 @@ export interface SenderSettings {
   secret: Buffer | null;
   daily_limit: number | null;
   hourly_limit: number | null;
+  min_gap_s: number | null;
+  max_gap_s: number | null;
+  ramp: Ramp | null;
+  breaker: Breaker | null;
   time_zone: string | null;
   sending_window: Row | null;
 }
@@ -32,7 +38,7 @@ export async function senderSettings(db: Database, org: Uuid, id: Uuid): Promise
   return db.inOrg(org, (tx) =>
     tx.maybe<SenderSettings>(sql`
       SELECT id, version, channel, provider, status, name, from_name, from_address, reply_to, config, secret, daily_limit, hourly_limit,
-             time_zone, sending_window
+             min_gap_s, max_gap_s, ramp, breaker, time_zone, sending_window
         FROM senders WHERE org_id = ${org} AND id = ${id}`),
   );
 }
@@ -63,6 +69,8 @@ export interface SenderRow {
   hourly_limit: number | null;
   min_gap_s: number | null;
   max_gap_s: number | null;
+  ramp: Ramp | null;
+  breaker: Breaker | null;
   time_zone: string | null;
   sending_window: SenderWindow | null;
   status: SenderStatus;
@@ -74,4 +82,4 @@ export interface SenderRow {
 }
 
 export const senderColumns: Sql = sql`id, version, channel, provider, name, from_name, from_address, reply_to, config, secret,
-  daily_limit, hourly_limit, min_gap_s, max_gap_s, time_zone, sending_window, status, status_reason, epoch, verified_at, created_at, updated_at`;
+  daily_limit, hourly_limit, min_gap_s, max_gap_s, ramp, breaker, time_zone, sending_window, status, status_reason, epoch, verified_at, created_at, updated_at`;

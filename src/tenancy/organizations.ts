@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, Tx } from '../db/database.ts';
 import { type Sql, sql } from '../db/sql.ts';
+import type { SenderChannel } from '../kernel/channels.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import { notFound } from '../kernel/problem.ts';
 import { audit } from './audit.ts';
@@ -14,6 +15,9 @@ export interface QuietHoursSetting {
   channels: string[];
 }
 
+/** Messages a contact may get through a channel in a day and in seven. */
+export type ChannelCaps = { [C in SenderChannel]?: { day: number | null; week: number | null } };
+
 export interface Organization {
   id: Uuid;
   name: string;
@@ -24,6 +28,8 @@ export interface Organization {
   policy_version: number;
   contact_daily_cap: number | null;
   contact_weekly_cap: number | null;
+  /** Of single channels, beside those over all. */
+  channel_caps: ChannelCaps | null;
   consent_required: string[];
   postal_address: string | null;
   unknown_policy: 'review' | 'assume_sent';
@@ -45,6 +51,7 @@ export type OrganizationSettings = Pick<
   | 'time_zone'
   | 'contact_daily_cap'
   | 'contact_weekly_cap'
+  | 'channel_caps'
   | 'consent_required'
   | 'postal_address'
   | 'unknown_policy'
@@ -59,6 +66,7 @@ const SETTINGS = [
   'time_zone',
   'contact_daily_cap',
   'contact_weekly_cap',
+  'channel_caps',
   'consent_required',
   'postal_address',
   'unknown_policy',
@@ -66,7 +74,7 @@ const SETTINGS = [
 ] as const satisfies (keyof OrganizationSettings)[];
 
 const columns: Sql = sql`org_id AS id, name, time_zone, status, sending_paused, epoch, policy_version,
-  contact_daily_cap, contact_weekly_cap, consent_required, postal_address, unknown_policy, quiet_hours, created_at, updated_at`;
+  contact_daily_cap, contact_weekly_cap, channel_caps, consent_required, postal_address, unknown_policy, quiet_hours, created_at, updated_at`;
 
 export async function createOrganization(
   db: Database,
@@ -148,6 +156,7 @@ export async function updateSettings(
     const row = await tx.one<Organization>(sql`
       UPDATE organizations SET name = ${next.name}, time_zone = ${next.time_zone},
         contact_daily_cap = ${next.contact_daily_cap}, contact_weekly_cap = ${next.contact_weekly_cap},
+        channel_caps = ${next.channel_caps === null ? null : JSON.stringify(next.channel_caps)}::jsonb,
         consent_required = ${next.consent_required}, postal_address = ${next.postal_address},
         unknown_policy = ${next.unknown_policy},
         quiet_hours = ${next.quiet_hours === null ? null : JSON.stringify(next.quiet_hours)}::jsonb, policy_version = policy_version + 1, updated_at = now()

@@ -114,6 +114,11 @@ async function sendingOut(): Promise<void> {
   );
   await world.enroll(await world.sequence(), await world.contacts(2));
   await deliverNow(world);
+  await world.owner.call(
+    sql`UPDATE senders SET daily_limit = NULL, max_gap_s = 60, version = version + 1 WHERE id = ${world.sender}::uuid`,
+  );
+  await world.enroll(await world.sequence(), await world.contacts(2));
+  await deliverNow(world);
   await othersWait(db, org);
   await untilNextDue(db);
   await world.owner.call(

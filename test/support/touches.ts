@@ -77,6 +77,7 @@ export async function gateBatch(
     touches: touches.map((id) => rows.find((row) => row.id === id) as GateBatch['touches'][number]),
     periods: senders.map((id) => quotaPeriod(planning.senders.get(id)!, organization.time_zone, now)!),
     contact_day: organization.capped ? contactDay(now) : null,
+    capped_channels: organization.capped_channels ?? [],
     ...more,
   };
 }

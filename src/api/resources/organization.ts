@@ -1,6 +1,6 @@
 /** `/api/organization`: the caller's own, and its settings. */
 import { z } from 'zod';
-import { CHANNEL_NAMES, CONSENT_CHANNELS } from '../../kernel/channels.ts';
+import { CHANNEL_NAMES, CONSENT_CHANNELS, SENDER_CHANNELS } from '../../kernel/channels.ts';
 import { DEFAULT_QUIET_HOURS, quietHoursProblem } from '../../schedule/quiet-hours.ts';
 import { getOrganization, type SettingsPatch, updateSettings } from '../../tenancy/organizations.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -10,6 +10,15 @@ import { id, line, time, timeZone } from '../schemas.ts';
 const tag = 'Organization';
 
 const cap = z.number().int().min(1).max(1_000_000).nullable();
+
+const channelCap = z.strictObject({
+  day: cap.default(null).describe('Messages of the channel a contact may get in a day'),
+  week: cap.default(null).describe('The same in seven days'),
+});
+const channelCaps = z
+  .partialRecord(z.enum(SENDER_CHANNELS), channelCap)
+  .nullable()
+  .describe('Caps of single channels; they hold beside those over all, and the one that binds is named');
 
 const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$/, 'a time HH:MM');
 const quietChannel = z.enum(CHANNEL_NAMES);
@@ -42,6 +51,7 @@ const organization = z
     policy_version: z.number().int().describe('Rises with each change of these settings'),
     contact_daily_cap: cap.describe('Messages a contact may get in a day, over all sources; null: no limit'),
     contact_weekly_cap: cap.describe('The same in seven days'),
+    channel_caps: channelCaps,
     consent_required: z.array(z.string()).describe('Channels that need a granted consent'),
     postal_address: z.string().nullable().describe('Shown in commercial e-mail'),
     unknown_policy: z.enum(['review', 'assume_sent']),
@@ -59,6 +69,7 @@ const settings = z.strictObject({
   time_zone: timeZone.optional(),
   contact_daily_cap: cap.optional(),
   contact_weekly_cap: cap.optional(),
+  channel_caps: channelCaps.optional(),
   consent_required: z
     .array(z.enum(CONSENT_CHANNELS))
     .max(CONSENT_CHANNELS.length)
@@ -97,7 +108,10 @@ export function organizationRoutes({ db }: ApiDeps): Route[] {
   ];
 }
 
-function patchOf({ quiet_hours, ...rest }: z.output<typeof settings>): SettingsPatch {
+function patchOf({ quiet_hours, channel_caps, ...others }: z.output<typeof settings>): SettingsPatch {
+  // One that names no channel is none: the gate would count for nothing.
+  const none = channel_caps !== null && channel_caps !== undefined && Object.keys(channel_caps).length === 0;
+  const rest = { ...others, channel_caps: none ? null : (channel_caps as SettingsPatch['channel_caps']) };
   if (!quiet_hours) return { ...rest, quiet_hours };
   const channels = [...new Set(quiet_hours.channels ?? DEFAULT_QUIET_HOURS.channels)];
   return { ...rest, quiet_hours: { ...quiet_hours, channels } };

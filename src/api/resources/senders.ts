@@ -5,6 +5,7 @@ import { windowSchema } from '../../plan/sequences/definition.ts';
 import { sequencesUsing } from '../../plan/sequences/sender-use.ts';
 import { turnSender } from '../../plan/switches.ts';
 import { archiveSender } from '../../senders/archive.ts';
+import { USUAL_BREAKER } from '../../senders/breaker.ts';
 import { updateSender } from '../../senders/change.ts';
 import { createSender } from '../../senders/create.ts';
 import { SENDER_STATUSES } from '../../senders/senders.ts';
@@ -22,14 +23,66 @@ const MAX_GAP_S = 86_400;
 const limit = z.number().int().min(1).max(MAX_LIMIT).nullable();
 const gap = z.number().int().min(0).max(MAX_GAP_S).nullable();
 
+const ramp = z
+  .strictObject({
+    start: z.number().int().min(1).max(MAX_LIMIT).describe('Messages on the day of its first send'),
+    increase: z.number().int().min(1).max(MAX_LIMIT).describe('So many more …'),
+    every_days: z
+      .number()
+      .int()
+      .min(1)
+      .max(365)
+      .default(1)
+      .describe('… each so many days, up to `daily_limit`'),
+  })
+  .meta({ id: 'Ramp' });
+
+const percent = z.number().min(0).max(100);
+const breaker = z
+  .strictObject({
+    min_sends: z
+      .number()
+      .int()
+      .min(1)
+      .max(MAX_LIMIT)
+      .default(USUAL_BREAKER.min_sends)
+      .describe('Fewer messages prove nothing'),
+    bounce_percent: percent
+      .default(USUAL_BREAKER.bounce_percent)
+      .describe('More than so many percent bounced; 100: never'),
+    failure_percent: percent
+      .default(USUAL_BREAKER.failure_percent)
+      .describe('More than so many percent failed for good'),
+  })
+  .meta({ id: 'Breaker' });
+
 const usage = z.object({
   time_zone: z.string().describe('The zone its days are counted in'),
   day: z.string().describe('Today there'),
   used_today: z.number().int(),
   daily_limit: z.number().int().nullable(),
+  ramp_limit: z.number().int().nullable().describe('What its ramp allows it today'),
+  limit_today: z.number().int().nullable().describe('The lesser of both'),
+  limited_by: z.enum(['daily_limit', 'ramp']).nullable().describe('Which of them that is'),
   used_this_hour: z.number().int().nullable().describe('null without an hourly limit'),
   hourly_limit: z.number().int().nullable(),
   next_day_at: time.describe('When its next day begins'),
+  record: z
+    .object({
+      since: z.string(),
+      sends: z.number().int(),
+      failed: z.number().int(),
+      bounced: z.number().int(),
+    })
+    .describe('What its circuit breaker goes by: its messages of today and yesterday'),
+  gap: z
+    .object({
+      counts_from: time.nullable().describe('From when the gap before its next message counts'),
+      waiting: z.number().int().describe('Messages that were given a moment of their own because of it'),
+      next_at: time.nullable().describe('The next of these moments'),
+    })
+    .nullable()
+    .describe('null: it keeps no gap between two messages'),
 });
 
 const sender = z
@@ -46,10 +99,12 @@ const sender = z
     hourly_limit: z.number().int().nullable(),
     min_gap_s: z.number().int().nullable(),
     max_gap_s: z.number().int().nullable(),
+    ramp: ramp.nullable(),
+    breaker: breaker.nullable().describe('null: as usual'),
     time_zone: z.string().nullable(),
     window: windowSchema.nullable(),
     status: z.enum(SENDER_STATUSES),
-    status_reason: z.string().nullable(),
+    status_reason: z.string().nullable().describe('`circuit_breaker: …`: paused by itself, and why'),
     version: z.number().int().describe('Rises with each change of its settings'),
     epoch: z.number().int().describe('Rises with each pause and resume'),
     verified_at: time.nullable().describe('When these settings were last proven'),
@@ -70,7 +125,17 @@ const limits = {
   daily_limit: limit.optional().describe('Messages a day, in the zone of the sender'),
   hourly_limit: limit.optional(),
   min_gap_s: gap.optional().describe('Least seconds between two messages'),
-  max_gap_s: gap.optional(),
+  max_gap_s: gap
+    .optional()
+    .describe('Most: the gap before each message is drawn between both, once; given alone, from 0'),
+  breaker: breaker
+    .nullable()
+    .optional()
+    .describe('When it is paused by itself, by its messages of today and yesterday'),
+  ramp: ramp
+    .nullable()
+    .optional()
+    .describe('What a new sender may send a day, rising from its first send on'),
   time_zone: timeZone.nullable().optional().describe("Absent: the organization's"),
   window: windowSchema.nullable().optional().describe('When it may send'),
 };

@@ -16,7 +16,9 @@ export interface OrganizationSettings {
   time_zone: string;
   policy_version: number;
   postal_address: string | null;
+  /** Whether contacts have a frequency cap, over all channels or of some; and which these are. */
   capped: boolean;
+  capped_channels: string[] | null;
   consent_required: string[];
   unknown_policy: 'review' | 'assume_sent';
   quiet_hours: QuietHours | null;

@@ -1,0 +1,27 @@
+/** What became of a sender's messages of today and yesterday, by its own calendar: what its circuit breaker goes by. */
+import type { Tx } from '../db/database.ts';
+import { sql } from '../db/sql.ts';
+import type { Uuid } from '../kernel/ids.ts';
+import { DAY_MS } from '../schedule/zone.ts';
+import type { SendingRecord } from './breaker.ts';
+import { dayKey } from './periods.ts';
+
+/** `today` is `YYYY-MM-DD` in the sender's zone. */
+export async function readRecord(tx: Tx, org: Uuid, sender: Uuid, today: string): Promise<SendingRecord> {
+  const since = dayBefore(today);
+  const counted = await tx.one<Omit<SendingRecord, 'since'>>(sql`
+    SELECT coalesce(sum(used + failed), 0)::int AS sends, coalesce(sum(failed), 0)::int AS failed, coalesce(sum(bounced), 0)::int AS bounced
+      FROM sender_usage WHERE org_id = ${org} AND sender_id = ${sender} AND period = ANY (${[dayKey(since), dayKey(today)]})`);
+  return { since, ...counted };
+}
+
+/** It has tripped: what it tripped over counts no more. */
+export async function clearRecord(tx: Tx, org: Uuid, sender: Uuid, { since }: SendingRecord): Promise<void> {
+  await tx.run(sql`
+    UPDATE sender_usage SET failed = 0, bounced = 0
+     WHERE org_id = ${org} AND sender_id = ${sender} AND period >= ${dayKey(since)} AND period LIKE 'd%' AND failed > 0`);
+}
+
+function dayBefore(day: string): string {
+  return new Date(Date.parse(day) - DAY_MS).toISOString().slice(0, 10);
+}
