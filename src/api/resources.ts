@@ -4,6 +4,7 @@ import { apiKeyRoutes } from './resources/api-keys.ts';
 import { attributeRoutes } from './resources/attributes.ts';
 import { auditRoutes } from './resources/audit.ts';
 import { contactRoutes } from './resources/contacts.ts';
+import { dueStepActionRoutes } from './resources/due-step-actions.ts';
 import { dueStepRoutes } from './resources/due-steps.ts';
 import { enrollmentJobRoutes } from './resources/enrollment-jobs.ts';
 import { enrollmentRoutes } from './resources/enrollments.ts';
@@ -39,6 +40,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...enrollmentRoutes(deps),
     ...enrollmentJobRoutes(deps),
     ...dueStepRoutes(deps),
+    ...dueStepActionRoutes(deps),
     ...touchRoutes(deps),
     ...receiptRoutes(deps),
     ...switchRoutes(deps),

@@ -15,6 +15,9 @@ export interface DraftText {
   html: string | null;
 }
 
+/** As somebody gives it. */
+export type DraftContent = { [P in keyof DraftText]?: DraftText[P] | undefined };
+
 export interface Draft extends DraftText {
   source: DraftSource;
   at: Date;
