@@ -1,11 +1,13 @@
 /** What people do with a step that waits for them: write, start, do, skip, put off, hand over. */
 import { z } from 'zod';
 import { EXECUTED, executeStep, executeWaiting } from '../../dispatch/people/act.ts';
+import { type Drafting, draftStep, FALLBACKS } from '../../dispatch/people/draft-with-model.ts';
 import { getDueStep } from '../../dispatch/people/due-steps.ts';
 import { ALL_OUTCOMES, completeStep, startStep } from '../../dispatch/people/outside.ts';
 import { reassignStep, skipStep, snoozeStep } from '../../dispatch/people/put-off.ts';
 import { writeDraft } from '../../dispatch/people/write-draft.ts';
 import type { Uuid } from '../../kernel/ids.ts';
+import { DRAFT_SOURCES } from '../../plan/sequences/steps/draft.ts';
 import type { Caller } from '../../tenancy/roles.ts';
 import type { ApiDeps } from '../deps.ts';
 import { dueStep } from '../due-step.ts';
@@ -69,6 +71,45 @@ function action<B extends z.ZodType>(
   });
 }
 
+function draftRoute({ engine, config }: ApiDeps): Route {
+  const { drafting_url: url, drafting_api_key: key, drafting_model: model } = config;
+  const drafting: Drafting | null =
+    url === undefined
+      ? null
+      : {
+          model: { url, key, model, timeout_ms: config.drafting_timeout_ms },
+          daily_tokens: config.drafting_daily_tokens,
+        };
+  return route({
+    method: 'POST',
+    path: `${path}/draft`,
+    tag,
+    summary: 'Write its text, or have it drafted',
+    about:
+      'With `content`: kept until it goes, over a pause too; an empty one brings the template back. Without: a language model drafts it where one is configured, else it stays as it is and `drafting.fallback` says why. Nothing is sent.',
+    scope: 'outreach:write',
+    params: idParams,
+    body: z.strictObject({ content: content.optional() }),
+    answers: {
+      200: dueStep.extend({
+        drafting: z
+          .object({
+            source: z.enum(['template', ...DRAFT_SOURCES]),
+            fallback: z.enum(FALLBACKS).nullable().describe('Why the model did not write it'),
+          })
+          .nullable()
+          .describe('null: a person wrote it'),
+      }),
+    },
+    problems: ['step_refused'],
+    handle: async (caller, { params, body }) => {
+      if (body.content) await writeDraft(engine, caller, params.id, body.content);
+      const drafted = body.content ? null : await draftStep(engine, drafting, caller, params.id);
+      return ok({ ...(await getDueStep(engine, caller.org, params.id)), drafting: drafted });
+    },
+  });
+}
+
 function executeRoutes({ engine }: ApiDeps): Route[] {
   const about =
     'A message goes through the same gate as a worker’s, and is sent and settled in this request. What was stopped meanwhile is 409 `step_refused` with the reason: nothing is sent, and `content` is kept. A second time sends nothing and tells what became of it. A call, a LinkedIn message or a task is recorded as done.';
@@ -105,16 +146,7 @@ function executeRoutes({ engine }: ApiDeps): Route[] {
 export function dueStepActionRoutes(deps: ApiDeps): Route[] {
   const { engine } = deps;
   return [
-    action(
-      deps,
-      'draft',
-      {
-        summary: 'Write its text',
-        about: 'Kept until it goes, over a pause too. An empty `content` brings the template back.',
-        body: z.strictObject({ content }),
-      },
-      (caller, step, body) => writeDraft(engine, caller, step, body.content),
-    ),
+    draftRoute(deps),
     action(
       deps,
       'start',
