@@ -210,6 +210,44 @@ CREATE POLICY lookup ON directory FOR SELECT TO public USING true;
 CREATE POLICY remove ON directory FOR DELETE TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
 GRANT DELETE, INSERT, SELECT ON directory TO cadenza_app;
 
+CREATE TABLE drafting_usage (
+  org_id uuid NOT NULL,
+  day date NOT NULL,
+  drafts integer DEFAULT 0 NOT NULL,
+  tokens bigint DEFAULT 0 NOT NULL,
+  CONSTRAINT drafting_usage_pkey PRIMARY KEY (org_id, day)
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON drafting_usage FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON drafting_usage TO cadenza_app;
+GRANT SELECT ON drafting_usage TO cadenza_readonly;
+
+CREATE TABLE due_steps (
+  org_id uuid NOT NULL,
+  touch_id uuid NOT NULL,
+  draft_subject text,
+  draft_text text,
+  draft_html text,
+  draft_source text,
+  drafted_at timestamp with time zone,
+  opened_by text,
+  opened_at timestamp with time zone,
+  started_by text,
+  started_at timestamp with time zone,
+  outcome text,
+  note text,
+  done_by text,
+  done_at timestamp with time zone,
+  CONSTRAINT due_steps_pkey PRIMARY KEY (org_id, touch_id),
+  CONSTRAINT due_steps_done CHECK (((outcome IS NULL) = (done_at IS NULL))),
+  CONSTRAINT due_steps_draft CHECK (((draft_source IS NULL) = (drafted_at IS NULL))),
+  CONSTRAINT due_steps_draft_source_check CHECK ((draft_source = ANY (ARRAY['person'::text, 'model'::text])))
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON due_steps FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON due_steps TO cadenza_app;
+GRANT SELECT ON due_steps TO cadenza_readonly;
+
 CREATE TABLE enrollment_job_results (
   org_id uuid NOT NULL,
   job_id uuid NOT NULL,
@@ -278,12 +316,14 @@ CREATE TABLE enrollments (
   had_steps uuid[],
   skip_channels text[],
   kept_senders uuid[],
+  assignee_id uuid,
   CONSTRAINT enrollments_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT enrollments_ended CHECK (((ended_at IS NULL) = (status = ANY (ARRAY['active'::text, 'paused'::text])))),
   CONSTRAINT enrollments_status CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text]))),
   CONSTRAINT enrollments_org_id_contact_id_fkey FOREIGN KEY (org_id, contact_id) REFERENCES contacts(org_id, id),
   CONSTRAINT enrollments_org_id_sequence_id_fkey FOREIGN KEY (org_id, sequence_id) REFERENCES sequences(org_id, id)
 ) WITH (fillfactor=45);
+CREATE INDEX enrollments_assigned ON public.enrollments USING btree (org_id, assignee_id) WHERE ((assignee_id IS NOT NULL) AND (status = ANY (ARRAY['active'::text, 'paused'::text])));
 CREATE INDEX enrollments_contact ON public.enrollments USING btree (org_id, contact_id, sequence_id, id);
 CREATE UNIQUE INDEX enrollments_live ON public.enrollments USING btree (org_id, sequence_id, contact_id) WHERE (status = ANY (ARRAY['active'::text, 'paused'::text]));
 CREATE INDEX enrollments_sequence ON public.enrollments USING btree (org_id, sequence_id, status, id);
@@ -307,7 +347,7 @@ CREATE TABLE events (
   token uuid,
   actor text,
   data jsonb,
-  CONSTRAINT events_type CHECK ((type = ANY (ARRAY['enrolled'::text, 'pause'::text, 'resume'::text, 'advance'::text, 'restart'::text, 'moved'::text, 'completed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text, 'failed'::text, 'sent'::text, 'retry'::text, 'not_started'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text, 'postponed'::text, 'held'::text, 'looked_up'::text, 'resolved'::text, 'needs_review'::text, 'unsubscribe'::text])))
+  CONSTRAINT events_type CHECK ((type = ANY (ARRAY['enrolled'::text, 'pause'::text, 'resume'::text, 'advance'::text, 'restart'::text, 'moved'::text, 'completed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text, 'failed'::text, 'sent'::text, 'retry'::text, 'not_started'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text, 'postponed'::text, 'held'::text, 'looked_up'::text, 'resolved'::text, 'needs_review'::text, 'drafted'::text, 'started'::text, 'done'::text, 'assigned'::text, 'unsubscribe'::text])))
 ) PARTITION BY RANGE (at);
 CREATE INDEX events_source ON ONLY public.events USING btree (org_id, source_id, at);
 -- row-level security: ENABLE, FORCE

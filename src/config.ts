@@ -134,6 +134,22 @@ export const SETTINGS = {
     '60000',
     'Between the two looks at a provider that must both find nothing before a message is sent again, in milliseconds. Longer than any pause of a process or connection.',
   ),
+  DRAFTING_URL: optional(
+    httpUrl,
+    'A language model that drafts the steps people do: any server with the chat completions of OpenAI, up to and with `/v1`. It is told names, company, title and attributes of contacts, no addresses. Without it, the template is the draft.',
+  ),
+  DRAFTING_MODEL: setting(z.string().min(1).max(200), 'default', 'The name of its model.'),
+  DRAFTING_API_KEY: optional(z.string().min(1), 'The key it asks for.'),
+  DRAFTING_TIMEOUT_MS: setting(
+    wholeNumber(100, 120_000),
+    '20000',
+    'How long a draft may take before it is the template after all, in milliseconds.',
+  ),
+  DRAFTING_DAILY_TOKENS: setting(
+    wholeNumber(0, 1_000_000_000),
+    '200000',
+    'Tokens an organization may use on one of its days; then the template is the draft.',
+  ),
   WORKER_POLL_MS: setting(
     wholeNumber(10, 60_000),
     '1000',

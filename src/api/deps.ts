@@ -5,6 +5,7 @@ import type { Adapter } from '../channels/channel.ts';
 import type { Config } from '../config.ts';
 import type { UnsubscribeTokens } from '../content/unsubscribe-token.ts';
 import type { Database } from '../db/database.ts';
+import type { Engine } from '../dispatch/engine.ts';
 import type { VersionCache } from '../plan/sequences/versions.ts';
 import type { Secrets } from '../tenancy/secrets.ts';
 import type { HealthCheck } from './health-check.ts';
@@ -18,6 +19,8 @@ export interface ApiDeps {
   adapters: ReadonlyMap<string, Adapter>;
   versions: VersionCache;
   tokens: UnsubscribeTokens;
+  /** For what people send themselves: the dispatcher's own. */
+  engine: Engine;
   /** The sink of `cadenza up`; null in a process that has none. */
   sink: Sandbox['sink'] | null;
   /** What `/api/health` runs; each module registers its own. */

@@ -4,6 +4,8 @@ import { apiKeyRoutes } from './resources/api-keys.ts';
 import { attributeRoutes } from './resources/attributes.ts';
 import { auditRoutes } from './resources/audit.ts';
 import { contactRoutes } from './resources/contacts.ts';
+import { dueStepActionRoutes } from './resources/due-step-actions.ts';
+import { dueStepRoutes } from './resources/due-steps.ts';
 import { enrollmentJobRoutes } from './resources/enrollment-jobs.ts';
 import { enrollmentRoutes } from './resources/enrollments.ts';
 import { healthRoutes } from './resources/health.ts';
@@ -37,6 +39,8 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...versionMoveRoutes(deps),
     ...enrollmentRoutes(deps),
     ...enrollmentJobRoutes(deps),
+    ...dueStepRoutes(deps),
+    ...dueStepActionRoutes(deps),
     ...touchRoutes(deps),
     ...receiptRoutes(deps),
     ...switchRoutes(deps),

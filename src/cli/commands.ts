@@ -1,6 +1,7 @@
 /** Every command, by its words, in the order of the help. */
 import type { Command } from './command.ts';
 import { doctor } from './commands/doctor.ts';
+import { due } from './commands/due.ts';
 import { enroll } from './commands/enroll.ts';
 import { importContacts } from './commands/import-contacts.ts';
 import { keysCreate, keysList, keysRevoke } from './commands/keys.ts';
@@ -32,6 +33,7 @@ export const COMMANDS = {
   pause: pause,
   resume: resume,
   stop: stop,
+  due: due,
   why: why,
   reconcile: reconcile,
   doctor: doctor,

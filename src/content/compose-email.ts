@@ -4,10 +4,10 @@
  */
 import type { EmailMessage, NamedAddress } from '../kernel/message.ts';
 import { assemble, type TemplateSource } from './assemble.ts';
-import { contentHash, type Keyed } from './content-hash.ts';
+import { contentHash, type Keyed, keyed } from './content-hash.ts';
 import { followUpSubject, oneLine } from './headers.ts';
 import { type Preparation, prepare } from './prepare.ts';
-import { type Composition, type Rendered, type Renderer, sharedRenderer } from './render.ts';
+import { type Composition, type Refused, type Rendered, type Renderer, sharedRenderer } from './render.ts';
 import type { TemplateVars } from './variables.ts';
 
 export interface EmailJob {
@@ -47,6 +47,31 @@ export function prepareEmail({ key, source }: Keyed<TemplateSource>): Preparatio
       { source: text, html: false },
       { source: html, html: true },
     ];
+  });
+}
+
+/** What a person reads and changes: without layout, footer and headers. `html` only where the template has one. */
+export async function draftEmails(
+  batch: readonly (Pick<EmailJob, 'template' | 'vars'> & { thread_subject: string | null })[],
+  renderer: Renderer = sharedRenderer,
+): Promise<({ ok: true; subject: string; text: string; html: string | null } | Refused)[]> {
+  const rendered = await renderer.render(
+    batch.map(({ template, vars }) => ({
+      preparation: prepareEmail(keyed('email', { ...template.source, layout: 'none' })),
+      vars,
+    })),
+  );
+  return batch.map(({ template: { source }, thread_subject }, i) => {
+    const one = rendered[i]!;
+    if (!one.ok) return one;
+    const [subject, text, html] = one.texts as [string, string, string];
+    const answers = source.subject.trim() === '' && thread_subject !== null;
+    return {
+      ok: true,
+      subject: answers ? followUpSubject(thread_subject) : oneLine(subject),
+      text: text.trim(),
+      html: source.html?.trim() ? html : null,
+    };
   });
 }
 

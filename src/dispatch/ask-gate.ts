@@ -8,23 +8,35 @@ import type { Composed } from './compose.ts';
 import type { Engine } from './engine.ts';
 import type { Situation } from './situation.ts';
 
+/** What the gate is asked about one touch. No sender: people do it themselves. */
+export type Asking = Pick<Composed, 'touch' | 'hash' | 'contents'> & {
+  sender_id: Uuid | null;
+  sender_version: number | null;
+};
+
+interface GateOptions {
+  resend?: boolean;
+  /** So long it may be held; absent: for one call to a provider. */
+  lease_ms?: number | undefined;
+}
+
 /** `resend`: the touches are `unknown`, all of one earlier gate, and go again under the same key (class K). */
 export async function askGate(
   engine: Engine,
   org: Uuid,
   token: Uuid,
   situation: Situation,
-  going: readonly Composed[],
-  resend = false,
+  going: readonly Asking[],
+  { resend = false, lease_ms }: GateOptions = {},
 ) {
   const { planning } = situation;
-  const senders = [...new Set(going.map((composed) => composed.sender_id))];
+  const senders = [...new Set(going.map(({ sender_id }) => sender_id))].filter((id) => id !== null);
   const { limits } = engine;
   return gate(engine.db, {
     org,
     worker: engine.worker,
     token,
-    lease_ms: limits.budget_ms + limits.call_timeout_ms + limits.lease_margin_ms,
+    lease_ms: lease_ms ?? limits.budget_ms + limits.call_timeout_ms + limits.lease_margin_ms,
     budget_ms: limits.budget_ms,
     policy_version: planning.organization.policy_version,
     touches: going.map(({ touch, sender_id, sender_version, hash, contents }) => ({

@@ -9,6 +9,7 @@ import { CHANNELS, isSenderChannel } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Message } from '../kernel/message.ts';
 import type { Settlement } from '../ledger/settle.ts';
+import { withDraft } from '../plan/sequences/steps/draft.ts';
 import { addressFor, type StepInput, type StepKind } from '../plan/sequences/steps/step-kind.ts';
 import { STEP_KINDS } from '../plan/sequences/steps/step-kinds.ts';
 import type { Version } from '../plan/sequences/versions.ts';
@@ -133,18 +134,20 @@ function prepare(
 }
 
 /** Of one touch; the key number, which only the gate knows for sure, is put into the message later. */
-function inputOf(
-  engine: Engine,
+export function inputOf(
+  engine: Pick<Engine, 'unsubscribeUrl'>,
   org: Uuid,
   situation: Situation,
-  item: { touch: DueTouch; version: Version; sender: SenderSettings },
+  item: { touch: DueTouch; version: Version; sender: SenderSettings | null },
 ): StepInput {
   const { touch, version, sender } = item;
   const { consent } = CHANNELS[touch.channel];
+  const step = version.definition.steps[touch.step_no]!;
+  const draft = situation.drafts?.get(touch.id);
   return {
     org,
     sequence: { id: touch.sequence_id, name: version.sequence_name },
-    step: version.definition.steps[touch.step_no]!,
+    step: draft ? withDraft(step, draft) : step,
     touch,
     contact_id: touch.contact_id,
     recipient: {
@@ -162,7 +165,9 @@ function inputOf(
     sender,
     organization: situation.planning.organization,
     unsubscribe_url:
-      consent === null ? null : engine.unsubscribeUrl(org, touch.contact_id, touch.id, consent),
+      consent === null || sender === null
+        ? null
+        : engine.unsubscribeUrl(org, touch.contact_id, touch.id, consent),
     thread:
       touch.thread === null || touch.thread_subject === null
         ? null

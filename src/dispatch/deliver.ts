@@ -160,7 +160,7 @@ interface Moments {
 }
 
 /** Every call at once; outcomes are settled together as they come in. */
-async function sendAndSettle(
+export async function sendAndSettle(
   engine: Engine,
   org: Uuid,
   token: Uuid,
@@ -241,11 +241,11 @@ async function settleLater(
 }
 
 /** The gate said no: ended, postponed, held, dropped, or left to be read and composed again. */
-async function settleRefused(
+export async function settleRefused(
   engine: Engine,
   org: Uuid,
   situation: Situation,
-  refused: readonly { composed: Composed; verdict: GateVerdict }[],
+  refused: readonly { composed: Pick<Composed, 'touch' | 'version'>; verdict: GateVerdict }[],
   at: number,
 ): Promise<number> {
   const settlements: Settlement[] = [];

@@ -10,6 +10,8 @@ export interface Engine {
   readonly db: Database;
   /** `host:pid`, as it stands in lanes, gates and the audit trail. */
   readonly worker: string;
+  /** As it stands in what is settled, where it is not the worker that acts: `member:0190…`. */
+  readonly actor?: string;
   readonly versions: VersionCache;
   /** The live connection of a sender's current version; null when no adapter can serve it. */
   connect(org: Uuid, sender: SenderSettings): Connection | null;

@@ -139,7 +139,12 @@ export async function readDue(
 
 /** One touch, due or not, in whatever state; null when it is not there. */
 export async function readTouch(db: Database, org: Uuid, id: Uuid): Promise<DueTouch | null> {
-  return (await db.callPrepared(READ, [org, 1, [], [id], null])).map(touchOf)[0] ?? null;
+  return (await readTouches(db, org, [id]))[0] ?? null;
+}
+
+/** Those that are there, in any order. */
+export async function readTouches(db: Database, org: Uuid, ids: readonly Uuid[]): Promise<DueTouch[]> {
+  return (await db.callPrepared(READ, [org, 1, [], ids, null])).map(touchOf);
 }
 
 /** In the order of lane_read's columns. A literal: every touch has one shape, which the hot loops need. */

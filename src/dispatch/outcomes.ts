@@ -4,7 +4,7 @@
  */
 import type { RefusalReason, SendOutcome } from '../channels/channel.ts';
 import { CHANNELS } from '../kernel/channels.ts';
-import { REFUSALS } from '../ledger/reasons.ts';
+import { OPTED_OUT, REFUSALS } from '../ledger/reasons.ts';
 import type { NextTouch, Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
 import { opening, plannedTouch, reopening } from '../plan/sequences/next.ts';
@@ -130,9 +130,6 @@ function followUp(happening: Happening, stepNo: number): NextTouch | 'no_sender'
   const { source_id: enrollment_id, generation } = touch;
   return plannedTouch(definition, { enrollment_id, generation, step_no: stepNo, n: 1, sender_id }, open);
 }
-
-/** Refusals that say the contact has left the channel. */
-const OPTED_OUT = new Set<string>(['suppressed', 'opted_out']);
 
 /** Is it passed over, and with it the steps of its channel, instead of ending its enrollment [CON-4]? */
 export function passesOver(version: Version, refusal: string): boolean {

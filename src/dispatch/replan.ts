@@ -9,6 +9,7 @@ import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import { CHANNELS, type Channel, type ConsentChannel } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
+import { OPTED_OUT } from '../ledger/reasons.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import { type Planning, readPlanning } from '../plan/sequences/calendar.ts';
 import { type HistoryRow, historyColumn, historyOf } from '../plan/sequences/history.ts';
@@ -90,7 +91,9 @@ function continued(
   // A touch that was skipped because its contact opted out takes the other steps of its channel with it.
   const { consent } = CHANNELS[row.channel];
   const skip =
-    outcome === 'skipped' && consent !== null ? [...(row.skip_channels ?? []), consent] : row.skip_channels;
+    outcome === 'skipped' && consent !== null && OPTED_OUT.has(reason ?? '')
+      ? [...(row.skip_channels ?? []), consent]
+      : row.skip_channels;
   const passed = { history, skip_channels: skip };
   const stepNo = firstToDo(definition, after(definition, row), passed);
   if (stepNo === null) return { next: null, ends: 'completed', reason: why };

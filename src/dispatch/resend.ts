@@ -64,7 +64,7 @@ export async function sendAgain(
   if (ready.length === 0) return left;
   const token = newId();
   const deadline = performance.now() + engine.limits.budget_ms;
-  const answer = await askGate(engine, org, token, situation, ready, true);
+  const answer = await askGate(engine, org, token, situation, ready, { resend: true });
   const answered = performance.now();
   const byId = new Map(ready.map((composed) => [composed.touch.id, composed]));
   const settlements: Settlement[] = [];

@@ -71,7 +71,11 @@ async function persist(engine: Engine, batch: Batch): Promise<Persisted> {
   let results: Map<Uuid, SettleResult>;
   try {
     results = await patiently(engine, org, () =>
-      settle(engine.db, { ...batch, actor: `worker:${engine.worker}`, now: engine.now?.() ?? null }),
+      settle(engine.db, {
+        ...batch,
+        actor: engine.actor ?? `worker:${engine.worker}`,
+        now: engine.now?.() ?? null,
+      }),
     );
   } catch (error) {
     if (isDataError(error)) return oneByOne(engine, batch, error);

@@ -4,20 +4,24 @@ import { type Place, placeOf } from '../contacts/place.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { type Planning, readPlanning } from '../plan/sequences/calendar.ts';
 import { senderIdFor } from '../plan/sequences/step-sender.ts';
+import type { Draft } from '../plan/sequences/steps/draft.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
+import { readDrafts } from './people/drafts.ts';
 
 export interface Situation {
   /** On this process's monotonic clock, before the database said `planning.now`: how old the situation is at most. */
   asked_at: number;
   planning: Planning;
   versions: Map<Uuid, Version>;
+  /** What people wrote instead of the template, by touch; null where no touch is theirs. */
+  drafts: ReadonlyMap<Uuid, Draft> | null;
 }
 
 /** `moreSenders`: those whose touches are kept ready from an earlier read. */
 export async function readSituation(
-  engine: Engine,
+  engine: Pick<Engine, 'db' | 'versions' | 'now'>,
   org: Uuid,
   due: readonly DueTouch[],
   moreSenders: readonly Uuid[] = [],
@@ -42,7 +46,7 @@ export async function readSituation(
   }
   const asked_at = performance.now();
   const planning = await readPlanning(engine.db, org, [...senders], engine.now?.() ?? null);
-  return { asked_at, planning, versions };
+  return { asked_at, planning, versions, drafts: await readDrafts(engine.db, org, due) };
 }
 
 /** Senders that its enrollment keeps, whatever its version says. */

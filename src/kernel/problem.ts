@@ -54,6 +54,12 @@ export const PROBLEMS = {
     title: 'A message of this enrollment is in flight',
     advice: 'Wait until it has settled (see the receipt), then try again.',
   },
+  step_refused: {
+    status: 409,
+    title: 'The step was not carried out',
+    advice:
+      '`reason` says why. Nothing was sent, and what was written is kept; read the step and decide again.',
+  },
   already_enrolled: {
     status: 409,
     title: 'This contact is already enrolled',

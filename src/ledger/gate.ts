@@ -8,9 +8,10 @@ import type { Verdict } from './reasons.ts';
 export interface GateTouch {
   id: Uuid;
   sequence_id: Uuid;
-  sender_id: Uuid;
+  /** Null: people do it themselves. */
+  sender_id: Uuid | null;
   contact_version: number;
-  sender_version: number;
+  sender_version: number | null;
   hash: string;
   /** JSON text of the values composed in. */
   contents: string;

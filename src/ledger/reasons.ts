@@ -63,10 +63,17 @@ export const REFUSALS = {
   { action: 'end' | 'later' | 'hold' | 'again' | 'drop' | 'none'; ends?: string; says: string }
 >;
 
+/** Refusals that say the contact has left the channel. */
+export const OPTED_OUT: ReadonlySet<string> = new Set(['suppressed', 'opted_out']);
+
 /** Reasons that are no refusals: what happened to an enrollment, told at its touches too. */
 export const OTHER_REASONS = {
   moved: 'its enrollment was moved to another version of the sequence',
   steps_skipped: 'the steps that are left go through channels that the contact has opted out of',
+  skipped_by_person: 'a person skipped it',
+  snoozed: 'a person put it off',
+  taken_up: 'a person took it up at another time than it was planned for',
+  given_back: 'a person had started it and did not do it',
   steps_removed: 'the version it was moved to has none of its remaining steps',
 } as const satisfies Record<string, string>;
 

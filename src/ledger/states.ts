@@ -119,6 +119,11 @@ export const EVENT_TYPES = [
   'looked_up',
   'resolved',
   'needs_review',
+  // of a touch that a person does
+  'drafted',
+  'started',
+  'done',
+  'assigned',
   // of a contact
   'unsubscribe',
 ] as const;

@@ -9,7 +9,10 @@ import { unsubscribeTokens } from '../../src/app.ts';
 import type { Adapter } from '../../src/channels/channel.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { Database } from '../../src/db/database.ts';
+import { Connections } from '../../src/dispatch/connections.ts';
+import { DEFAULT_LIMITS, type Engine, type EngineLimits } from '../../src/dispatch/engine.ts';
 import { VersionCache } from '../../src/plan/sequences/versions.ts';
+import { decryptedConfig } from '../../src/senders/credentials.ts';
 import { createApiKey } from '../../src/tenancy/api-keys.ts';
 import { ensureAppLogin } from '../../src/tenancy/app-login.ts';
 import type { Role } from '../../src/tenancy/context.ts';
@@ -69,21 +72,45 @@ async function makeOrg(db: Database, name: string): Promise<Org> {
 }
 
 export async function setup(
-  options: { config?: Partial<Config>; checks?: HealthCheck[]; adapters?: readonly Adapter[] } = {},
+  options: {
+    config?: Partial<Config>;
+    checks?: HealthCheck[];
+    adapters?: readonly Adapter[];
+    limits?: Partial<EngineLimits>;
+  } = {},
 ): Promise<World> {
   const database = await createDatabase();
   const master = randomBytes(32).toString('base64url');
   const db = new Database({ url: await ensureAppLogin(database.ownerUrl, master), max: 8 });
   const logs: Record<string, unknown>[] = [];
+  const logger = capture(logs);
+  const secrets = createSecrets([master]);
+  const versions = new VersionCache(db);
+  const adapters = new Map((options.adapters ?? []).map((adapter) => [adapter.provider, adapter]));
+  const connections = new Connections({
+    adapters,
+    configOf: (org, sender) => decryptedConfig(secrets, org, sender),
+    onError: (error, sender) => logger.error({ error, sender_id: sender.id }, 'a sender cannot be connected'),
+  });
+  const engine: Engine = {
+    db,
+    worker: 'test:api',
+    versions,
+    connect: (of, sender) => connections.get(of, sender),
+    unsubscribeUrl: (_org, _contact, touch) => `https://example.com/u/${touch}`,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    log: logger,
+  };
   const deps: ApiDeps = {
     db,
+    engine,
     config: { ...loadConfig({ RATE_LIMIT_PER_MINUTE: '100000' }), ...options.config },
-    logger: capture(logs),
-    secrets: createSecrets([master]),
-    versions: new VersionCache(db),
+    logger,
+    secrets,
+    versions,
     tokens: unsubscribeTokens([master]),
     sink: null,
-    adapters: new Map((options.adapters ?? []).map((adapter) => [adapter.provider, adapter])),
+    adapters,
     checks: options.checks ?? [],
   };
   const app = await buildServer(deps);
@@ -104,6 +131,7 @@ export async function setup(
     call: (method, path, given = {}) => request(url, method, path, { key: org.key, ...given }),
     async close() {
       await app.close();
+      await connections.close();
       await db.close();
       await database.drop();
     },

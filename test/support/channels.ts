@@ -16,7 +16,7 @@ export async function addSender(
 }
 
 /** Where it is about noon now, whenever the tests run: phones are not disturbed at night. */
-function noonZone(): string {
+export function noonZone(): string {
   const hours = 12 - new Date().getUTCHours();
   return hours === 0 ? 'Etc/GMT' : `Etc/GMT${hours > 0 ? '-' : '+'}${Math.abs(hours)}`;
 }

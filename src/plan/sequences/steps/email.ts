@@ -1,5 +1,5 @@
 /** E-mail: subject, text and HTML, in one thread an enrollment. */
-import { composeEmail, type EmailJob, prepareEmail } from '../../../content/compose-email.ts';
+import { composeEmail, draftEmails, type EmailJob, prepareEmail } from '../../../content/compose-email.ts';
 import { keyed } from '../../../content/content-hash.ts';
 import { emailHeaders } from '../../../content/headers.ts';
 import type { Uuid } from '../../../kernel/ids.ts';
@@ -19,6 +19,14 @@ import {
 export const emailStep: StepKind<EmailMessage> = {
   check,
   compose: (batch) => composeEmail(batch.map(emailJob)),
+  draft: (batch) =>
+    draftEmails(
+      batch.map((input) => ({
+        template: templateOf(input.step),
+        vars: varsOf(input),
+        thread_subject: input.thread?.subject ?? null,
+      })),
+    ),
   rekeyed: (message, { touch, sender }, keyN) => ({
     ...message,
     message_id: messageId(touch.id, keyN, sender!.from_address),

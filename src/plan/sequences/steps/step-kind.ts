@@ -3,13 +3,14 @@
  * One file a channel in this folder, chosen by the table in step-kinds.ts: publishing, previewing and dispatching alike.
  */
 import { checkTemplate, type TemplateKind } from '../../../content/check-template.ts';
-import type { Composition } from '../../../content/render.ts';
+import type { Composition, Refused } from '../../../content/render.ts';
 import type { TemplateVars } from '../../../content/variables.ts';
 import { type AddressKind, CHANNELS, type Channel } from '../../../kernel/channels.ts';
 import type { Uuid } from '../../../kernel/ids.ts';
 import type { Message } from '../../../kernel/message.ts';
 import type { SenderSettings } from '../../../senders/senders.ts';
 import type { Step } from '../definition.ts';
+import type { DraftText } from './draft.ts';
 
 export interface Recipient {
   first_name: string | null;
@@ -63,6 +64,8 @@ export interface StepKind<M extends Message | Note = Message | Note> {
   check(step: Step, where: StepCheck): void;
   /** In the order of the batch. Never rejects for what a template does. */
   compose(batch: readonly StepInput[]): Promise<Composition<M>[]>;
+  /** What a person reads and changes before it goes; absent: the text of what it becomes. */
+  draft?(batch: readonly StepInput[]): Promise<(({ ok: true } & DraftText) | Refused)[]>;
   /** The same under another key number; absent: it does not show in the message. */
   rekeyed?(message: M, input: StepInput, keyN: number): M;
 }
