@@ -84,8 +84,9 @@ export function refusalOf(model: Model, one: ModelEnrollment, event: EnrollmentE
   if (TRANSITIONS[one.status][event] === null) return 'illegal_transition';
   const other = liveOf(model, one.contact);
   if (event === 'restart' && other !== undefined && other !== one) return 'already_enrolled';
-  if ((event === 'resume' || event === 'restart') && !model.contacts[one.contact]!.reachable)
-    return 'enrollment_refused';
+  // Moved to a version that ends before its place, it has nobody to write to any more.
+  const writes = event === 'restart' || (event === 'resume' && one.step < one.plan.length);
+  if (writes && !model.contacts[one.contact]!.reachable) return 'enrollment_refused';
   if ((event === 'advance' || event === 'restart') && inFlight(one.live)) return 'touch_in_flight';
   return null;
 }
