@@ -221,13 +221,19 @@ export const GUARDS = [
   {
     guard: 'gate: touches are locked in one order',
     file: 'src/ledger/gate.sql',
-    edits: [[TOUCH_LOCK, TOUCH_LOCK.replace(' ORDER BY t.id', '')]],
+    // Without any order they come in that of the index; what is guarded against is the caller's.
+    edits: [[TOUCH_LOCK, TOUCH_LOCK.replace('ORDER BY t.id', 'ORDER BY array_position(p_touches, t.id)')]],
     tests: [LIMITS, 'a gate and an unsubscribe over the same touches'],
   },
   {
     guard: 'settle: enrollments are locked in one order',
     file: 'src/ledger/settle.sql',
-    edits: [['e.id = ANY (p_sources) ORDER BY e.id FOR UPDATE;', 'e.id = ANY (p_sources) FOR UPDATE;']],
+    edits: [
+      [
+        'e.id = ANY (p_sources) ORDER BY e.id FOR UPDATE;',
+        'e.id = ANY (p_sources) ORDER BY array_position(p_sources, e.id) FOR UPDATE;',
+      ],
+    ],
     tests: [LIMITS, 'two settles of the same enrollments'],
   },
   {

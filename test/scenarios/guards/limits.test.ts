@@ -168,7 +168,8 @@ describe('locks are taken in one order', () => {
     const batch = { org: world.org, token, actor: 'worker:test', settlements };
     const one = settle(connection(world, 'order settle'), batch);
     await untilWaiting(world, 'order settle');
-    const two = settle(connection(world, 'order settle too', AS_IT_LIES), batch);
+    const reversed = { ...batch, settlements: [...settlements].reverse() };
+    const two = settle(connection(world, 'order settle too', AS_IT_LIES), reversed);
     await untilWaiting(world, 'order settle too');
     await held.rollback();
     await Promise.all([one, two]);
