@@ -39,10 +39,10 @@ export function requireOwnerUrl(config: Config): string {
   );
 }
 
-async function appUrl(config: Config, master: string): Promise<string> {
+async function appUrl(config: Config, masters: readonly string[]): Promise<string> {
   if (config.app_database_url) return config.app_database_url;
   const running = config.database_url ? null : readRun(config);
-  return running?.app_database_url ?? ensureAppLogin(requireOwnerUrl(config), master);
+  return running?.app_database_url ?? ensureAppLogin(requireOwnerUrl(config), masters);
 }
 
 /** Opens the installation for the time of `work`. */
@@ -54,7 +54,7 @@ export async function withInstallation<T>(
   if (!config.app_database_url) requireOwnerUrl(config);
   const masters = masterSecrets(config);
   const db = new Database({
-    url: await appUrl(config, masters[0]!),
+    url: await appUrl(config, masters),
     max: connections,
     application_name: 'cadenza cli',
   });

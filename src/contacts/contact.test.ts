@@ -132,12 +132,21 @@ describe('[CON-1] contacts', () => {
     });
   });
 
+  it('[CON-1] are known by something: nobody at all is refused', async () => {
+    for (const nobody of [{}, { tags: ['a'] }, { first_name: '', email: null }])
+      expect(await problemOf(createContact(world.db, world.ours, nobody))).toMatchObject({
+        code: 'invalid_request',
+        errors: [{ field: 'email', code: 'required' }],
+      });
+  });
+
   it('[CON-1] have custom attributes of a type', async () => {
     const ctx = await world.newOrg();
     await defineAttribute(world.db, ctx, { key: 'seats', type: 'number', label: 'Seats' });
     await defineAttribute(world.db, ctx, { key: 'renewal', type: 'date', label: 'Renewal' });
     await defineAttribute(world.db, ctx, { key: 'trial', type: 'boolean', label: 'Trial' });
     const { id, attributes } = await createContact(world.db, ctx, {
+      first_name: 'Ada',
       attributes: { seats: '12', renewal: '2027-02-28', trial: 'yes' },
     });
     expect(attributes).toEqual({ seats: 12, renewal: '2027-02-28', trial: true });

@@ -42,6 +42,7 @@ export async function createContact(db: Database, ctx: Context, input: ContactIn
   return namingTheOther(db, ctx, input, async (tx) => {
     const values = readContactInput(input, await typesOfAttributes(tx, ctx));
     const row = merged(EMPTY, values);
+    if (KNOWN_BY.every((field) => row[field] === null)) throw nobody();
     await tx.run(sql`INSERT INTO contacts (org_id, id, external_id, first_name, last_name, company, title, email, phone,
         whatsapp, linkedin, telegram, locale, time_zone, time_zone_from, attributes)
       VALUES (${ctx.org}, ${id}, ${row.external_id}, ${row.first_name}, ${row.last_name}, ${row.company}, ${row.title},
@@ -52,6 +53,24 @@ export async function createContact(db: Database, ctx: Context, input: ContactIn
     await audit(tx, ctx, { action: 'contact.create', subject_type: 'contact', subject_id: id });
     return findContactDetail(tx, ctx, id);
   });
+}
+
+/** Something by which a person, or a company, can be told from others. */
+const KNOWN_BY = [
+  'external_id',
+  'first_name',
+  'last_name',
+  'company',
+  'email',
+  'phone',
+  'whatsapp',
+  'linkedin',
+  'telegram',
+] as const;
+
+function nobody(): Problem {
+  const message = 'A contact has a name, a company, an address or an external id at least';
+  return new Problem('invalid_request', message, { errors: [{ field: 'email', code: 'required', message }] });
 }
 
 /**

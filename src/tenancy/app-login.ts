@@ -13,7 +13,8 @@ const NAME_LIMIT = 63;
 /** One maker at a time; any constant. */
 const LOCK_KEY = 7_236_153;
 /** What a server says to a login it does not (yet) take: no such role or wrong password, not permitted to log in. */
-const REFUSED = new Set(['28P01', '28000']);
+const WRONG_PASSWORD = '28P01';
+const REFUSED = new Set([WRONG_PASSWORD, '28000']);
 
 export class AppRoleRefused extends Error {
   override name = 'AppRoleRefused';
@@ -92,26 +93,76 @@ async function createOrAlter(owner: Database, login: string, password: string): 
   }
 }
 
+/** The database is somebody's installation, and not the one whose secret this is. */
+export class OtherInstallation extends Error {
+  override name = 'OtherInstallation';
+}
+
 /**
  * The application's URL for this database; makes the login, or sets its password anew, when it does not work yet.
  * The database must be migrated. Safe to call from many processes at once.
+ *
+ * The login knows the installation by its secret: a process with another one would send messages whose unsubscribe links
+ * nobody can read, and take the login from those that run. `masterSecrets`: newest first, as in a rotation.
+ * @throws OtherInstallation
  */
-export async function ensureAppLogin(ownerUrl: string, masterSecret: string): Promise<string> {
+export async function ensureAppLogin(
+  ownerUrl: string,
+  masterSecrets: string | readonly string[],
+): Promise<string> {
+  const secrets = typeof masterSecrets === 'string' ? [masterSecrets] : masterSecrets;
+  const [newest] = secrets as [string];
   const owner = new Database({ url: ownerUrl, max: 1, application_name: 'cadenza login' });
   try {
     const { name } = await owner.outsideOrgs((tx) =>
       tx.one<{ name: string }>(sql`SELECT current_database() AS name`),
     );
     const login = loginName(name);
-    const password = passwordFor(masterSecret, login);
-    const appUrl = new URL(ownerUrl);
-    appUrl.username = encodeURIComponent(login);
-    appUrl.password = encodeURIComponent(password);
-    if (!(await canLogIn(appUrl.href))) await createOrAlter(owner, login, password);
-    return appUrl.href;
+    const urlFor = (secret: string) => {
+      const url = new URL(ownerUrl);
+      url.username = encodeURIComponent(login);
+      url.password = encodeURIComponent(passwordFor(secret, login));
+      return url.href;
+    };
+    if (await canLogIn(urlFor(newest))) return urlFor(newest);
+    if (await isInUse(owner, login)) {
+      const known = await Promise.all(secrets.map((secret) => takesPassword(urlFor(secret))));
+      if (!known.includes(true)) throw otherInstallation(login);
+    }
+    await createOrAlter(owner, login, passwordFor(newest, login));
+    return urlFor(newest);
   } finally {
     await owner.close();
   }
+}
+
+/** Has somebody made this login, and an API key? (The login of a database that was dropped stays behind.) */
+async function isInUse(owner: Database, login: string): Promise<boolean> {
+  const [row] = await owner.call<{ used: boolean }>(sql`
+    SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = ${login}) AND EXISTS (SELECT FROM directory) AS used`);
+  return row?.used === true;
+}
+
+/** Whatever else is wrong with the login: is this its password? */
+async function takesPassword(url: string): Promise<boolean> {
+  const db = new Database({ url, max: 1, application_name: 'cadenza login check' });
+  try {
+    await db.call(sql`SELECT 1`);
+    return true;
+  } catch (error) {
+    if (pgCode(error) === WRONG_PASSWORD) return false;
+    // Told only to who knows the password.
+    if (REFUSED.has(pgCode(error) ?? '')) return true;
+    throw error;
+  } finally {
+    await db.close();
+  }
+}
+
+function otherInstallation(login: string): OtherInstallation {
+  return new OtherInstallation(
+    `This database belongs to an installation with another CADENZA_SECRET. Set CADENZA_SECRET to that one, or CADENZA_DATA to its directory (the secret lies in secrets.json there): it opens the stored credentials and every unsubscribe link. If it is lost for good, DROP OWNED BY ${login}; DROP ROLE ${login}; lets this one take over.`,
+  );
 }
 
 interface RoleFacts {

@@ -5,8 +5,15 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { sql } from '../../src/db/sql.ts';
-import { AppRoleRefused, assertAppRole, ensureAppLogin } from '../../src/tenancy/app-login.ts';
+import { createApiKey } from '../../src/tenancy/api-keys.ts';
+import {
+  AppRoleRefused,
+  assertAppRole,
+  ensureAppLogin,
+  OtherInstallation,
+} from '../../src/tenancy/app-login.ts';
 import { createOrganization, listOrganizationIds } from '../../src/tenancy/organizations.ts';
+import { SCOPES } from '../../src/tenancy/roles.ts';
 import { describeWith } from '../support/debian.ts';
 import { type Postgres15, startPostgres15 } from '../support/postgres15.ts';
 
@@ -138,6 +145,23 @@ function behaviour(admin: () => string): void {
     expect((await listOrganizationIds(owner)).sort()).toEqual(made.map((one) => one.id).sort());
     await expect(listOrganizationIds(db)).rejects.toMatchObject({ code: '42501' });
     await Promise.all([db.close(), owner.close()]);
+  });
+
+  test('[TEN-8] once somebody has a key, a process with another secret is refused and takes the login from nobody', async () => {
+    const ours = secret();
+    const url = await ensureAppLogin(fresh.ownerUrl, ours);
+    const db = new Database({ url, max: 1 });
+    const actor = { type: 'system', id: 'test', name: 'test' } as const;
+    const { id: org } = await createOrganization(db, actor, { name: 'Used' });
+    await createApiKey(db, { org, actor, role: 'owner', scopes: SCOPES }, { name: 'first', role: 'owner' });
+    await db.close();
+    await expect(ensureAppLogin(fresh.ownerUrl, secret())).rejects.toBeInstanceOf(OtherInstallation);
+    await whoami(url);
+
+    const newer = secret();
+    await whoami(await ensureAppLogin(fresh.ownerUrl, [newer, ours]));
+    await whoami(await ensureAppLogin(fresh.ownerUrl, newer));
+    await expect(ensureAppLogin(fresh.ownerUrl, ours)).rejects.toBeInstanceOf(OtherInstallation);
   });
 }
 

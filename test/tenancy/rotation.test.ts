@@ -55,7 +55,7 @@ test('[TEN-8] after a rotation every stored secret opens without the old master 
   expect(await rewrap(`${NEW},${OLD}`)).toEqual({ code: 0, rewrapped: 0 });
 
   // The login's password follows the newest master secret.
-  const after = new Database({ url: await ensureAppLogin(database.ownerUrl, NEW), max: 1 });
+  const after = new Database({ url: await ensureAppLogin(database.ownerUrl, [NEW, OLD]), max: 1 });
   for (const { org, id, password } of made) {
     const sender = (await senderSettings(after, org, id))!;
     expect(decryptedConfig(createSecrets([NEW]), org, sender)).toMatchObject({ username: 'u', password });

@@ -24,7 +24,7 @@ export const migrateCommand: Command = {
     const { applied } = await migrate({ url, log: call.note });
     const login = call.config.app_database_url
       ? null
-      : new URL(await ensureAppLogin(url, masterSecrets(call.config)[0]!)).username;
+      : new URL(await ensureAppLogin(url, masterSecrets(call.config))).username;
     const done = applied.length === 0 ? 'The schema was current.' : `Applied ${applied.length} files.`;
     call.result({ applied, login }, login === null ? done : `${done} The application logs in as ${login}.`);
     return undefined;

@@ -7,7 +7,7 @@ import { requireOwnerUrl } from '../installation.ts';
 import { startApi, startWorkers, untilSignal } from '../processes.ts';
 
 async function appUrl(config: Config): Promise<string> {
-  return config.app_database_url ?? ensureAppLogin(requireOwnerUrl(config), masterSecrets(config)[0]!);
+  return config.app_database_url ?? ensureAppLogin(requireOwnerUrl(config), masterSecrets(config));
 }
 
 /** Where links point before anybody says otherwise. */

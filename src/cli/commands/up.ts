@@ -28,7 +28,7 @@ export const up: Command = {
     'Uses DATABASE_URL when it is set, else an embedded PostgreSQL in CADENZA_DATA. Stop it with Ctrl-C.',
   async run(call: Call) {
     const { config } = call;
-    const database = await openDatabase(config, masterSecrets(config)[0]!, call.note);
+    const database = await openDatabase(config, masterSecrets(config), call.note);
     let port = config.port;
     const app = await openApp(config, {
       appUrl: database.appUrl,

@@ -16,7 +16,7 @@ export interface UpDatabase {
 
 export async function openDatabase(
   config: Config,
-  master: string,
+  masters: readonly string[],
   note: (line: string) => void,
 ): Promise<UpDatabase> {
   const server = config.database_url
@@ -28,7 +28,7 @@ export async function openDatabase(
     if (applied.length > 0) note(`database migrated (${applied.length} files)`);
     return {
       ownerUrl,
-      appUrl: config.app_database_url ?? (await ensureAppLogin(ownerUrl, master)),
+      appUrl: config.app_database_url ?? (await ensureAppLogin(ownerUrl, masters)),
       embedded: server !== null,
       onExit: (callback) => server?.onExit(callback),
       stop: async () => server?.stop(),
