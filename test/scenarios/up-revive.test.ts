@@ -10,13 +10,14 @@ import { type Child, startChild } from '../support/child.ts';
 import { createDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 
+const DEMO = 12;
 const LIMIT_MS = 120_000;
 let dir: string;
 let children: Child[];
 
-function up(databaseUrl = ''): Child {
+function up(databaseUrl = '', options = ['--no-demo']): Child {
   const env = { CADENZA_DATA: dir, PORT: '0', DATABASE_URL: databaseUrl };
-  const child = startChild('bin/cadenza.mjs', ['up', '--no-demo', '--json'], env);
+  const child = startChild('bin/cadenza.mjs', ['up', ...options, '--json'], env);
   children.push(child);
   return child;
 }
@@ -52,6 +53,21 @@ async function ask(url: string, sql: string) {
   return (await client.query(sql).finally(() => client.end())).rows;
 }
 
+interface First {
+  url: string;
+  key: string;
+}
+
+/** What the API answers; `{}` while it cannot. */
+// biome-ignore lint/suspicious/noExplicitAny: answers of our own API, whose shapes its description gives
+async function api({ url, key }: First, path: string, change?: unknown): Promise<any> {
+  const response = await fetch(`${url}/api/${path}`, {
+    ...(change === undefined ? {} : { method: 'PATCH', body: JSON.stringify(change) }),
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+  });
+  return response.ok ? response.json() : {};
+}
+
 /** A second start ends with a word on why, and leaves alone what the first is just writing to its record. */
 async function expectRefused(first: Child, databaseUrl?: string): Promise<void> {
   const journal = join(dir, 'sandbox/journal.jsonl');
@@ -60,21 +76,26 @@ async function expectRefused(first: Child, databaseUrl?: string): Promise<void> 
   const { error } = (await second.line()) as { error: { detail: string } };
   expect(error.detail).toContain(`${dir} is in use by process ${first.process.pid}`);
   expect(await second.ended).toBe(1);
-  expect(readFileSync(journal, 'utf8')).toBe('half a line');
+  expect(readFileSync(journal, 'utf8').endsWith('half a line')).toBe(true);
 }
 
 test(
-  '[OPS-5] a killed database server is started again at the same address, with all rows, and given up in the end',
+  '[OPS-5] [EXE-1] a killed database server is started again at the same address, and sending goes on; given up in the end',
   async () => {
-    const child = up();
-    const { url } = (await child.line()) as { url: string };
+    const child = up('', []);
+    const first = (await child.line()) as unknown as First;
+    const sent = async () => (await api(first, 'sandbox/inbox')).items?.length;
+    await until(async () => (await sent()) === DEMO, 'the first messages', 30_000);
+    const { items } = await api(first, 'outreach/enrollments?status=active');
     const run = JSON.parse(readFileSync(join(dir, 'run.json'), 'utf8')) as { database_url: string };
     await ask(run.database_url, 'CREATE TABLE kept AS SELECT generate_series(1, 50) AS n');
-    const ready = async () => (await fetch(`${url}/readyz`)).status === 200;
 
     await killServer();
     expect(await ask(run.database_url, 'SELECT count(*)::int AS n FROM kept')).toEqual([{ n: 50 }]);
-    await until(ready, 'the API to be ready again', 30_000);
+    const restarted = async () =>
+      (await api(first, `outreach/enrollments/${items[0].id}`, { action: 'restart' })).enrollment;
+    await until(async () => (await restarted()) !== undefined, 'the API to change something again', 30_000);
+    await until(async () => (await sent()) === DEMO + 1, 'a message after the revival', 30_000);
     expect(lockOwner(join(dir, 'postgres'))).toBe(child.process.pid);
     await expectRefused(child);
 
