@@ -192,7 +192,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 }
 
 /** Makes the data directory, closed to others. */
-function dataDirectory(config: Pick<Config, 'cadenza_data'>): string {
+export function dataDirectory(config: Pick<Config, 'cadenza_data'>): string {
   mkdirSync(config.cadenza_data, { recursive: true, mode: 0o700 });
   return config.cadenza_data;
 }

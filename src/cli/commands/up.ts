@@ -2,12 +2,14 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { type App, openApp, openSandbox, type Sandbox } from '../../app.ts';
-import { type Config, masterSecrets, removeRun, writeRun } from '../../config.ts';
+import { type Config, dataDirectory, masterSecrets, removeRun, writeRun } from '../../config.ts';
 import { Database } from '../../db/database.ts';
+import { takeLock } from '../../db/embedded/lock.ts';
+import { REVIVAL_WINDOW_MS, REVIVALS } from '../../db/embedded/server.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import { createApiKey } from '../../tenancy/api-keys.ts';
 import { createOrganization, listOrganizationIds } from '../../tenancy/organizations.ts';
-import type { Call, Command } from '../command.ts';
+import { type Call, type Command, EXIT } from '../command.ts';
 import { type Demo, loadDemo } from '../demo.ts';
 import { callerFor, cliActor } from '../installation.ts';
 import { startApi, startWorkers, untilSignal } from '../processes.ts';
@@ -28,7 +30,11 @@ export const up: Command = {
     'Uses DATABASE_URL when it is set, else an embedded PostgreSQL in CADENZA_DATA. Stop it with Ctrl-C.',
   async run(call: Call) {
     const { config } = call;
+    // Before anything in it is opened: beside another process the sandbox would cut that one's record. Kept when
+    // this fails half-way, because what is open by then stays open until the process ends.
+    const release = takeLock(dataDirectory(config));
     const database = await openDatabase(config, masterSecrets(config), call.note);
+    database.onExit(() => giveUp(call));
     let port = config.port;
     const app = await openApp(config, {
       appUrl: database.appUrl,
@@ -60,7 +66,6 @@ export const up: Command = {
       [`Cadenza runs at ${url}`, ...hints].join('\n'),
     );
     const screen = call.json ? null : startScreen({ app, sink: sandbox.sink, org: first.org, url, hints });
-    database.onExit(() => call.note('the embedded database ended by itself; start cadenza again'));
     await untilSignal();
     screen?.stop();
     call.note('stopping: what is in flight is settled first');
@@ -70,9 +75,20 @@ export const up: Command = {
     await sandbox.stop();
     removeRun(config);
     await database.stop();
+    release();
     return undefined;
   },
 };
+
+/** Nothing can be settled without the database: as after a SIGKILL, the next start goes on from what is on disk. */
+function giveUp({ config, note }: Call): never {
+  const log = join(config.cadenza_data, 'postgres', 'server.log');
+  note(
+    `the embedded database ended more than ${REVIVALS} times in ${REVIVAL_WINDOW_MS / 60_000} minutes; ${log} says why. Cadenza ends`,
+  );
+  removeRun(config);
+  process.exit(EXIT.failed);
+}
 
 /** What is printed is for people; log lines go to a file in the data directory. */
 function fileLogger(config: Config) {

@@ -9,7 +9,7 @@ export interface UpDatabase {
   ownerUrl: string;
   appUrl: string;
   embedded: boolean;
-  /** Called when an embedded server ends by itself. */
+  /** Called when an embedded server has ended by itself so often that it is given up. */
   onExit(callback: () => void): void;
   stop(): Promise<void>;
 }
@@ -21,7 +21,7 @@ export async function openDatabase(
 ): Promise<UpDatabase> {
   const server = config.database_url
     ? null
-    : await startEmbedded({ dataDir: join(config.cadenza_data, 'postgres'), log: note });
+    : await startEmbedded({ dataDir: join(config.cadenza_data, 'postgres'), log: note, revive: true });
   const ownerUrl = config.database_url ?? server!.url;
   try {
     const { applied } = await migrate({ url: ownerUrl });

@@ -36,6 +36,8 @@ export interface EmbeddedOptions {
   settings?: Record<string, string>;
   /** False for throw-away data: nothing waits for the disk. Default true. */
   durable?: boolean;
+  /** Start the server again, at the same port, when it ends by itself: 5 times in 10 minutes. Default false. */
+  revive?: boolean;
   /** Where a copy of the binaries may be kept, if one is needed; default: the system's or the user's cache. */
   cacheDirs?: string[];
 }
@@ -75,7 +77,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     log(
       `PostgreSQL ${running.adopted ? 'was running' : 'runs'} on 127.0.0.1:${running.port}, process ${running.pid}`,
     );
-    return superviseServer({ ...running, url, place, release });
+    const again = options.revive ? () => startAt(place, running.port, settings) : null;
+    return superviseServer({ ...running, url, place, release, log, again });
   } catch (error) {
     release();
     throw error;
@@ -131,6 +134,13 @@ async function start(place: Place, dir: string, settings: string[]): Promise<Run
     if (started.failed !== 'port taken') break;
   }
   throw new Error(`PostgreSQL did not start\n${last}`);
+}
+
+/** At that port or not at all: connection strings in use name it. */
+async function startAt(place: Place, port: number, settings: string[]): Promise<number> {
+  const started = await startPostmaster(place, port, settings);
+  if ('pid' in started) return started.pid;
+  throw new Error(`PostgreSQL did not start again\n${started.log}`);
 }
 
 function rememberedPort(dir: string): number {

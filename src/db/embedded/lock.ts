@@ -18,6 +18,7 @@ const MAX_ROUNDS = 100;
 
 export class DataDirectoryInUse extends Error {
   override name = 'DataDirectoryInUse';
+  readonly code = 'DATA_DIRECTORY_IN_USE';
   readonly pid: number;
 
   constructor(dir: string, pid: number) {
