@@ -10,8 +10,9 @@ import { createOrganization, listOrganizationIds } from '../../tenancy/organizat
 import type { Call, Command } from '../command.ts';
 import { type Demo, loadDemo } from '../demo.ts';
 import { callerFor, cliActor } from '../installation.ts';
-import { startApi, startWorkers, untilSignal } from '../processes.ts';
-import { openDatabase } from '../up/database.ts';
+import { probePort, type Running, startApi, startWorkers, stopAll, untilSignal } from '../processes.ts';
+import { assertReachable } from '../reachable.ts';
+import { openDatabase, type UpDatabase } from '../up/database.ts';
 import { startScreen } from '../up/screen.ts';
 
 interface First {
@@ -28,51 +29,84 @@ export const up: Command = {
     'Uses DATABASE_URL when it is set, else an embedded PostgreSQL in CADENZA_DATA. Stop it with Ctrl-C.',
   async run(call: Call) {
     const { config } = call;
-    const database = await openDatabase(config, masterSecrets(config), call.note);
-    let port = config.port;
-    const app = await openApp(config, {
-      appUrl: database.appUrl,
-      connections: config.api_connections + config.worker_connections,
-      publicUrl: () => config.public_url ?? `http://${config.host}:${port}`,
-      name: 'cadenza',
-      logger: fileLogger(config),
-    });
-    const sandbox = await openSandbox(config, call.note);
-    const api = await startApi(app, sandbox.sink);
-    port = api.port;
-    const workers = await startWorkers(app, config.workers);
-    writeRun(config, {
-      pid: process.pid,
-      port,
-      database_url: database.ownerUrl,
-      app_database_url: database.appUrl,
-    });
-    const url = `http://${config.host}:${port}`;
-    const first = await firstStart(app, database.ownerUrl, {
-      url,
-      sandbox,
-      wanted: !call.options['no-demo'],
-      note: call.note,
-    });
-    const hints = hintsOf(url, first);
-    call.result(
-      { url, ...first, inbox: `${url}/api/sandbox/inbox` },
-      [`Cadenza runs at ${url}`, ...hints].join('\n'),
-    );
-    const screen = call.json ? null : startScreen({ app, sink: sandbox.sink, org: first.org, url, hints });
-    database.onExit(() => call.note('the embedded database ended by itself; start cadenza again'));
-    await untilSignal();
-    screen?.stop();
+    await probePort(config);
+    await assertReachable(config);
+    const parts: Parts = {};
+    try {
+      const screen = await startParts(call, parts);
+      await untilSignal();
+      screen?.stop();
+    } catch (error) {
+      await stopParts(config, parts).catch((other: Error) => call.note(`while stopping: ${other.message}`));
+      throw error;
+    }
     call.note('stopping: what is in flight is settled first');
-    await api.stop();
-    await workers.stop();
-    await app.close();
-    await sandbox.stop();
-    removeRun(config);
-    await database.stop();
+    await stopParts(config, parts);
     return undefined;
   },
 };
+
+/** What has been started so far. */
+interface Parts {
+  database?: UpDatabase;
+  app?: App;
+  sandbox?: Sandbox;
+  api?: Running;
+  workers?: Running;
+}
+
+/** The callers of each part before the part; the database last, whatever became of the others. */
+function stopParts(config: Config, { api, workers, app, sandbox, database }: Parts): Promise<void> {
+  return stopAll([
+    api,
+    workers,
+    app && { stop: () => app.close() },
+    sandbox,
+    { stop: async () => removeRun(config) },
+    database,
+  ]);
+}
+
+async function startParts(call: Call, parts: Parts): Promise<{ stop(): void } | null> {
+  const { config } = call;
+  const database = await openDatabase(config, masterSecrets(config), call.note);
+  parts.database = database;
+  let port = config.port;
+  const app = await openApp(config, {
+    appUrl: database.appUrl,
+    connections: config.api_connections + config.worker_connections,
+    publicUrl: () => config.public_url ?? `http://${config.host}:${port}`,
+    name: 'cadenza',
+    logger: fileLogger(config),
+  });
+  parts.app = app;
+  const sandbox = await openSandbox(config, call.note);
+  parts.sandbox = sandbox;
+  const api = await startApi(app, sandbox.sink);
+  parts.api = api;
+  port = api.port;
+  parts.workers = await startWorkers(app, config.workers);
+  writeRun(config, {
+    pid: process.pid,
+    port,
+    database_url: database.ownerUrl,
+    app_database_url: database.appUrl,
+  });
+  const url = `http://${config.host}:${port}`;
+  const first = await firstStart(app, database.ownerUrl, {
+    url,
+    sandbox,
+    wanted: !call.options['no-demo'],
+    note: call.note,
+  });
+  const hints = hintsOf(url, first);
+  call.result(
+    { url, ...first, inbox: `${url}/api/sandbox/inbox` },
+    [`Cadenza runs at ${url}`, ...hints].join('\n'),
+  );
+  database.onExit(() => call.note('the embedded database ended by itself; start cadenza again'));
+  return call.json ? null : startScreen({ app, sink: sandbox.sink, org: first.org, url, hints });
+}
 
 /** What is printed is for people; log lines go to a file in the data directory. */
 function fileLogger(config: Config) {
