@@ -4,7 +4,7 @@ import { pgCode } from '../db/database.ts';
 import { DataDirectoryInUse } from '../db/embedded/lock.ts';
 import { NoEmbeddedPostgres } from '../db/embedded/platform.ts';
 import { PROBLEMS, Problem } from '../kernel/problem.ts';
-import { AppRoleRefused } from '../tenancy/app-login.ts';
+import { AppRoleRefused, OtherInstallation } from '../tenancy/app-login.ts';
 import { type Call, EXIT, UsageError } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { helpFor, helpForAll } from './help.ts';
@@ -75,7 +75,7 @@ function failureOf(error: unknown): Error {
 
 /** What a start meets in ordinary life: its message says it all, and a stack would only hide it. */
 function isExpected(failure: Error): boolean {
-  const classes = [ConfigError, DataDirectoryInUse, NoEmbeddedPostgres, AppRoleRefused];
+  const classes = [ConfigError, DataDirectoryInUse, NoEmbeddedPostgres, AppRoleRefused, OtherInstallation];
   return classes.some((one) => failure instanceof one) || 'code' in failure;
 }
 
