@@ -89,7 +89,13 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     application_name: options.name,
     onError: (error) => logger.warn({ error }, 'a database connection was lost'),
   });
-  await assertAppRole(db);
+  try {
+    await assertAppRole(db);
+  } catch (error) {
+    // Its idle connections would keep a process that gives up alive.
+    await db.close();
+    throw error;
+  }
   const versions = new VersionCache(db);
   const connections = new Connections({
     adapters,

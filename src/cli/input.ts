@@ -9,8 +9,13 @@ const STANDARD_INPUT = 0;
 
 /** The first argument, an id. @throws UsageError naming the command that lists them */
 export function idArgument(call: Pick<Call, 'args'>, listedBy: string): Uuid {
+  return uuidArgument(call, `ID is the id that \`cadenza ${listedBy}\` shows.`);
+}
+
+/** @throws UsageError with that text */
+export function uuidArgument(call: Pick<Call, 'args'>, otherwise: string): Uuid {
   const id = call.args[0]!.toLowerCase();
-  if (!isUuid(id)) throw new UsageError(`ID is the id that \`cadenza ${listedBy}\` shows.`);
+  if (!isUuid(id)) throw new UsageError(otherwise);
   return id;
 }
 

@@ -13,6 +13,7 @@ import { createOrganization, getOrganization, listOrganizationIds } from '../ten
 import { type Caller, SCOPES } from '../tenancy/roles.ts';
 import { createSecrets, type Secrets } from '../tenancy/secrets.ts';
 import { type Call, textOption } from './command.ts';
+import { assertReachable } from './reachable.ts';
 
 export const ORG_OPTION = {
   org: { value: 'ID_OR_NAME', about: 'The organization; needed when there are several' },
@@ -52,6 +53,7 @@ export async function withInstallation<T>(
   { connections = 2 } = {},
 ): Promise<T> {
   if (!config.app_database_url) requireOwnerUrl(config);
+  await assertReachable(config);
   const masters = masterSecrets(config);
   const db = new Database({
     url: await appUrl(config, masters),

@@ -1,7 +1,10 @@
 /** The command line: words in, exit code out. Nothing is decided here but how a result or a refusal is shown. */
 import { ConfigError, loadConfig } from '../config.ts';
 import { pgCode } from '../db/database.ts';
+import { DataDirectoryInUse } from '../db/embedded/lock.ts';
+import { NoEmbeddedPostgres } from '../db/embedded/platform.ts';
 import { PROBLEMS, Problem } from '../kernel/problem.ts';
+import { AppRoleRefused, OtherInstallation } from '../tenancy/app-login.ts';
 import { type Call, EXIT, UsageError } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { helpFor, helpForAll } from './help.ts';
@@ -70,8 +73,18 @@ function failureOf(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
+/** What a start meets in ordinary life: its message says it all, and a stack would only hide it. */
+function isExpected(failure: Error): boolean {
+  const classes = [ConfigError, DataDirectoryInUse, NoEmbeddedPostgres, AppRoleRefused, OtherInstallation];
+  return classes.some((one) => failure instanceof one) || 'code' in failure;
+}
+
+/** Some messages end with a full stop, others do not. */
+const sentence = (message: string) => (message.endsWith('.') ? message : `${message}.`);
+
 function explain(error: unknown, json: boolean, streams: Streams): number {
   if (error instanceof UsageError) {
+    if (json) streams.out(JSON.stringify({ error: { code: 'usage', detail: error.message } }));
     streams.err(`${error.message}\nSee \`cadenza --help\`.`);
     return EXIT.usage;
   }
@@ -82,12 +95,12 @@ function explain(error: unknown, json: boolean, streams: Streams): number {
         JSON.stringify({ error: { code: error.code, detail: error.message, advice, errors: error.errors } }),
       );
     const fields = error.errors.map(({ field, message }) => `\n  ${field}: ${message}`).join('');
-    streams.err(`Refused: ${title.toLowerCase()}. ${error.message}.${fields}\n${advice}`);
+    streams.err(`Refused: ${title.toLowerCase()}. ${sentence(error.message)}${fields}\n${advice}`);
     return EXIT.refused;
   }
   const failure = failureOf(error);
   if (json) streams.out(JSON.stringify({ error: { code: 'failed', detail: failure.message } }));
-  const short = failure instanceof ConfigError || 'code' in failure;
-  streams.err(`Failed: ${short ? failure.message || String(Reflect.get(failure, 'code')) : failure.stack}`);
+  const short = failure.message || String(Reflect.get(failure, 'code'));
+  streams.err(`Failed: ${isExpected(failure) ? short : failure.stack}`);
   return EXIT.failed;
 }

@@ -93,6 +93,20 @@ describe('enroll', () => {
     for (const row of rows) expect(row.enrolled_by).toMatch(/^system:cli:/);
   });
 
+  test('a tag that nobody has is said to be one', async () => {
+    const id = await sequence();
+    const none = await cadenza('enroll', id, '--tag', 'unheard-of');
+    expect([none.code, none.out]).toEqual([0, expect.stringContaining('nobody has the tag unheard-of')]);
+    const { json } = await cadenza('enroll', id, '--tag', 'unheard-of', '--json');
+    expect(json).toMatchObject({ status: 'completed', total: 0, enrolled: 0 });
+  });
+
+  test('a malformed touch id is told where touch ids are found', async () => {
+    const wrong = await cadenza('why', 'my-touch');
+    expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('`live_touch`') });
+    expect(wrong.err).toContain('/api/sandbox/inbox');
+  });
+
   test('exit codes mean something', async () => {
     const id = await sequence();
     expect((await cadenza('enroll', id)).code).toBe(2);

@@ -76,6 +76,16 @@ describe('cadenza import contacts', () => {
       3,
       expect.stringContaining('holds data, not column names'),
     ]);
+    const empty = join(dir, 'empty.csv');
+    writeFileSync(empty, '');
+    const nothing = await cadenza('import', 'contacts', empty);
+    expect(nothing.err).toContain('The file is empty.\n');
+    const lower = join(dir, 'lower.csv');
+    writeFileSync(lower, 'email,name\na@example.com,Ann\n');
+    for (const path of [MESSY, lower]) {
+      const nix = await cadenza('import', 'contacts', path, '--map', 'Nix=email');
+      expect([nix.code, nix.err]).toEqual([3, expect.stringContaining('The file has no column "Nix".')]);
+    }
     const unmapped = await cadenza('import', 'contacts', MESSY, '--map', 'First Name=first_name');
     expect([unmapped.code, unmapped.err]).toEqual([
       3,

@@ -23,7 +23,10 @@ export async function runSandbox(dataDir: string, note: (line: string) => void):
   const sink = await orElsewhere(before?.smtp_port, (port) => startSink({ dir, port }));
   const http: SinkHttp = await orElsewhere(before?.lookup_port, (port) =>
     startSinkHttp(sink, { token, port }),
-  );
+  ).catch(async (error: unknown) => {
+    await sink.stop();
+    throw error;
+  });
   const lookupPort = Number(new URL(http.url).port);
   if (before && (before.smtp_port !== sink.port || before.lookup_port !== lookupPort)) {
     note(

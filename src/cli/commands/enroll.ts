@@ -136,7 +136,9 @@ async function asJob(
   const others = pages.flatMap((page) => page.items).slice(0, SHOWN);
   const error = job.error === null ? '' : `: ${job.error}`;
   const about = `; job ${job.job_id} is ${job.status}${error}`;
-  return { ...job, json: { ...job, not_enrolled: others }, others, about };
+  const nobody =
+    'tag' in input && job.total === 0 && job.error === null ? `: nobody has the tag ${input.tag}` : '';
+  return { ...job, json: { ...job, not_enrolled: others }, others, about: nobody + about };
 }
 
 function text({ enrolled, skipped, refused, others, about }: Done): string {

@@ -4,6 +4,7 @@ import { migrate, migrationStatus } from '../../db/migrate.ts';
 import { ensureAppLogin } from '../../tenancy/app-login.ts';
 import { type Command, EXIT } from '../command.ts';
 import { requireOwnerUrl } from '../installation.ts';
+import { assertReachable } from '../reachable.ts';
 
 export const migrateCommand: Command = {
   summary: 'Bring the database to the current schema',
@@ -12,6 +13,7 @@ export const migrateCommand: Command = {
     'Forward only; several may start at once. Also makes the login of the application, unless APP_DATABASE_URL names one. With --status the exit code is 1 while something is pending.',
   async run(call) {
     const url = requireOwnerUrl(call.config);
+    await assertReachable(call.config);
     if (call.options.status) {
       const state = await migrationStatus({ url });
       const lines = [

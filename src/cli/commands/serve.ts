@@ -1,13 +1,21 @@
 /** `serve` and `worker`: the two halves, for an installation of several processes. */
-import { openApp } from '../../app.ts';
+import { type App, openApp } from '../../app.ts';
 import { type Config, masterSecrets } from '../../config.ts';
 import { ensureAppLogin } from '../../tenancy/app-login.ts';
 import type { Call, Command } from '../command.ts';
 import { requireOwnerUrl } from '../installation.ts';
-import { startApi, startWorkers, untilSignal } from '../processes.ts';
+import { probePort, startApi, startWorkers, untilSignal } from '../processes.ts';
+import { assertReachable } from '../reachable.ts';
 
 async function appUrl(config: Config): Promise<string> {
+  await assertReachable(config);
   return config.app_database_url ?? ensureAppLogin(requireOwnerUrl(config), masterSecrets(config));
+}
+
+/** The start failed: no connection of the application keeps the process alive. */
+async function closed(app: App, error: unknown): Promise<never> {
+  await app.close();
+  throw error;
 }
 
 /** Where links point before anybody says otherwise. */
@@ -21,13 +29,14 @@ export const serve: Command = {
     'Needs a migrated database: `cadenza migrate`. Runs until SIGTERM, then finishes the requests in progress.',
   async run(call: Call) {
     const { config } = call;
+    await probePort(config);
     const app = await openApp(config, {
       appUrl: await appUrl(config),
       connections: config.api_connections,
       publicUrl: () => publicUrl(config, config.port),
       name: 'cadenza serve',
     });
-    const api = await startApi(app, null);
+    const api = await startApi(app, null).catch((error) => closed(app, error));
     call.result({ port: api.port }, `listening on http://${config.host}:${api.port}`);
     await untilSignal();
     await api.stop();
@@ -48,7 +57,7 @@ export const worker: Command = {
       publicUrl: () => publicUrl(config, config.port),
       name: 'cadenza worker',
     });
-    const workers = await startWorkers(app, 1);
+    const workers = await startWorkers(app, 1).catch((error) => closed(app, error));
     call.result({ worker: app.engine.worker }, `worker ${app.engine.worker} runs`);
     await untilSignal();
     await workers.stop();

@@ -12,8 +12,9 @@ import { createOrganization, listOrganizationIds } from '../../tenancy/organizat
 import { type Call, type Command, EXIT } from '../command.ts';
 import { type Demo, loadDemo } from '../demo.ts';
 import { callerFor, cliActor } from '../installation.ts';
-import { startApi, startWorkers, untilSignal } from '../processes.ts';
-import { openDatabase } from '../up/database.ts';
+import { probePort, type Running, startApi, startWorkers, stopAll, untilSignal } from '../processes.ts';
+import { assertReachable } from '../reachable.ts';
+import { openDatabase, type UpDatabase } from '../up/database.ts';
 import { startScreen } from '../up/screen.ts';
 
 interface First {
@@ -30,51 +31,21 @@ export const up: Command = {
     'Uses DATABASE_URL when it is set, else an embedded PostgreSQL in CADENZA_DATA. Stop it with Ctrl-C.',
   async run(call: Call) {
     const { config } = call;
-    // Before anything in it is opened: beside another process the sandbox would cut that one's record. Kept when
-    // this fails half-way, because what is open by then stays open until the process ends.
+    await probePort(config);
+    await assertReachable(config);
+    // Before anything in it is opened: beside another process the sandbox would cut that one's record.
     const release = takeLock(dataDirectory(config));
-    const database = await openDatabase(config, masterSecrets(config), call.note);
-    database.onExit(() => giveUp(call));
-    let port = config.port;
-    const app = await openApp(config, {
-      appUrl: database.appUrl,
-      connections: config.api_connections + config.worker_connections,
-      publicUrl: () => config.public_url ?? `http://${config.host}:${port}`,
-      name: 'cadenza',
-      logger: fileLogger(config),
-    });
-    const sandbox = await openSandbox(config, call.note);
-    const api = await startApi(app, sandbox.sink);
-    port = api.port;
-    const workers = await startWorkers(app, config.workers);
-    writeRun(config, {
-      pid: process.pid,
-      port,
-      database_url: database.ownerUrl,
-      app_database_url: database.appUrl,
-    });
-    const url = `http://${config.host}:${port}`;
-    const first = await firstStart(app, database.ownerUrl, {
-      url,
-      sandbox,
-      wanted: !call.options['no-demo'],
-      note: call.note,
-    });
-    const hints = hintsOf(url, first);
-    call.result(
-      { url, ...first, inbox: `${url}/api/sandbox/inbox` },
-      [`Cadenza runs at ${url}`, ...hints].join('\n'),
-    );
-    const screen = call.json ? null : startScreen({ app, sink: sandbox.sink, org: first.org, url, hints });
-    await untilSignal();
-    screen?.stop();
+    const parts: Parts = {};
+    try {
+      const screen = await startParts(call, parts);
+      await untilSignal();
+      screen?.stop();
+    } catch (error) {
+      await stopParts(config, parts).catch((other: Error) => call.note(`while stopping: ${other.message}`));
+      throw error;
+    }
     call.note('stopping: what is in flight is settled first');
-    await api.stop();
-    await workers.stop();
-    await app.close();
-    await sandbox.stop();
-    removeRun(config);
-    await database.stop();
+    await stopParts(config, parts);
     release();
     return undefined;
   },
@@ -88,6 +59,68 @@ function giveUp({ config, note }: Call): never {
   );
   removeRun(config);
   process.exit(EXIT.failed);
+}
+
+/** What has been started so far. */
+interface Parts {
+  database?: UpDatabase;
+  app?: App;
+  sandbox?: Sandbox;
+  api?: Running;
+  workers?: Running;
+}
+
+/** The callers of each part before the part; the database last, whatever became of the others. */
+function stopParts(config: Config, { api, workers, app, sandbox, database }: Parts): Promise<void> {
+  return stopAll([
+    api,
+    workers,
+    app && { stop: () => app.close() },
+    sandbox,
+    { stop: async () => removeRun(config) },
+    database,
+  ]);
+}
+
+async function startParts(call: Call, parts: Parts): Promise<{ stop(): void } | null> {
+  const { config } = call;
+  const database = await openDatabase(config, masterSecrets(config), call.note);
+  parts.database = database;
+  database.onExit(() => giveUp(call));
+  let port = config.port;
+  const app = await openApp(config, {
+    appUrl: database.appUrl,
+    connections: config.api_connections + config.worker_connections,
+    publicUrl: () => config.public_url ?? `http://${config.host}:${port}`,
+    name: 'cadenza',
+    logger: fileLogger(config),
+  });
+  parts.app = app;
+  const sandbox = await openSandbox(config, call.note);
+  parts.sandbox = sandbox;
+  const api = await startApi(app, sandbox.sink);
+  parts.api = api;
+  port = api.port;
+  parts.workers = await startWorkers(app, config.workers);
+  writeRun(config, {
+    pid: process.pid,
+    port,
+    database_url: database.ownerUrl,
+    app_database_url: database.appUrl,
+  });
+  const url = `http://${config.host}:${port}`;
+  const first = await firstStart(app, database.ownerUrl, {
+    url,
+    sandbox,
+    wanted: !call.options['no-demo'],
+    note: call.note,
+  });
+  const hints = hintsOf(url, first);
+  call.result(
+    { url, ...first, inbox: `${url}/api/sandbox/inbox` },
+    [`Cadenza runs at ${url}`, ...hints].join('\n'),
+  );
+  return call.json ? null : startScreen({ app, sink: sandbox.sink, org: first.org, url, hints });
 }
 
 /** What is printed is for people; log lines go to a file in the data directory. */

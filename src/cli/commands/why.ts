@@ -1,7 +1,7 @@
 /** `why TOUCH`: a touch explains itself, for people. */
 import { type Explanation, explainTouch } from '../../ledger/explain.ts';
 import type { Command } from '../command.ts';
-import { idArgument } from '../input.ts';
+import { uuidArgument } from '../input.ts';
 import { chooseOrganization, ORG_OPTION, withInstallation } from '../installation.ts';
 
 const when = (at: Date | null) => (at === null ? '' : at.toISOString());
@@ -72,13 +72,16 @@ function text(told: Explanation): string {
   return [...lines, '', `Next       ${next.kind}${at}. ${next.says}`].join('\n');
 }
 
+const WHERE_TOUCHES_ARE =
+  'TOUCH is the id of a touch: `live_touch` in the answer of `GET /api/outreach/enrollments/:id`, or `touch_id` in the sandbox inbox, `GET /api/sandbox/inbox`.';
+
 export const why: Command = {
   summary: 'Let a touch explain itself',
   takes: ['TOUCH'],
   options: { ...ORG_OPTION },
   about: 'When and by whom it was planned, each decision and its rules, each attempt, and what is next.',
   async run(call) {
-    const id = idArgument(call, 'reconcile');
+    const id = uuidArgument(call, WHERE_TOUCHES_ARE);
     const told = await withInstallation(call.config, async (installation) =>
       explainTouch(installation.db, (await chooseOrganization(call, installation)).org, id),
     );

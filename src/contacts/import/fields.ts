@@ -48,6 +48,18 @@ export function attributeKey(target: ImportTarget): string | null {
   return target.startsWith('attributes.') ? target.slice('attributes.'.length) : null;
 }
 
+/** Which way round is meant: that in which more of the names fit, so that the wrong one is the one complained of. */
+function isColumnFirst(entries: readonly [string, string | null][], header: readonly string[]): boolean {
+  if (entries.every(([key]) => header.includes(key))) return true;
+  let lead = 0;
+  for (const [key, value] of entries) {
+    if (value === null) continue;
+    lead += Number(header.includes(key)) + Number(isImportTarget(value));
+    lead -= Number(isImportTarget(key)) + Number(header.includes(value));
+  }
+  return lead >= 0;
+}
+
 /**
  * The caller's mapping, checked against the file's header. It is whole: a column that is not in it is left out.
  * Written either way round: `{"E-mail": "email"}` (column to field, null leaves it out) or `{"email": "E-mail"}`.
@@ -58,7 +70,7 @@ export function mappingFrom(
   header: readonly string[],
 ): ColumnMapping[] {
   const entries = Object.entries(given);
-  const columnFirst = entries.every(([key]) => header.includes(key));
+  const columnFirst = isColumnFirst(entries, header);
   const pairs = columnFirst
     ? entries
     : entries.flatMap(([field, column]) => (column === null ? [] : [[column, field] as const]));
