@@ -29,6 +29,10 @@ ${rows.join('\n')}
 |---|---|
 | \`secrets.json\` | The generated master secret (mode 0600), unless \`CADENZA_SECRET\` is set. Passwords of senders are encrypted with it and the application's database password comes from it: **keep a copy**. |
 | \`run.json\` | Where a running \`cadenza up\` is, for the commands of the same data directory (mode 0600). |
+| \`postgres/\` | The embedded database, with its \`server.log\`; unless \`DATABASE_URL\` is set. **Back it up.** |
+| \`sandbox/\`, \`sandbox.json\` | The sandbox inbox: its append-only record, and where it listens. |
+| \`cadenza.log\` | What \`cadenza up\` logs. |
+| \`lock.N\` | Which process has the directory. |
 
 ## Rotating the master secret
 
