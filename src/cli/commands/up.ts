@@ -33,7 +33,8 @@ export const up: Command = {
     const { config } = call;
     await probePort(config);
     await assertReachable(config);
-    // Before anything in it is opened: beside another process the sandbox would cut that one's record.
+    // Before anything in it is opened: beside another process the sandbox would cut that one's record. Kept when
+    // something does not stop, because what is open then stays open until the process ends.
     const release = takeLock(dataDirectory(config));
     const parts: Parts = {};
     try {
@@ -41,7 +42,9 @@ export const up: Command = {
       await untilSignal();
       screen?.stop();
     } catch (error) {
-      await stopParts(config, parts).catch((other: Error) => call.note(`while stopping: ${other.message}`));
+      await stopParts(config, parts).then(release, (other: Error) =>
+        call.note(`while stopping: ${other.message}`),
+      );
       throw error;
     }
     call.note('stopping: what is in flight is settled first');
