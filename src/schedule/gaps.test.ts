@@ -33,6 +33,15 @@ describe('moments with gaps between them', () => {
     expect(places.map((place) => place?.at)).toEqual([1_000, 5]);
   });
 
+  it('[EXE-9] keeps its own gap to one that lies where the gap to another has led', () => {
+    const taken: Slot[] = [
+      { at: 100, gap_ms: 0 },
+      { at: 124, gap_ms: 0 },
+    ];
+    const [place] = placeWithGaps([{ gap_ms: 24, open: every(1, 1) }], taken, { from: 98, now: 98 });
+    expect(place?.at).toBe(148);
+  });
+
   it('[EXE-9] never one where there is none', () => {
     expect(placeWithGaps([{ gap_ms: 1, open: () => null }], [], { from: null, now: 0 })).toEqual([null]);
   });

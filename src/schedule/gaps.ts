@@ -63,7 +63,8 @@ function clear(from: number, gapMs: number, taken: readonly Slot[]): number {
     const before = taken[i - 1];
     if (before) moment = Math.max(moment, before.at + gapMs);
     const next = taken[i];
-    if (!next || next.at - next.gap_ms >= moment) return moment;
+    // One at this very moment has become one before it.
+    if (!next || (next.at > moment && next.at - next.gap_ms >= moment)) return moment;
     i++;
   }
 }

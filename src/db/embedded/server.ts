@@ -53,15 +53,8 @@ export function superviseServer(given: Supervised): EmbeddedServer {
   let stopping: Promise<void> | null = null;
   let reviving: Promise<void> | null = null;
 
-  const endWithUs = () => {
-    try {
-      // In the middle of a revival the new server is known by its pid file alone.
-      const ours = reviving === null ? pid : findPostmaster(place.data)?.pid;
-      if (ours !== undefined) signal(ours, 'SIGINT');
-    } catch {
-      // Exiting: there is nobody to tell.
-    }
-  };
+  // In the middle of a revival the new server is known by its pid file alone.
+  const endWithUs = () => interrupt(reviving === null ? pid : findPostmaster(place.data)?.pid);
   const release = () => {
     if (held) given.release();
     held = false;
@@ -78,17 +71,9 @@ export function superviseServer(given: Supervised): EmbeddedServer {
   };
   const mayRevive = revivalLimit();
   const revive = async (start: () => Promise<number>) => {
-    while (stopping === null) {
-      if (!mayRevive()) return finish();
-      given.log('the database server ended by itself: starting it again');
-      try {
-        pid = await start();
-        return given.log(`PostgreSQL runs again on 127.0.0.1:${given.port}, process ${pid}`);
-      } catch (error) {
-        given.log((error as Error).message);
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-      }
-    }
+    const found = await startAgain(given, start, () => stopping === null, mayRevive);
+    if (found === 'given up') finish();
+    else if (found !== null) pid = found;
   };
   const ended = () => {
     if (again === null) return finish();
@@ -125,12 +110,45 @@ export function superviseServer(given: Supervised): EmbeddedServer {
       callbacks.push(callback);
     },
     async crash() {
-      const killed = pid;
-      signal(killed, 'SIGKILL');
-      await until(() => !stillServes(killed, place.data), CRASH_MS);
+      await killed(pid, place);
       ended();
     },
   };
+}
+
+async function killed(pid: number, place: Place): Promise<void> {
+  signal(pid, 'SIGKILL');
+  await until(() => !stillServes(pid, place.data), CRASH_MS);
+}
+
+function interrupt(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) signal(pid, 'SIGINT');
+  } catch {
+    // Exiting: there is nobody to tell.
+  }
+}
+
+/** The new server's pid; null when nobody wants one any more. */
+async function startAgain(
+  { log, port }: Pick<Supervised, 'log' | 'port'>,
+  start: () => Promise<number>,
+  wanted: () => boolean,
+  mayRevive: () => boolean,
+): Promise<number | 'given up' | null> {
+  while (wanted()) {
+    if (!mayRevive()) return 'given up';
+    log('the database server ended by itself: starting it again');
+    try {
+      const pid = await start();
+      log(`PostgreSQL runs again on 127.0.0.1:${port}, process ${pid}`);
+      return pid;
+    } catch (error) {
+      log((error as Error).message);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
+  return null;
 }
 
 /** Says for each revival whether it is within the limit, and counts it. */
