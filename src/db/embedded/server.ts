@@ -102,13 +102,11 @@ export function superviseServer(given: Supervised): EmbeddedServer {
       return pid;
     },
     adopted: given.adopted,
-    stop() {
+    stop: () => {
       stopping ??= stop();
       return stopping;
     },
-    onExit(callback) {
-      callbacks.push(callback);
-    },
+    onExit: (callback) => void callbacks.push(callback),
     async crash() {
       await killed(pid, place);
       ended();
