@@ -129,6 +129,31 @@ CREATE POLICY tenant ON contact_channel_usage FOR ALL TO public USING (org_id = 
 GRANT DELETE, INSERT, SELECT, UPDATE ON contact_channel_usage TO cadenza_app;
 GRANT SELECT ON contact_channel_usage TO cadenza_readonly;
 
+CREATE TABLE contact_events (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  contact_id uuid NOT NULL,
+  name text NOT NULL,
+  at timestamp with time zone NOT NULL,
+  source text NOT NULL,
+  external_id text,
+  touch_id uuid,
+  properties jsonb DEFAULT '{}'::jsonb NOT NULL,
+  told_by text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT contact_events_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT contact_events_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9_.:-]{0,99}$'::text)),
+  CONSTRAINT contact_events_source_check CHECK ((source <> ''::text)),
+  CONSTRAINT contact_events_org_id_contact_id_fkey FOREIGN KEY (org_id, contact_id) REFERENCES contacts(org_id, id)
+);
+CREATE INDEX contact_events_contact ON public.contact_events USING btree (org_id, contact_id, name, at);
+CREATE UNIQUE INDEX contact_events_external ON public.contact_events USING btree (org_id, source, external_id) WHERE (external_id IS NOT NULL);
+CREATE INDEX contact_events_name ON public.contact_events USING btree (org_id, name, at);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON contact_events FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT ON contact_events TO cadenza_app;
+GRANT SELECT ON contact_events TO cadenza_readonly;
+
 CREATE TABLE contact_tags (
   org_id uuid NOT NULL,
   tag text NOT NULL,

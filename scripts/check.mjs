@@ -17,7 +17,7 @@ const own = (name) => [process.execPath, `scripts/check/${name}.mjs`];
 const tool = (path, ...args) => [process.execPath, `node_modules/${path}`, ...args];
 
 const STEPS = [
-  { name: 'types', run: tool('typescript/bin/tsc', '--noEmit') },
+  { name: 'types', run: tool('typescript-7/bin/tsc', '--noEmit') },
   { name: 'generated files', run: own('generated') },
   // Dead is what no entry reaches, so this needs the program's entry.
   { name: 'dead code', run: tool('knip/bin/knip.js', '--no-progress'), needs: 'bin/cadenza.mjs' },

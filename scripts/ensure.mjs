@@ -142,7 +142,7 @@ function build() {
   const mark = buildMark(files);
   // tsc believes its notes and would not write a lost output again.
   if (!hasOutputs(files)) rmSync(join(DIST, '.tsbuildinfo'), { force: true });
-  const tsc = join(MODULES, 'typescript', 'bin', 'tsc');
+  const tsc = join(MODULES, 'typescript-7', 'bin', 'tsc');
   const run = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
     cwd: ROOT,
     stdio: ['ignore', 2, 2],
