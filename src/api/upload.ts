@@ -10,23 +10,39 @@ export interface Received<T> {
   fields: Record<string, string>;
 }
 
+export interface Store<T> {
+  store(filename: string, source: AsyncIterable<Uint8Array>): Promise<T>;
+  /** The file was stored, and what came after it refuses the request: it is to leave nothing. */
+  discard?(stored: T): Promise<void>;
+}
+
 /**
  * The file must be in a part with a file name; what it is called does not matter.
- * @throws invalid_request when there is no file or a field twice
+ * @throws invalid_request when there is no file, another one, or a field twice
  */
 export async function receiveFile<T>(
   request: FastifyRequest,
-  store: (filename: string, source: AsyncIterable<Uint8Array>) => Promise<T>,
+  { store, discard }: Store<T>,
 ): Promise<Received<T>> {
   const fields: Record<string, string> = {};
   let stored: { result: T } | null = null;
-  for await (const part of request.parts()) {
-    if (part.type === 'file') {
-      if (stored !== null) throw wrong('file', 'too_many', 'One file a request.');
-      stored = { result: await store(part.filename, part.file) };
-    } else if (Object.hasOwn(fields, part.fieldname))
-      throw wrong(part.fieldname, 'given_twice', 'Given twice.');
-    else fields[part.fieldname] = String(part.value);
+  let refusal: Problem | null = null;
+  try {
+    for await (const part of request.parts()) {
+      if (part.type === 'file' && stored === null) {
+        stored = { result: await store(part.filename, part.file) };
+      } else if (part.type === 'file') {
+        refusal ??= wrong('file', 'too_many', 'One file a request: send each in its own.');
+        // Read to its end, or whoever sends it waits for us while we wait for nobody.
+        part.file.resume();
+      } else if (Object.hasOwn(fields, part.fieldname)) {
+        refusal ??= wrong(part.fieldname, 'given_twice', 'Given twice.');
+      } else fields[part.fieldname] = String(part.value);
+    }
+    if (refusal !== null) throw refusal;
+  } catch (error) {
+    if (stored !== null) await discard?.(stored.result);
+    throw refusal ?? error;
   }
   if (stored === null) throw wrong('file', 'required', 'Send the file as a part with a file name.');
   return { result: stored.result, fields };

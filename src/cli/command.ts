@@ -8,15 +8,20 @@ export interface Option {
   required?: boolean;
 }
 
-export interface Command {
+/** An entry of the table. The command itself is loaded when it is asked for: the others' modules take seconds. */
+export interface Listed {
   /** One line, without a full stop. */
   summary: string;
+  load(): Promise<Command>;
+}
+
+export interface Command {
   /** Arguments after the name, in order: `FILE`; optional ones in brackets: `[FILE]`. */
   takes?: readonly string[];
   options?: Record<string, Option>;
   /** Further help: an example, what the exit codes mean here. */
   about?: string;
-  /** Gives the exit code when it is not 0. Import what is heavy inside. */
+  /** Gives the exit code when it is not 0. */
   run(call: Call): Promise<number | undefined>;
 }
 
@@ -30,6 +35,11 @@ export interface Call {
   result(value: unknown, text: string): void;
   /** On the way: progress and remarks, to standard error. */
   note(text: string): void;
+}
+
+export interface Streams {
+  out(text: string): void;
+  err(text: string): void;
 }
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, refused: 3 } as const;

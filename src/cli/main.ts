@@ -1,19 +1,8 @@
 /** The command line: words in, exit code out. Nothing is decided here but how a result or a refusal is shown. */
-import { ConfigError, loadConfig } from '../config.ts';
-import { pgCode } from '../db/database.ts';
-import { DataDirectoryInUse } from '../db/embedded/lock.ts';
-import { NoEmbeddedPostgres } from '../db/embedded/platform.ts';
-import { PROBLEMS, Problem } from '../kernel/problem.ts';
-import { AppRoleRefused, OtherInstallation } from '../tenancy/app-login.ts';
-import { type Call, EXIT, UsageError } from './command.ts';
+import { type Call, EXIT, type Streams, UsageError } from './command.ts';
 import { COMMANDS } from './commands.ts';
-import { helpFor, helpForAll } from './help.ts';
-import { parse } from './parse.ts';
-
-export interface Streams {
-  out(text: string): void;
-  err(text: string): void;
-}
+import { helpFor, helpForAll, helpForGroup } from './help.ts';
+import { find, parse } from './parse.ts';
 
 const STANDARD: Streams = {
   out: (text) => void process.stdout.write(`${text}\n`),
@@ -37,6 +26,8 @@ export async function main(
   try {
     return await run(words[0] === 'help' ? [...words.slice(1), '--help'] : words, env, streams);
   } catch (error) {
+    if (error instanceof UsageError) return explainUsage(error, json, streams);
+    const { explain } = await import('./explain.ts');
     return explain(error, json, streams);
   }
 }
@@ -46,11 +37,19 @@ async function run(
   env: NodeJS.ProcessEnv | undefined,
   streams: Streams,
 ): Promise<number> {
-  const { name, command, options, args, help, json } = parse(COMMANDS, words);
-  if (help) {
-    streams.out(helpFor(name, command));
+  const found = find(Object.keys(COMMANDS), words);
+  if ('group' in found) {
+    streams.out(helpForGroup(COMMANDS, found.group));
     return EXIT.ok;
   }
+  const { name, rest } = found;
+  const command = await COMMANDS[name]!.load();
+  const { options, args, help, json } = parse(name, command, rest);
+  if (help) {
+    streams.out(helpFor(COMMANDS, name, command));
+    return EXIT.ok;
+  }
+  const { loadConfig } = await import('../config.ts');
   const call: Call = {
     config: loadConfig(env),
     options,
@@ -62,45 +61,8 @@ async function run(
   return (await command.run(call)) ?? EXIT.ok;
 }
 
-/** Undefined table, function, column. */
-const NOT_MIGRATED = new Set(['42P01', '42883', '42703']);
-
-function failureOf(error: unknown): Error {
-  if (NOT_MIGRATED.has(pgCode(error) ?? ''))
-    return new ConfigError('The database does not have the current schema: run `cadenza migrate`.', {
-      cause: error,
-    });
-  return error instanceof Error ? error : new Error(String(error));
-}
-
-/** What a start meets in ordinary life: its message says it all, and a stack would only hide it. */
-function isExpected(failure: Error): boolean {
-  const classes = [ConfigError, DataDirectoryInUse, NoEmbeddedPostgres, AppRoleRefused, OtherInstallation];
-  return classes.some((one) => failure instanceof one) || 'code' in failure;
-}
-
-/** Some messages end with a full stop, others do not. */
-const sentence = (message: string) => (message.endsWith('.') ? message : `${message}.`);
-
-function explain(error: unknown, json: boolean, streams: Streams): number {
-  if (error instanceof UsageError) {
-    if (json) streams.out(JSON.stringify({ error: { code: 'usage', detail: error.message } }));
-    streams.err(`${error.message}\nSee \`cadenza --help\`.`);
-    return EXIT.usage;
-  }
-  if (error instanceof Problem) {
-    const { title, advice } = PROBLEMS[error.code];
-    if (json)
-      streams.out(
-        JSON.stringify({ error: { code: error.code, detail: error.message, advice, errors: error.errors } }),
-      );
-    const fields = error.errors.map(({ field, message }) => `\n  ${field}: ${message}`).join('');
-    streams.err(`Refused: ${title.toLowerCase()}. ${sentence(error.message)}${fields}\n${advice}`);
-    return EXIT.refused;
-  }
-  const failure = failureOf(error);
-  if (json) streams.out(JSON.stringify({ error: { code: 'failed', detail: failure.message } }));
-  const short = failure.message || String(Reflect.get(failure, 'code'));
-  streams.err(`Failed: ${isExpected(failure) ? short : failure.stack}`);
-  return EXIT.failed;
+function explainUsage(error: UsageError, json: boolean, streams: Streams): number {
+  if (json) streams.out(JSON.stringify({ error: { code: 'usage', detail: error.message } }));
+  streams.err(`${error.message}\nSee \`cadenza --help\`.`);
+  return EXIT.usage;
 }

@@ -1,14 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { type Command, UsageError } from './command.ts';
-import { parse } from './parse.ts';
+import { helpFor, helpForGroup } from './help.ts';
+import { find, parse as parseRest } from './parse.ts';
 
 const run = async () => undefined;
 const TABLE: Record<string, Command> = {
-  doctor: { summary: 'x', run },
-  'keys create': { summary: 'x', options: { name: { value: 'N', about: 'x', required: true } }, run },
-  'keys list': { summary: 'x', run },
-  import: { summary: 'x', takes: ['FILE', '[OUT]'], options: { dry: { about: 'x' } }, run },
+  doctor: { run },
+  'keys create': { options: { name: { value: 'N', about: 'x', required: true } }, run },
+  'keys list': { run },
+  import: { takes: ['FILE', '[OUT]'], options: { dry: { about: 'x' } }, run },
 };
+
+function parse(table: Record<string, Command>, words: string[]) {
+  const found = find(Object.keys(table), words);
+  if ('group' in found) throw new Error('a group');
+  return { name: found.name, ...parseRest(found.name, table[found.name]!, found.rest) };
+}
 
 function refusal(...words: string[]): string {
   try {
@@ -35,6 +42,17 @@ describe('the command line', () => {
 
   test('help needs neither options nor arguments', () => {
     expect(parse(TABLE, ['keys', 'create', '--help']).help).toBe(true);
+  });
+
+  test.each(['--help', '-h'])('[OPS-3] %s after the first word of several commands asks for all of them', (asked) => {
+    expect(find(Object.keys(TABLE), ['keys', asked])).toEqual({ group: 'keys' });
+    const listed = Object.fromEntries(
+      Object.entries(TABLE).map(([name, command]) => [name, { summary: `do ${name}`, load: async () => command }]),
+    );
+    const text = helpForGroup(listed, 'keys');
+    expect(text).toMatch(/keys create +do keys create\n +keys list +do keys list/);
+    expect(text).not.toContain('doctor');
+    expect(helpFor(listed, 'doctor', TABLE['doctor']!)).toContain('do doctor.');
   });
 
   test.each([

@@ -3,13 +3,14 @@ import { parseArgs } from 'node:util';
 import { type Command, UsageError } from './command.ts';
 
 export interface Parsed {
-  name: string;
-  command: Command;
   options: Record<string, string | boolean | undefined>;
   args: string[];
+  help: boolean;
+  json: boolean;
 }
 
-type Table = Record<string, Command>;
+/** A command and the words after its name, or the first word of several commands with a call for help. */
+export type Found = { name: string; rest: string[] } | { group: string };
 
 const COMMON = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
 
@@ -33,18 +34,20 @@ function suggestion(word: string, known: readonly string[]): string {
   return near ? ` Did you mean ${near.one}?` : '';
 }
 
-/** Commands have one or two words. */
-function find(table: Table, words: readonly string[]): { name: string; rest: string[] } {
+const HELP = new Set(['--help', '-h']);
+
+/** Commands have one or two words. `names`: all there are. @throws UsageError */
+export function find(names: readonly string[], words: readonly string[]): Found {
   const two = words.slice(0, 2).join(' ');
-  if (words.length > 1 && Object.hasOwn(table, two)) return { name: two, rest: words.slice(2) };
+  if (words.length > 1 && names.includes(two)) return { name: two, rest: words.slice(2) };
   const one = words[0] ?? '';
-  if (Object.hasOwn(table, one)) return { name: one, rest: words.slice(1) };
-  const family = Object.keys(table).filter((name) => name.startsWith(`${one} `));
+  if (names.includes(one)) return { name: one, rest: words.slice(1) };
+  const family = names.filter((name) => name.startsWith(`${one} `));
+  if (family.length > 0 && HELP.has(words[1] ?? '')) return { group: one };
   if (family.length > 0 && words.length === 1)
     throw new UsageError(`${one} needs one more word: ${family.join(', ')}.`);
-  const asked = family.length > 0 ? two : words.slice(0, 2).join(' ');
   throw new UsageError(
-    `There is no command ${asked}.${suggestion(asked, Object.keys(table)) || suggestion(one, Object.keys(table))}`,
+    `There is no command ${two}.${suggestion(two, names) || suggestion(one, names)}`,
   );
 }
 
@@ -64,9 +67,7 @@ function checkOptions(name: string, command: Command, given: Record<string, unkn
 }
 
 /** @throws UsageError */
-export function parse(table: Table, words: readonly string[]): Parsed & { help: boolean; json: boolean } {
-  const { name, rest } = find(table, words);
-  const command = table[name]!;
+export function parse(name: string, command: Command, rest: string[]): Parsed {
   const own = Object.fromEntries(
     Object.entries(command.options ?? {}).map(([option, { value }]) => [
       option,
@@ -80,7 +81,7 @@ export function parse(table: Table, words: readonly string[]): Parsed & { help: 
     checkArguments(name, command, positionals);
     checkOptions(name, command, values);
   }
-  return { name, command, options: values, args: positionals, help, json };
+  return { options: values, args: positionals, help, json };
 }
 
 type OptionTypes = Record<string, { type: 'string' | 'boolean' }>;

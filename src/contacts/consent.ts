@@ -7,12 +7,14 @@ import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import { CHANNELS, type ConsentChannel } from '../kernel/channels.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { type FieldError, notFound, Problem } from '../kernel/problem.ts';
 import { audit } from '../tenancy/audit.ts';
 import type { Context } from '../tenancy/context.ts';
 import { cleanText } from './clean-text.ts';
 import { type ConsentStatus, type Contact, findContact } from './contact.ts';
+
+const ORDER = listOrder('consents', ['uuid']);
 
 export interface ConsentEntry {
   id: Uuid;
@@ -43,14 +45,14 @@ export async function listConsents(
   contactId: Uuid,
   page: PageRequest,
 ): Promise<Page<ConsentEntry>> {
-  const before = positionOf(page, ['uuid'])?.[0] ?? null;
+  const before = positionOf(page, ORDER)?.[0] ?? null;
   const rows = await db.inOrg(ctx.org, async (tx) => {
     await findContact(tx, ctx, contactId);
     return tx.rows<ConsentEntry>(sql`SELECT id, channel, status, source, evidence, actor_type, actor_id, at FROM consents
       WHERE org_id = ${ctx.org} AND contact_id = ${contactId} AND (${before}::uuid IS NULL OR id < ${before})
       ORDER BY id DESC LIMIT ${page.limit + 1}`);
   });
-  return pageOf(rows, page, (row) => [row.id]);
+  return pageOf(rows, page, ORDER, (row) => [row.id]);
 }
 
 /**

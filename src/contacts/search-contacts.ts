@@ -6,10 +6,13 @@
 import type { Database, Tx } from '../db/database.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import type { Context } from '../tenancy/context.ts';
 import { cleanText } from './clean-text.ts';
 import { CONTACT_COLUMNS, type Contact } from './contact.ts';
+
+const CONTACTS_ORDER = listOrder('contacts', ['uuid']);
+const CONTACTS_FOUND_ORDER = listOrder('contacts_found', ['int', 'text', 'uuid']);
 
 export interface ContactFilter {
   q?: string | undefined;
@@ -35,10 +38,13 @@ async function listAll(
   tag: string | undefined,
   page: PageRequest,
 ): Promise<Page<Contact>> {
-  const before = positionOf(page, ['uuid'])?.[0] ?? LAST;
-  return pageOf(await tx.rows<Contact>(listStatement(ctx, tag, before, page.limit + 1)), page, (row) => [
-    row.id,
-  ]);
+  const before = positionOf(page, CONTACTS_ORDER)?.[0] ?? LAST;
+  return pageOf(
+    await tx.rows<Contact>(listStatement(ctx, tag, before, page.limit + 1)),
+    page,
+    CONTACTS_ORDER,
+    (row) => [row.id],
+  );
 }
 
 const LAST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
@@ -86,7 +92,7 @@ async function searchByPrefix(
   page: PageRequest,
 ): Promise<Page<Contact>> {
   const branches = await branchesOf(tx, q);
-  const from: Position = positionOf(page, ['int', 'text', 'uuid']) ?? [0, '', FIRST];
+  const from: Position = positionOf(page, CONTACTS_FOUND_ORDER) ?? [0, '', FIRST];
   const found: Found[] = [];
   for (let n = Math.max(0, from[0]); n < branches.length && found.length <= page.limit; n++) {
     const after: Position = n === from[0] ? from : [n, '', FIRST];
@@ -94,7 +100,7 @@ async function searchByPrefix(
     const rows = await tx.rows<Omit<Found, 'found_by'>>(searchStatement(ctx, branches, after, tag, limit));
     for (const row of rows) found.push({ ...(row as Found), found_by: n });
   }
-  const cut = pageOf(found, page, (row) => [row.found_by, row.found_key, row.id]);
+  const cut = pageOf(found, page, CONTACTS_FOUND_ORDER, (row) => [row.found_by, row.found_key, row.id]);
   return { ...cut, items: cut.items.map(({ found_by: _by, found_key: _key, ...contact }) => contact) };
 }
 

@@ -6,13 +6,15 @@ import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { SuppressionKind } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { type FieldError, Problem } from '../kernel/problem.ts';
 import { audit } from '../tenancy/audit.ts';
 import { actorText, type Context } from '../tenancy/context.ts';
 import { cleanText } from './clean-text.ts';
 import { readAddress } from './contact-values.ts';
 import { normalizeCountry } from './phone-number.ts';
+
+const ORDER = listOrder('suppressions', ['text', 'text']);
 
 /** From the weakest to the strongest. */
 export const SUPPRESSION_REASONS = [
@@ -83,7 +85,7 @@ export async function listSuppressions(
   filter: SuppressionFilter,
   page: PageRequest,
 ): Promise<Page<Suppression>> {
-  const [kind, address] = positionOf(page, ['text', 'text']) ?? ['', ''];
+  const [kind, address] = positionOf(page, ORDER) ?? ['', ''];
   const rows = await db.inOrg(ctx.org, (tx) =>
     tx.rows<Suppression>(sql`
       SELECT kind, address, reason, source, contact_id, touch_id, created_at FROM suppressions
@@ -93,7 +95,7 @@ export async function listSuppressions(
         ${filter.q === undefined ? sql`` : sql`AND starts_with(address, ${cleanText(filter.q).toLowerCase()})`}
       ORDER BY kind, address LIMIT ${page.limit + 1}`),
   );
-  return pageOf(rows, page, (row) => [row.kind, row.address]);
+  return pageOf(rows, page, ORDER, (row) => [row.kind, row.address]);
 }
 
 export interface NewSuppression {

@@ -1,6 +1,7 @@
 /**
- * Pages of a list. A list is ordered by columns that are unique together; a cursor is the values of those columns
- * in the last row shown, opaque to clients. A list asks for `limit + 1` rows, so that it knows whether more follow.
+ * Pages of a list. A list is ordered by columns that are unique together; a cursor is the name of the list and the values
+ * of those columns in the last row shown, opaque to clients. A list asks for `limit + 1` rows, so that it knows whether
+ * more follow. Without the name a cursor of another list would be read as a position of this one, somewhere in it.
  */
 import { isUuid } from './ids.ts';
 import { Problem } from './problem.ts';
@@ -21,6 +22,16 @@ type Kind = 'uuid' | 'text' | 'int' | 'time';
 type Value<K extends Kind> = K extends 'int' ? number : string;
 type Values<S extends readonly Kind[]> = { [I in keyof S]: Value<S[I]> };
 
+/** What a list is ordered by, and its name: no other list has it. */
+export interface ListOrder<S extends readonly Kind[]> {
+  name: string;
+  columns: S;
+}
+
+export function listOrder<const S extends readonly Kind[]>(name: string, columns: S): ListOrder<S> {
+  return { name, columns };
+}
+
 const CURSOR_MAX_LENGTH = 1_000;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/;
 
@@ -40,30 +51,40 @@ function parse(cursor: string): unknown {
   }
 }
 
-/** The position a cursor stands for, or null at the start. @throws Problem invalid_request for one that is not ours. */
-export function positionOf<const S extends readonly Kind[]>(page: PageRequest, shape: S): Values<S> | null {
+/** The position a cursor stands for, or null at the start. @throws Problem invalid_request for one that is not of this list. */
+export function positionOf<S extends readonly Kind[]>(
+  page: PageRequest,
+  { name, columns }: ListOrder<S>,
+): Values<S> | null {
   if (page.cursor === undefined) return null;
-  const values = parse(page.cursor);
-  if (
-    Array.isArray(values) &&
-    values.length === shape.length &&
-    shape.every((kind, i) => FITS[kind](values[i]))
-  )
-    return values as unknown as Values<S>;
+  const found = parse(page.cursor);
+  if (Array.isArray(found) && found[0] === name && found.length === columns.length + 1) {
+    const values = found.slice(1);
+    if (columns.every((kind, i) => FITS[kind](values[i]))) return values as unknown as Values<S>;
+  }
   throw new Problem('invalid_request', 'The cursor is not one of this list', {
     errors: [
-      { field: 'cursor', code: 'invalid_cursor', message: 'Use next_cursor of the page before, unchanged' },
+      {
+        field: 'cursor',
+        code: 'invalid_cursor',
+        message: 'Use next_cursor of the page before, unchanged; leave it out for the first page',
+      },
     ],
   });
 }
 
-/** Cuts `limit + 1` rows to a page. `keyOf` gives the ordering columns of a row, in the shape `positionOf` reads. */
-export function pageOf<T>(rows: T[], page: PageRequest, keyOf: (row: T) => (string | number)[]): Page<T> {
+/** Cuts `limit + 1` rows to a page. `keyOf` gives the ordering columns of a row. */
+export function pageOf<T, S extends readonly Kind[]>(
+  rows: T[],
+  page: PageRequest,
+  { name }: ListOrder<S>,
+  keyOf: (row: T) => Values<S>,
+): Page<T> {
   const items = rows.slice(0, page.limit);
   const last = items.at(-1);
   const more = rows.length > page.limit && last !== undefined;
   return {
     items,
-    next_cursor: more ? Buffer.from(JSON.stringify(keyOf(last))).toString('base64url') : null,
+    next_cursor: more ? Buffer.from(JSON.stringify([name, ...keyOf(last)])).toString('base64url') : null,
   };
 }

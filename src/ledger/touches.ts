@@ -7,9 +7,11 @@ import type { Database, Tx } from '../db/database.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import type { Channel, Mode } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { Problem } from '../kernel/problem.ts';
 import type { TouchState } from './states.ts';
+
+const ORDER = listOrder('touches', ['uuid']);
 
 export interface Touch {
   id: Uuid;
@@ -77,13 +79,13 @@ export async function listTouches(
   page: PageRequest,
 ): Promise<Page<Touch>> {
   const source = sourceOf(org, filter);
-  const after = positionOf(page, ['uuid'])?.[0] ?? null;
+  const after = positionOf(page, ORDER)?.[0] ?? null;
   const rows = await db.inOrg(org, (tx) =>
     tx.rows<Touch>(sql`
       SELECT ${touchColumns} FROM ${source} WHERE ${conditionsOf(org, filter, after)}
        ORDER BY t.id DESC LIMIT ${page.limit + 1}`),
   );
-  return pageOf(rows, page, (row) => [row.id]);
+  return pageOf(rows, page, ORDER, (row) => [row.id]);
 }
 
 /** Only what is asked for: a plan made for all filters at once serves none of them. */

@@ -7,12 +7,14 @@ import { LRUCache } from 'lru-cache';
 import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { type DaysOff, dayOfDate, daysOff } from '../schedule/days-off.ts';
 import type { Holiday } from '../schedule/ics.ts';
 import { audit } from '../tenancy/audit.ts';
 import type { Context } from '../tenancy/context.ts';
 import { lockPolicy, raisePolicyVersion } from '../tenancy/organizations.ts';
+
+const ORDER = listOrder('holidays', ['text', 'text']);
 
 /** Of one country, or of the organization itself. */
 export const MAX_HOLIDAYS = 2_000;
@@ -63,7 +65,7 @@ export async function listHolidays(
   filter: { country?: string | undefined; from?: string | undefined; until?: string | undefined },
   page: PageRequest,
 ): Promise<Page<ListedHoliday>> {
-  const after = positionOf(page, ['text', 'text']);
+  const after = positionOf(page, ORDER);
   const rows = await db.inOrg(ctx.org, (tx) =>
     tx.rows<ListedHoliday>(sql`
       SELECT nullif(country, '') AS country, day::text AS date, name FROM holidays
@@ -72,7 +74,7 @@ export async function listHolidays(
          AND (${after === null} OR (country, day::text) > (${after?.[0] ?? ''}, ${after?.[1] ?? ''}))
        ORDER BY holidays.country, day LIMIT ${page.limit + 1}`),
   );
-  return pageOf(rows, page, (row) => [row.country ?? '', row.date]);
+  return pageOf(rows, page, ORDER, (row) => [row.country ?? '', row.date]);
 }
 
 /** The list of one country, or of the organization itself (null), as it is from now on. Dates must exist, each once. */

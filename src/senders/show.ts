@@ -2,11 +2,13 @@
 import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { notFound } from '../kernel/problem.ts';
 import type { Context } from '../tenancy/context.ts';
 import { type SenderRow, type SenderStatus, type SenderWindow, senderColumns } from './senders.ts';
 import { readUsage, type Usage } from './usage.ts';
+
+const ORDER = listOrder('senders', ['uuid']);
 
 export type Sender = Omit<SenderRow, 'from_name' | 'from_address' | 'sending_window' | 'secret'> & {
   from: { name: string | null; address: string };
@@ -51,14 +53,14 @@ export async function listSenders(
   ctx: Pick<Context, 'org'>,
   filter: SenderFilter,
 ): Promise<Page<Sender>> {
-  const after = positionOf(filter, ['uuid'])?.[0] ?? null;
+  const after = positionOf(filter, ORDER)?.[0] ?? null;
   const status = filter.status ?? null;
   return db.inOrg(ctx.org, async (tx) => {
     const rows = await tx.rows<SenderRow>(sql`
       SELECT ${senderColumns} FROM senders
        WHERE org_id = ${ctx.org} AND (${after}::uuid IS NULL OR id < ${after}) AND (${status}::text IS NULL OR status = ${status})
        ORDER BY id DESC LIMIT ${filter.limit + 1}`);
-    const page = pageOf(rows, filter, (row) => [row.id]);
+    const page = pageOf(rows, filter, ORDER, (row) => [row.id]);
     return { ...page, items: await shown(tx, ctx.org, page.items) };
   });
 }

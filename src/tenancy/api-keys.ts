@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto';
 import type { Database } from '../db/database.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { notFound, Problem } from '../kernel/problem.ts';
 import { audit } from './audit.ts';
 import { hashOf } from './authenticate.ts';
 import { actorText, type Role } from './context.ts';
 import { type Caller, requireRank, type Scope, scopesOf } from './roles.ts';
+
+const ORDER = listOrder('api_keys', ['uuid']);
 
 /** What is shown to recognise a key by: `cdz_` and 8 of its 43 characters. */
 const PREFIX_LENGTH = 12;
@@ -78,14 +80,14 @@ export async function createApiKey(
 }
 
 export async function listApiKeys(db: Database, caller: Caller, page: PageRequest): Promise<Page<ApiKey>> {
-  const after = positionOf(page, ['uuid']);
+  const after = positionOf(page, ORDER);
   const rows = await db.inOrg(caller.org, (tx) =>
     tx.rows<ApiKey>(sql`
       SELECT ${columns} FROM api_keys
       WHERE org_id = ${caller.org} AND (${after?.[0] ?? null}::uuid IS NULL OR id < ${after?.[0] ?? null})
       ORDER BY id DESC LIMIT ${page.limit + 1}`),
   );
-  return pageOf(rows, page, (row) => [row.id]);
+  return pageOf(rows, page, ORDER, (row) => [row.id]);
 }
 
 export async function getApiKey(db: Database, caller: Caller, id: Uuid): Promise<ApiKey> {

@@ -2,8 +2,10 @@
 import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import type { Context } from './context.ts';
+
+const ORDER = listOrder('audit', ['uuid']);
 
 export interface AuditEntry {
   /** `<noun>.<verb>`, e.g. `sequence.publish`. */
@@ -55,7 +57,7 @@ export interface AuditFilter extends PageRequest {
 
 /** Newest first. */
 export async function listAudit(db: Database, ctx: Context, filter: AuditFilter): Promise<Page<AuditRecord>> {
-  const after = positionOf(filter, ['uuid'])?.[0] ?? null;
+  const after = positionOf(filter, ORDER)?.[0] ?? null;
   const rows = await db.inOrg(ctx.org, (tx) =>
     tx.rows<AuditRecord>(sql`
       SELECT id, at, actor_type, actor_id, actor_name, action, subject_type, subject_id, data, request_id
@@ -65,5 +67,5 @@ export async function listAudit(db: Database, ctx: Context, filter: AuditFilter)
         AND (${filter.subject_id ?? null}::text IS NULL OR subject_id = ${filter.subject_id ?? null})
       ORDER BY id DESC LIMIT ${filter.limit + 1}`),
   );
-  return pageOf(rows, filter, (row) => [row.id]);
+  return pageOf(rows, filter, ORDER, (row) => [row.id]);
 }

@@ -2,11 +2,13 @@
 import { type Database, pgConstraint, type Tx } from '../db/database.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { notFound, Problem } from '../kernel/problem.ts';
 import { audit } from './audit.ts';
 import type { Role } from './context.ts';
 import { type Caller, requireRank } from './roles.ts';
+
+const ORDER = listOrder('members', ['uuid']);
 
 export interface Member {
   id: Uuid;
@@ -26,14 +28,14 @@ export interface MemberPatch {
 const columns: Sql = sql`id, email, name, role, created_at, disabled_at`;
 
 export async function listMembers(db: Database, caller: Caller, page: PageRequest): Promise<Page<Member>> {
-  const after = positionOf(page, ['uuid'])?.[0] ?? null;
+  const after = positionOf(page, ORDER)?.[0] ?? null;
   const rows = await db.inOrg(caller.org, (tx) =>
     tx.rows<Member>(sql`
       SELECT ${columns} FROM members
       WHERE org_id = ${caller.org} AND (${after}::uuid IS NULL OR id > ${after})
       ORDER BY id LIMIT ${page.limit + 1}`),
   );
-  return pageOf(rows, page, (row) => [row.id]);
+  return pageOf(rows, page, ORDER, (row) => [row.id]);
 }
 
 export async function createMember(

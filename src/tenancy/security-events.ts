@@ -8,8 +8,10 @@ import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import { securityEvents as counted } from '../kernel/metrics.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import type { Context } from './context.ts';
+
+const ORDER = listOrder('security_events', ['uuid']);
 
 export const SECURITY_EVENT_KINDS = [
   'unknown_id',
@@ -153,7 +155,7 @@ export async function listSecurityEvents(
   ctx: Context,
   filter: SecurityEventFilter,
 ): Promise<Page<SecurityEvent>> {
-  const after = positionOf(filter, ['uuid'])?.[0] ?? null;
+  const after = positionOf(filter, ORDER)?.[0] ?? null;
   const rows = await db.inOrg(ctx.org, (tx) =>
     tx.rows<SecurityEvent>(sql`
       SELECT id, at, kind, actor_type, actor_id, ip, data, request_id, count FROM security_events
@@ -161,5 +163,5 @@ export async function listSecurityEvents(
         AND (${filter.kind ?? null}::text IS NULL OR kind = ${filter.kind ?? null})
       ORDER BY id DESC LIMIT ${filter.limit + 1}`),
   );
-  return pageOf(rows, filter, (row) => [row.id]);
+  return pageOf(rows, filter, ORDER, (row) => [row.id]);
 }

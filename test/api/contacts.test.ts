@@ -31,6 +31,51 @@ async function upload(
   return { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
 }
 
+describe('[OPS-6] a form with more than was asked for', () => {
+  const imports = async () => (await world.call('GET', '/api/imports')).body.items.length;
+  const send = async (form: FormData): Promise<Reply['body']> => {
+    const response = await fetch(`${world.url}/api/contacts/import`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${world.org.key}` },
+      body: form,
+    });
+    return response.json();
+  };
+  const files = (...names: string[]) => {
+    const form = new FormData();
+    for (const name of names) form.append('file', new Blob(['email\na@example.com\n']), name);
+    return form;
+  };
+
+  it.each([2, 3])('[OPS-6] %i files are refused as such, and leave no import', async (count) => {
+    const before = await imports();
+    const answer = await send(files(...['a.csv', 'b.csv', 'c.csv'].slice(0, count)));
+    expect(answer).toMatchObject({
+      status: 400,
+      code: 'invalid_request',
+      errors: [{ field: 'file', code: 'too_many' }],
+    });
+    expect(await imports()).toBe(before);
+  });
+
+  it('[OPS-6] a second file that is large is refused the same way', async () => {
+    const form = files('a.csv');
+    form.append('file', new Blob(['x'.repeat(8 * 1024 * 1024)]), 'b.csv');
+    expect(await send(form)).toMatchObject({ status: 400, errors: [{ code: 'too_many' }] });
+  });
+
+  it('[OPS-6] a field given twice after the file leaves no import', async () => {
+    const before = await imports();
+    const form = files('a.csv');
+    for (const start of ['false', 'true']) form.append('start', start);
+    expect(await send(form)).toMatchObject({
+      status: 400,
+      errors: [{ field: 'start', code: 'given_twice' }],
+    });
+    expect(await imports()).toBe(before);
+  });
+});
+
 describe('/api/contacts', () => {
   it('[CON-1] creates, reads, changes and finds contacts', async () => {
     const made = await world.call('POST', '/api/contacts', {

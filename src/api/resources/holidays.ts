@@ -97,7 +97,9 @@ years. With \`preview=true\` nothing is written. A file with events that cannot 
       answers: { 200: imported },
       problems: ['calendar_unreadable'],
       handle: async (caller, { request }) => {
-        const { result, fields } = await receiveFile(request, (_name, source) => readCalendarFile(source));
+        const { result, fields } = await receiveFile(request, {
+          store: (_name, source) => readCalendarFile(source),
+        });
         const wanted = fieldsOf(form, fields);
         return ok(
           await importHolidays(db, caller, result, {

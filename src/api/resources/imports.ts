@@ -147,9 +147,10 @@ file is only stored and looked at: see its guessed mapping, \`POST /api/imports/
     answers: { 202: importRecord },
     problems: ['import_unreadable', 'conflict'],
     handle: async (caller, { request }) => {
-      const received = await receiveFile(request, (filename, source) =>
-        uploadImport(db, caller, { filename, source }),
-      );
+      const received = await receiveFile(request, {
+        store: (filename, source) => uploadImport(db, caller, { filename, source }),
+        discard: ({ id: stored }) => discardImport(db, caller, stored),
+      });
       return accepted(...(await beginOrDiscard(caller, received)));
     },
   });

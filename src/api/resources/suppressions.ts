@@ -143,7 +143,9 @@ function fileRoutes({ db }: ApiDeps): Route[] {
       answers: { 200: imported },
       problems: ['import_unreadable'],
       handle: async (caller, { request }) => {
-        const { result, fields } = await receiveFile(request, (_name, source) => readSuppressionFile(source));
+        const { result, fields } = await receiveFile(request, {
+          store: (_name, source) => readSuppressionFile(source),
+        });
         const settings = fieldsOf(importFields, fields);
         return ok(await importSuppressions(db, caller, result, settings));
       },

@@ -133,7 +133,6 @@ async function database(config: Config): Promise<Diagnosis[]> {
 const SIGN = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const;
 
 export const doctor: Command = {
-  summary: 'Look the installation over: program, secrets, database, isolation',
   about:
     'Changes nothing but the login of the application, if it does not work. Exit code 1 when something fails.',
   async run(call) {

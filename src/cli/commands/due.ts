@@ -4,26 +4,12 @@ import { masterSecrets } from '../../config.ts';
 import type { Engine } from '../../dispatch/engine.ts';
 import { type DueList, type DueStep, listDueSteps } from '../../dispatch/people/due-steps.ts';
 import { CHANNEL_NAMES, type Channel } from '../../kernel/channels.ts';
-import { isUuid } from '../../kernel/ids.ts';
 import { PAGE_LIMIT } from '../../kernel/page.ts';
 import { VersionCache } from '../../plan/sequences/versions.ts';
 import { DUE_BUCKETS, type DueBucket } from '../../schedule/due-buckets.ts';
-import { type Call, type Command, textOption, UsageError } from '../command.ts';
+import { type Command, textOption } from '../command.ts';
 import { chooseOrganization, ORG_OPTION, withInstallation } from '../installation.ts';
-
-function oneOf<T extends string>(call: Call, name: string, list: readonly T[]): T | undefined {
-  const text = textOption(call, name);
-  if (text === undefined) return undefined;
-  const found = list.find((one) => one === text);
-  if (found === undefined) throw new UsageError(`--${name} is one of: ${list.join(', ')}.`);
-  return found;
-}
-
-function idOption(call: Call, name: string): string | undefined {
-  const text = textOption(call, name)?.toLowerCase();
-  if (text === undefined || isUuid(text)) return text;
-  throw new UsageError(`--${name} is an id.`);
-}
+import { idOption, oneOf } from '../listing.ts';
 
 function line(step: DueStep): string {
   const { contact } = step;
@@ -46,7 +32,6 @@ function text({ items, counts, day, time_zone, next_cursor }: DueList): string {
 }
 
 export const due: Command = {
-  summary: 'List what waits for people: calls, LinkedIn, tasks, messages to look at',
   options: {
     bucket: { value: 'BUCKET', about: `${DUE_BUCKETS.join(', ')}; default all but stale` },
     channel: { value: 'CHANNEL', about: 'Of one channel' },

@@ -149,7 +149,6 @@ function text({ enrolled, skipped, refused, others, about }: Done): string {
 }
 
 export const enroll: Command = {
-  summary: 'Enrol contacts in a sequence',
   takes: ['SEQUENCE'],
   options: {
     contacts: { value: 'LIST', about: 'Ids or e-mail addresses, separated by commas' },

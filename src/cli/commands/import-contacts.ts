@@ -27,7 +27,6 @@ const READ_BYTES = 1024 * 1024;
 const IDENTITIES = ['email', 'phone', 'external_id'] as const;
 
 export const importContacts: Command = {
-  summary: 'Import contacts from a CSV file',
   takes: ['[FILE]'],
   options: {
     map: {

@@ -32,7 +32,6 @@ function expiryOption(call: Call): Date | null {
 }
 
 export const keysCreate: Command = {
-  summary: 'Make an API key and print it, once',
   options: {
     name: { value: 'NAME', about: 'What it is for', required: true },
     role: { value: 'ROLE', about: `${ROLES.join(', ')}; default admin` },
@@ -67,7 +66,6 @@ function line(key: ApiKey): string {
 }
 
 export const keysList: Command = {
-  summary: 'List the API keys of an organization',
   options: { ...ORG_OPTION },
   async run(call) {
     const keys: ApiKey[] = [];
@@ -86,7 +84,6 @@ export const keysList: Command = {
 };
 
 export const keysRevoke: Command = {
-  summary: 'Revoke an API key; it opens nothing from the next request on',
   takes: ['ID'],
   options: { ...ORG_OPTION },
   async run(call) {

@@ -7,7 +7,6 @@ import { requireOwnerUrl } from '../installation.ts';
 import { assertReachable } from '../reachable.ts';
 
 export const migrateCommand: Command = {
-  summary: 'Bring the database to the current schema',
   options: { status: { about: 'Only show what is applied and what is pending' } },
   about:
     'Forward only; several may start at once. Also makes the login of the application, unless APP_DATABASE_URL names one. With --status the exit code is 1 while something is pending.',

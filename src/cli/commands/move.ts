@@ -123,7 +123,6 @@ function text({ moved, completed, skipped, refused, to_version, others, about }:
 }
 
 export const sequencesMove: Command = {
-  summary: 'Move live enrollments to another version of their sequence',
   takes: ['ID'],
   options: {
     from: { value: 'N', about: 'Only those at this version; default: at any other' },

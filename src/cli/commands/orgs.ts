@@ -13,7 +13,6 @@ function timeZoneOption(text: string | undefined): string | undefined {
 }
 
 export const orgsCreate: Command = {
-  summary: 'Make an organization',
   options: {
     name: { value: 'NAME', about: 'Its name', required: true },
     'time-zone': { value: 'ZONE', about: 'Its IANA time zone; default UTC' },
@@ -30,7 +29,6 @@ export const orgsCreate: Command = {
 };
 
 export const orgsList: Command = {
-  summary: 'List the organizations of this installation',
   async run(call) {
     const items = await withInstallation(call.config, allOrganizations);
     const text = items.map((one) => `${one.id}  ${one.name}`).join('\n');

@@ -30,7 +30,6 @@ async function inReview({ db }: Installation, org: string): Promise<Touch[]> {
 }
 
 export const reconcile: Command = {
-  summary: 'List what may have been sent, or say what became of it',
   takes: ['[TOUCH]'],
   options: {
     outcome: { value: 'OUTCOME', about: `Of TOUCH: ${RESOLUTIONS.join(', ')}` },

@@ -4,7 +4,6 @@ import type { Command } from '../command.ts';
 import { allOrganizations, withInstallation } from '../installation.ts';
 
 export const secretsRewrap: Command = {
-  summary: 'Put every stored secret under the newest master secret',
   about:
     'Rotation: docs/configuration.md. Afterwards nothing needs the older master secrets but answers kept under an Idempotency-Key, for 24 hours.',
   async run(call) {

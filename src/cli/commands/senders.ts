@@ -49,7 +49,6 @@ function fromOptions(call: Call): unknown {
 }
 
 export const sendersCreate: Command = {
-  summary: 'Make a sender: an account that messages go out through',
   takes: ['[FILE]'],
   options: {
     from: { value: 'ADDRESS', about: 'The address it sends from' },
@@ -85,7 +84,6 @@ function line(sender: Sender): string {
 }
 
 export const sendersList: Command = {
-  summary: 'List the senders of an organization, with what each has used of its day',
   options: { ...ORG_OPTION },
   async run(call) {
     const items: Sender[] = [];
@@ -108,7 +106,6 @@ function checklist(checks: Verification['checks']): string {
 }
 
 export const sendersVerify: Command = {
-  summary: 'Try a sender without sending: connect, encrypt, sign in, ask about its address',
   takes: ['ID'],
   options: { ...ORG_OPTION },
   about: 'Exit code 3 when a check fails.',

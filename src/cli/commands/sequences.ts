@@ -17,7 +17,6 @@ import { chooseOrganization, ORG_OPTION, withInstallation } from '../installatio
 const MAX_WAIT_S = 600;
 
 export const sequencesCreate: Command = {
-  summary: 'Make a sequence, as a draft, from a JSON file',
   takes: ['FILE'],
   options: { publish: { about: 'Publish it too' }, ...ORG_OPTION },
   about: 'FILE holds JSON as POST /api/outreach/sequences takes it; - is standard input.',
@@ -52,7 +51,6 @@ function line(sequence: SequenceSummary): string {
 }
 
 export const sequencesList: Command = {
-  summary: 'List the sequences of an organization',
   options: { ...ORG_OPTION },
   async run(call) {
     const items: SequenceSummary[] = [];
@@ -71,7 +69,6 @@ export const sequencesList: Command = {
 };
 
 export const sequencesPublish: Command = {
-  summary: 'Check a draft and publish it as a new version',
   takes: ['ID'],
   options: { ...ORG_OPTION },
   about: 'Lists every problem at once; exit code 3 when there are any.',
@@ -108,7 +105,6 @@ function told(name: string, paused: boolean, receipt: Receipt): string {
 
 function turning(paused: boolean): Command {
   return {
-    summary: paused ? 'Stop a sequence, at once' : 'Let the held messages of a sequence go on',
     takes: ['ID'],
     options: {
       reason: { value: 'TEXT', about: 'Why, for the audit trail' },

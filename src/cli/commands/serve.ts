@@ -24,7 +24,6 @@ function publicUrl(config: Config, port: number): string {
 }
 
 export const serve: Command = {
-  summary: 'Run the API',
   about:
     'Needs a migrated database: `cadenza migrate`. Runs until SIGTERM, then finishes the requests in progress.',
   async run(call: Call) {
@@ -46,7 +45,6 @@ export const serve: Command = {
 };
 
 export const worker: Command = {
-  summary: 'Run a worker: sends what is due, and works the queued jobs',
   about:
     'Any number may run. SIGTERM: takes nothing up any more, settles what is in flight, lets its lanes go.',
   async run(call: Call) {

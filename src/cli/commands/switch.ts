@@ -58,9 +58,8 @@ async function carryOut(
 
 const SAID: Record<Verb, string> = { pause: 'is paused', resume: 'goes on', stop: 'is stopped' };
 
-function switching(verb: Verb, summary: string, about: string): Command {
+function switching(verb: Verb, about: string): Command {
   return {
-    summary,
     takes: ['WHAT', '[ID]'],
     options: { ...STOP_OPTIONS, ...ORG_OPTION },
     about: `WHAT is ${TARGETS.join(', ')}; an ID alone is an enrollment's. ${about}`,
@@ -79,16 +78,13 @@ function switching(verb: Verb, summary: string, about: string): Command {
 
 export const pause = switching(
   'pause',
-  'Stop sending for something, until it is resumed',
   'Once it has answered nothing more goes out but what the receipt lists. Example: cadenza pause channel email',
 );
 export const resume = switching(
   'resume',
-  'Let what was paused go on',
   'The same messages go on, none twice. Example: cadenza resume organization',
 );
 export const stop = switching(
   'stop',
-  'End an enrollment; throw the kill switch of anything else',
   'An enrollment ends for good as `unenrolled`; the others can be resumed. Example: cadenza stop organization --wait 30s',
 );

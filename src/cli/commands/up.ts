@@ -25,7 +25,6 @@ interface First {
 }
 
 export const up: Command = {
-  summary: 'Run everything: database, API, worker and sandbox inbox, with a demo at the first start',
   options: { 'no-demo': { about: 'Start empty' } },
   about:
     'Uses DATABASE_URL when it is set, else an embedded PostgreSQL in CADENZA_DATA. Stop it with Ctrl-C.',

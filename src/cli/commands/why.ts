@@ -73,10 +73,9 @@ function text(told: Explanation): string {
 }
 
 const WHERE_TOUCHES_ARE =
-  'TOUCH is the id of a touch: `live_touch` in the answer of `GET /api/outreach/enrollments/:id`, or `touch_id` in the sandbox inbox, `GET /api/sandbox/inbox`.';
+  'TOUCH is the id of a touch, as `cadenza touches` and `cadenza enrollments` list them; the sandbox inbox has it as `touch_id`.';
 
 export const why: Command = {
-  summary: 'Let a touch explain itself',
   takes: ['TOUCH'],
   options: { ...ORG_OPTION },
   about: 'When and by whom it was planned, each decision and its rules, each attempt, and what is next.',

@@ -9,13 +9,15 @@
 import type { Database, Row, Tx } from '../../db/database.ts';
 import { type Sql, sql } from '../../db/sql.ts';
 import { isUuid, type Uuid } from '../../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
 import { audit } from '../../tenancy/audit.ts';
 import type { Context } from '../../tenancy/context.ts';
 import type { Encoding } from '../csv/encoding.ts';
 import type { ColumnMapping } from './fields.ts';
 import type { Identity } from './row.ts';
+
+const ORDER = listOrder('imports', ['uuid']);
 
 export const IMPORT_STATUSES = ['uploading', 'ready', 'running', 'completed', 'failed', 'cancelled'] as const;
 export type ImportStatus = (typeof IMPORT_STATUSES)[number];
@@ -104,13 +106,13 @@ export async function listImports(
   ctx: Context,
   page: PageRequest,
 ): Promise<Page<ImportRecord>> {
-  const before = positionOf(page, ['uuid'])?.[0] ?? null;
+  const before = positionOf(page, ORDER)?.[0] ?? null;
   const rows = await db.inOrg(ctx.org, (tx) =>
     tx.rows(sql`SELECT ${COLUMNS} FROM imports
       WHERE org_id = ${ctx.org} AND (${before}::uuid IS NULL OR id < ${before})
       ORDER BY id DESC LIMIT ${page.limit + 1}`),
   );
-  return pageOf(rows.map(toRecord), page, (record) => [record.id]);
+  return pageOf(rows.map(toRecord), page, ORDER, (record) => [record.id]);
 }
 
 /** A file that is still arriving has no header, mapping or encoding yet. */

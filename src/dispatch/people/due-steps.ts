@@ -4,7 +4,7 @@
  */
 import { CHANNELS, type Channel, isSenderChannel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
 import { readPlanning } from '../../plan/sequences/calendar.ts';
 import { type DraftText, editableParts } from '../../plan/sequences/steps/draft.ts';
@@ -15,6 +15,8 @@ import { type DueTouch, readTouches } from '../lanes.ts';
 import { placeOfTouch, readSituation, type Situation } from '../situation.ts';
 import { countDue, type DueFilter, type DueRow, dueRows, readDueRow } from './due-rows.ts';
 import { type ShownDraft, showDrafts } from './shown-draft.ts';
+
+const ORDER = listOrder('due_steps', ['time', 'uuid']);
 
 /** What reading needs of the dispatcher. */
 export type DueReader = Pick<Engine, 'db' | 'versions' | 'unsubscribeUrl' | 'now'>;
@@ -67,12 +69,12 @@ export async function listDueSteps(reader: DueReader, org: Uuid, query: DueQuery
   const { days, time_zone } = await viewersDays(reader, org, query.time_zone);
   const { buckets } = days;
   const span = query.bucket ? buckets[query.bucket] : { from: buckets.overdue.from, to: buckets.upcoming.to };
-  const after = positionOf(query, ['time', 'uuid']);
+  const after = positionOf(query, ORDER);
   const { rows, counts } = await reader.db.inOrg(org, async (tx) => ({
     rows: await tx.rows<DueRow>(dueRows(org, query, span, after, query.limit + 1)),
     counts: await countDue(tx, org, query, buckets),
   }));
-  const { items, next_cursor } = pageOf(rows, query, (row) => [row.due_exactly, row.id]);
+  const { items, next_cursor } = pageOf(rows, query, ORDER, (row) => [row.due_exactly, row.id]);
   return { items: await show(reader, org, items, days), next_cursor, counts, day: days.day, time_zone };
 }
 

@@ -5,7 +5,7 @@
 import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
 import { audit } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
@@ -13,6 +13,9 @@ import { BULK_ENROLL, CHUNK, jobKey } from './bulk-enroll.ts';
 import type { EnrollPolicy } from './candidates.ts';
 import { type EnrollResult, enrollableVersion } from './enroll.ts';
 import type { VersionCache } from './versions.ts';
+
+const ENROLLMENT_JOBS_ORDER = listOrder('enrollment_jobs', ['uuid']);
+const ENROLLMENT_JOB_RESULTS_ORDER = listOrder('enrollment_job_results', ['int', 'int']);
 
 export const JOB_STATUSES = ['queued', 'running', 'completed', 'cancelled', 'failed'] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
@@ -124,13 +127,13 @@ export async function listEnrollmentJobs(
   org: Uuid,
   page: PageRequest,
 ): Promise<Page<EnrollmentJob>> {
-  const after = positionOf(page, ['uuid'])?.[0] ?? null;
+  const after = positionOf(page, ENROLLMENT_JOBS_ORDER)?.[0] ?? null;
   const rows = await db.inOrg(org, (tx) =>
     tx.rows<EnrollmentJob>(sql`
       SELECT ${columns} FROM enrollment_jobs j ${counted} WHERE j.org_id = ${org} AND (${after}::uuid IS NULL OR j.id < ${after})
        ORDER BY j.id DESC LIMIT ${page.limit + 1}`),
   );
-  return pageOf(rows, page, (row) => [row.job_id]);
+  return pageOf(rows, page, ENROLLMENT_JOBS_ORDER, (row) => [row.job_id]);
 }
 
 export interface JobResult {
@@ -149,7 +152,7 @@ export async function jobResults(
   id: Uuid,
   page: PageRequest & { result?: EnrollResult['result'] | undefined },
 ): Promise<Page<JobResult>> {
-  const [n, ord] = positionOf(page, ['int', 'int']) ?? [-2, 0];
+  const [n, ord] = positionOf(page, ENROLLMENT_JOB_RESULTS_ORDER) ?? [-2, 0];
   const rows = await db.inOrg(org, async (tx) => {
     await find(tx, org, id);
     return tx.rows<ResultRow>(sql`
@@ -164,7 +167,7 @@ export async function jobResults(
          AND (${page.result ?? null}::text IS NULL OR x.result = ${page.result ?? null})
        ORDER BY r.n, x.ord LIMIT ${page.limit + 1}`);
   });
-  return pageOf(rows, page, (row) => [row.n, row.ord]);
+  return pageOf(rows, page, ENROLLMENT_JOB_RESULTS_ORDER, (row) => [row.n, row.ord]);
 }
 
 /** Nothing is enrolled after this has answered. Cancelling again is no error. @throws not_found, conflict */

@@ -2,12 +2,14 @@
 import type { Database, Tx } from '../../db/database.ts';
 import { type Sql, sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
 import { notFound } from '../../kernel/problem.ts';
 import { eventsOf, type RecordedEvent } from '../../ledger/events.ts';
 import { type Touch, touchesOfEnrollment } from '../../ledger/touches.ts';
 import { type Enrollment, enrollmentColumns } from './enrollments.ts';
 import { ENROLLMENT_STATUSES, type EnrollmentStatus } from './lifecycle.ts';
+
+const ORDER = listOrder('enrollments', ['uuid']);
 
 /** Shown with one enrollment; its older ones are left out. */
 const MAX_TOUCHES = 500;
@@ -24,14 +26,14 @@ export async function listEnrollments(
   org: Uuid,
   filter: EnrollmentFilter,
 ): Promise<Page<Enrollment>> {
-  const after = positionOf(filter, ['uuid'])?.[0] ?? null;
+  const after = positionOf(filter, ORDER)?.[0] ?? null;
   const rows = await db.inOrg(org, (tx) =>
     tx.rows<Enrollment>(sql`
       SELECT ${enrollmentColumns} FROM ${chosen(org, filter, after)} e
         LEFT JOIN touches t ON t.org_id = ${org} AND t.id = e.live_touch
        ORDER BY e.id DESC LIMIT ${filter.limit + 1}`),
   );
-  return pageOf(rows, filter, (row) => [row.id]);
+  return pageOf(rows, filter, ORDER, (row) => [row.id]);
 }
 
 /** The rows of one page. The index of a sequence is ordered within a status, so several statuses are merged. */

@@ -2,9 +2,11 @@
 import type { Database } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
 import { type Touch, touchColumns } from '../../ledger/touches.ts';
 import { ENROLLMENT_STATUSES } from './lifecycle.ts';
+
+const ORDER = listOrder('sequence_touches', ['uuid', 'uuid']);
 
 export async function touchesOfSequence(
   db: Database,
@@ -12,7 +14,7 @@ export async function touchesOfSequence(
   sequence: Uuid,
   page: PageRequest,
 ): Promise<Page<Touch>> {
-  const [source, touch] = positionOf(page, ['uuid', 'uuid']) ?? [null, null];
+  const [source, touch] = positionOf(page, ORDER) ?? [null, null];
   // OFFSET 0: see ledger/touches.ts. The cursor's own enrollment may have nothing left; every other one has a touch.
   const enrollments = page.limit + 2;
   const rows = await db.inOrg(org, (tx) =>
@@ -29,5 +31,5 @@ export async function touchesOfSequence(
           AND (${source}::uuid IS NULL OR x.source_id < ${source} OR x.id < ${touch}::uuid) OFFSET 0) t
        ORDER BY t.source_id DESC, t.id DESC LIMIT ${page.limit + 1}`),
   );
-  return pageOf(rows, page, (row) => [row.enrollment_id, row.id]);
+  return pageOf(rows, page, ORDER, (row) => [row.enrollment_id, row.id]);
 }

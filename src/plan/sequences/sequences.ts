@@ -6,13 +6,15 @@
 import { type Database, pgCode, type Tx } from '../../db/database.ts';
 import { type Sql, sql } from '../../db/sql.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
 import { audit } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import type { Definition, SendingWindow, SequenceDraft } from './definition.ts';
 import { ENROLLMENT_STATUSES, type EnrollmentStatus } from './lifecycle.ts';
 import { refuseForeignSteps, withIds } from './step-ids.ts';
+
+const ORDER = listOrder('sequences', ['uuid']);
 
 const FOREIGN_KEY_VIOLATION = '23503';
 
@@ -96,7 +98,7 @@ export async function listSequences(
   ctx: Pick<Context, 'org'>,
   filter: SequenceFilter,
 ): Promise<Page<SequenceSummary>> {
-  const after = positionOf(filter, ['uuid'])?.[0] ?? null;
+  const after = positionOf(filter, ORDER)?.[0] ?? null;
   const status = filter.status ?? null;
   const rows = await db.inOrg(ctx.org, (tx) =>
     tx.rows<SequenceSummary>(sql`
@@ -107,7 +109,7 @@ export async function listSequences(
        WHERE s.org_id = ${ctx.org} AND (${after}::uuid IS NULL OR s.id < ${after}) AND (${status}::text IS NULL OR s.status = ${status})
        ORDER BY s.id DESC LIMIT ${filter.limit + 1}`),
   );
-  return pageOf(rows, filter, (row) => [row.id]);
+  return pageOf(rows, filter, ORDER, (row) => [row.id]);
 }
 
 export type NewSequence = SequenceDraft & { name: string };

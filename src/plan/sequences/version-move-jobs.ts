@@ -2,7 +2,7 @@
 import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
 import { audit } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
@@ -12,6 +12,8 @@ import { LIVE_STATUSES } from './lifecycle.ts';
 import type { MoveInput } from './move-enrollments.ts';
 import { type MoveTarget, moveTarget } from './version-move.ts';
 import type { VersionCache } from './versions.ts';
+
+const ORDER = listOrder('version_moves', ['uuid']);
 
 export interface VersionMoveJob {
   move_id: Uuid;
@@ -110,13 +112,13 @@ export async function listVersionMoves(
   org: Uuid,
   page: PageRequest,
 ): Promise<Page<VersionMoveJob>> {
-  const last = positionOf(page, ['uuid'])?.[0] ?? null;
+  const last = positionOf(page, ORDER)?.[0] ?? null;
   const rows = await db.inOrg(org, (tx) =>
     tx.rows<VersionMoveJob>(sql`
       SELECT ${columns} FROM version_moves j ${versionsOf} WHERE j.org_id = ${org} AND (${last}::uuid IS NULL OR j.id < ${last})
        ORDER BY j.id DESC LIMIT ${page.limit + 1}`),
   );
-  return pageOf(rows, page, (row) => [row.move_id]);
+  return pageOf(rows, page, ORDER, (row) => [row.move_id]);
 }
 
 /** Nobody is moved after this has answered; who was stays there. Cancelling again is no error. @throws not_found, conflict */
