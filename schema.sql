@@ -500,6 +500,15 @@ CREATE POLICY tenant ON imports FOR ALL TO public USING (org_id = (NULLIF(curren
 GRANT DELETE, INSERT, SELECT, UPDATE ON imports TO cadenza_app;
 GRANT SELECT ON imports TO cadenza_readonly;
 
+CREATE TABLE installation_secrets (
+  check_value text NOT NULL,
+  since timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT installation_secrets_pkey PRIMARY KEY (check_value)
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY installation ON installation_secrets FOR ALL TO public USING true WITH CHECK true;
+GRANT INSERT, SELECT ON installation_secrets TO cadenza_app;
+
 CREATE TABLE job_workers (
   id text NOT NULL,
   process text NOT NULL,
@@ -692,6 +701,8 @@ CREATE TABLE senders (
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   breaker jsonb,
+  unreachable_since timestamp with time zone,
+  unreachable_reason text,
   CONSTRAINT senders_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT senders_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text]))),
   CONSTRAINT senders_check CHECK ((max_gap_s >= min_gap_s)),

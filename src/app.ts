@@ -27,6 +27,7 @@ import { DEFAULT_LIMITS, type Engine } from './dispatch/engine.ts';
 import { VersionCache } from './plan/sequences/versions.ts';
 import { decryptedConfig } from './senders/credentials.ts';
 import { assertAppRole } from './tenancy/app-login.ts';
+import { assertInstallation } from './tenancy/installation.ts';
 import { createSecrets, type Secrets } from './tenancy/secrets.ts';
 
 export const ADAPTERS: readonly Adapter[] = [
@@ -76,7 +77,7 @@ export function createLogger(config: Pick<Config, 'log_level'>, name: string): L
   });
 }
 
-/** @throws AppRoleRefused when the login could pass row-level security */
+/** @throws AppRoleRefused when the login could pass row-level security, OtherInstallation */
 export async function openApp(config: Config, options: AppOptions): Promise<App> {
   const logger = options.logger ?? createLogger(config, options.name);
   const masters = masterSecrets(config);
@@ -91,6 +92,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
   });
   try {
     await assertAppRole(db);
+    await assertInstallation(db, masters);
   } catch (error) {
     // Its idle connections would keep a process that gives up alive.
     await db.close();

@@ -2,6 +2,7 @@
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import { TRIPPED } from '../senders/breaker.ts';
+import { unreachableSenders } from '../senders/reach.ts';
 import type { Context } from '../tenancy/context.ts';
 import type { Finding, HealthCheck } from './health-check.ts';
 
@@ -24,6 +25,19 @@ function counted(count: number, status: 'warn' | 'fail', what: string, advice: s
   return count === 0
     ? { status: 'ok', detail: `No ${what}.`, data: { count } }
     : { status, detail: `${count} ${what}. ${advice}`, data: { count } };
+}
+
+/** Their touches wait, and nothing else says for what. */
+export async function unreachable(db: Database, ctx: Pick<Context, 'org'>): Promise<Finding> {
+  const senders = await db.inOrg(ctx.org, (tx) => unreachableSenders(tx, ctx.org));
+  const names = senders.map(({ name, reason }) => `${name} (${reason})`).join(', ');
+  const found = counted(
+    senders.length,
+    'fail',
+    'senders cannot connect',
+    `${names}. Correct the address or the account, then try each with POST /api/senders/:id/verify; what waits goes by itself.`,
+  );
+  return { ...found, data: { ...found.data, senders } };
 }
 
 export const LEDGER_CHECKS: HealthCheck[] = [
@@ -77,6 +91,11 @@ export const LEDGER_CHECKS: HealthCheck[] = [
       );
       return { ...found, data: { ...found.data, senders } };
     },
+  },
+  {
+    name: 'unreachable-senders',
+    about: 'The provider of every sender can be reached.',
+    run: unreachable,
   },
   {
     name: 'lag',

@@ -4,7 +4,8 @@ import { pgCode } from '../db/database.ts';
 import { DataDirectoryInUse } from '../db/embedded/lock.ts';
 import { NoEmbeddedPostgres } from '../db/embedded/platform.ts';
 import { PROBLEMS, Problem } from '../kernel/problem.ts';
-import { AppRoleRefused, OtherInstallation } from '../tenancy/app-login.ts';
+import { AppRoleRefused } from '../tenancy/app-login.ts';
+import { OtherInstallation } from '../tenancy/installation.ts';
 import { EXIT, type Streams } from './command.ts';
 
 /** Undefined table, function, column. */
@@ -12,7 +13,7 @@ const NOT_MIGRATED = new Set(['42P01', '42883', '42703']);
 
 function failureOf(error: unknown): Error {
   if (NOT_MIGRATED.has(pgCode(error) ?? ''))
-    return new ConfigError('The database does not have the current schema: run `cadenza migrate`.', {
+    return new ConfigError('The database does not have the current schema: run `npx cadenza migrate`.', {
       cause: error,
     });
   return error instanceof Error ? error : new Error(String(error));

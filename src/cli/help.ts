@@ -16,11 +16,11 @@ const listed = (entries: [string, Listed][]) =>
 export function helpForAll(table: Table): string {
   return `cadenza: the outreach engine where cancelled means cancelled.
 
-Usage: cadenza COMMAND [OPTIONS]
+Usage: npx cadenza COMMAND [OPTIONS]
 
 ${listed(Object.entries(table))}
 
-Every command takes --json (the result as one line of JSON) and --help.
+npx finds it in the folder of the clone. Every command takes --json (the result as one line of JSON) and --help.
 Settings come from the environment; see docs/configuration.md.
 ${EXIT_CODES}`;
 }
@@ -30,7 +30,7 @@ const membersOf = (table: Table, word: string) =>
 
 /** Of the first word of several commands, which is none itself. */
 export function helpForGroup(table: Table, word: string): string {
-  return `Usage: cadenza ${word} COMMAND [OPTIONS]
+  return `Usage: npx cadenza ${word} COMMAND [OPTIONS]
 
 ${listed(membersOf(table, word))}
 
@@ -48,7 +48,7 @@ export function helpFor(table: Table, name: string, command: Command): string {
     ['--json', 'Print the result as one line of JSON'] as const,
     ['--help', 'Print this'] as const,
   ];
-  const usage = ['cadenza', name, ...(command.takes ?? []), '[OPTIONS]'].join(' ');
+  const usage = ['npx cadenza', name, ...(command.takes ?? []), '[OPTIONS]'].join(' ');
   const about = command.about ? `\n\n${command.about}` : '';
   const members = membersOf(table, name);
   const others = members.length > 0 ? `\n\nSee also:\n${listed(members)}` : '';

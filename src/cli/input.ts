@@ -9,7 +9,7 @@ const STANDARD_INPUT = 0;
 
 /** The first argument, an id. @throws UsageError naming the command that lists them */
 export function idArgument(call: Pick<Call, 'args'>, listedBy: string): Uuid {
-  return uuidArgument(call, `ID is the id that \`cadenza ${listedBy}\` shows.`);
+  return uuidArgument(call, `ID is the id that \`npx cadenza ${listedBy}\` shows.`);
 }
 
 /** @throws UsageError with that text */

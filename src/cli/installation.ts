@@ -9,6 +9,7 @@ import { Database } from '../db/database.ts';
 import { isUuid, type Uuid } from '../kernel/ids.ts';
 import { Problem } from '../kernel/problem.ts';
 import { assertAppRole, ensureAppLogin } from '../tenancy/app-login.ts';
+import { assertInstallation } from '../tenancy/installation.ts';
 import { createOrganization, getOrganization, listOrganizationIds } from '../tenancy/organizations.ts';
 import { type Caller, SCOPES } from '../tenancy/roles.ts';
 import { createSecrets, type Secrets } from '../tenancy/secrets.ts';
@@ -36,7 +37,7 @@ export function requireOwnerUrl(config: Config): string {
   const url = findOwnerUrl(config);
   if (url !== null) return url;
   throw new ConfigError(
-    `No database: nothing runs on ${config.cadenza_data}. Start \`cadenza up\` there, or set DATABASE_URL.`,
+    `No database: nothing runs on ${config.cadenza_data}. Start \`npx cadenza up\` there, or set DATABASE_URL.`,
   );
 }
 
@@ -62,6 +63,7 @@ export async function withInstallation<T>(
   });
   try {
     await assertAppRole(db);
+    await assertInstallation(db, masters);
     return await work({ db, secrets: createSecrets(masters), ownerUrl: findOwnerUrl(config) });
   } finally {
     await db.close();

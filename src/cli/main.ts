@@ -63,6 +63,6 @@ async function run(
 
 function explainUsage(error: UsageError, json: boolean, streams: Streams): number {
   if (json) streams.out(JSON.stringify({ error: { code: 'usage', detail: error.message } }));
-  streams.err(`${error.message}\nSee \`cadenza --help\`.`);
+  streams.err(`${error.message}\nSee \`npx cadenza --help\`.`);
   return EXIT.usage;
 }

@@ -43,7 +43,7 @@ describe('a template checked before publishing', () => {
     expect(problems('{{ contact.attributes.anything }}')).toEqual([]);
   });
 
-  it('reports everything at once, with lines', () => {
+  it('[SEQ-5] reports everything at once, with lines', () => {
     const source =
       '{{ nope }}\n{{ contact.email | shout }}\n{{ contact }}\n{{ contact.attributes[contact.email] }}';
     expect(problems(source)).toEqual([
@@ -52,6 +52,12 @@ describe('a template checked before publishing', () => {
       '3 not_a_value',
       '4 dynamic_variable',
     ]);
+    expect(
+      problems('{% include "a" %}\n{{ contact.nickname }}\n{% sell %}{{ contact.email | shout }}{% endsell %}'),
+    ).toEqual(['1 unknown_tag', '2 unknown_variable', '3 unknown_tag', '3 unknown_tag', '3 unknown_filter']);
+    expect(problems('one\n{{ contact.nickname }}', 'subject')).toEqual(['1 line_break', '2 unknown_variable']);
+    // What it enclosed makes no sense without it: the tag is told, and nothing that follows from it.
+    expect(problems('{% unles x %}{% else %}{{ nope }}{% endunless %}')).toEqual(['1 unknown_tag']);
     expect(problems('{% include "a" %}\n{% render "b" %}\n{% layout "c" %}')).toEqual([
       '1 unknown_tag',
       '2 unknown_tag',

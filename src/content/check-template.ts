@@ -46,15 +46,19 @@ const OBJECTS: ReadonlySet<string> = new Set([
   'contact.attributes',
 ]);
 
+/** With these alone the rest of the source can be looked at too. */
+const READABLE: ReadonlySet<TemplateProblemCode> = new Set(['unknown_tag', 'line_break']);
+
 /** Lines count from 1. */
 export function checkTemplate(source: string, kind: TemplateKind, options: CheckOptions = {}): TemplateCheck {
   const problems = sourceProblems(source, kind);
-  if (problems.length > 0) return { ok: false, problems };
+  if (problems.some(({ code }) => !READABLE.has(code))) return { ok: false, problems };
   let nodes: ReturnType<typeof tree.describe>;
   try {
-    nodes = tree.describe(source);
+    nodes = tree.describe(problems.length > 0 ? liquid.withoutUnknownTags(source) : source);
   } catch (error) {
-    return { ok: false, problems: [syntaxProblem(error)] };
+    // Without a tag that does not exist what it enclosed may make no sense: that one is told first.
+    return { ok: false, problems: problems.length > 0 ? problems : [syntaxProblem(error)] };
   }
   const found = inspect(nodes);
   problems.push(...languageProblems(found), ...variableProblems(found, options));

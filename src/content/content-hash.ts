@@ -17,7 +17,7 @@ export interface Keyed<T> {
 }
 
 /** `kind` keeps apart what is rendered in different ways. */
-export function keyed<T>(kind: 'email' | 'text' | 'whatsapp' | 'payload', source: T): Keyed<T> {
+export function keyed<T>(kind: 'email' | 'text' | 'whatsapp' | 'payload' | 'trial', source: T): Keyed<T> {
   const key = createHash('sha256')
     .update(JSON.stringify([kind, source]))
     .digest('base64url');

@@ -8,11 +8,12 @@ export const TAGS: readonly string[];
 export const FILTERS: readonly string[];
 
 export function scanTags(source: string): {
-  tags: { name: string; line: number; known: boolean }[];
+  tags: { name: string; line: number; known: boolean; begin: number; end: number }[];
   deepest: number;
   /** Texts, outputs and tags at the top level of the source. */
   pieces: number;
 };
+export function withoutUnknownTags(source: string): string;
 export function splitSource(
   source: string,
 ): { kind: 'text' | 'output' | 'tag'; name: string; source: string }[];

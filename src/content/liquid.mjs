@@ -149,9 +149,21 @@ export function scanTags(source) {
     if (BLOCK_TAGS.has(token.name)) deepest = Math.max(deepest, ++depth);
     else if (token.name.startsWith('end')) depth = Math.max(0, depth - 1);
     const known = TAGS.includes(token.name) || INNER_TAGS.includes(token.name) || token.name === 'endraw';
-    tags.push({ name: token.name, line: lineOf(token), known });
+    tags.push({ name: token.name, line: lineOf(token), known, begin: token.begin, end: token.end });
   }
   return { tags, deepest, pieces: tokens.length };
+}
+
+/** Without the tags that do not exist, every line where it was: the rest can be looked at as well. */
+export function withoutUnknownTags(source) {
+  let rest = '';
+  let from = 0;
+  for (const { known, begin, end } of scanTags(source).tags) {
+    if (known) continue;
+    rest += source.slice(from, begin) + source.slice(begin, end).replace(/[^\n]/g, ' ');
+    from = end;
+  }
+  return rest + source.slice(from);
 }
 
 /** liquidjs counts a token's line from the source's start each time: minutes for a hostile source. */

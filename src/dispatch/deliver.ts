@@ -16,6 +16,7 @@ import { type Composed, compose } from './compose.ts';
 import type { Engine } from './engine.ts';
 import { Flights } from './flights.ts';
 import { holdFaultySender } from './hold.ts';
+import { noteReach } from './reach.ts';
 import { type DueTouch, keepLane, type Lane, readDue } from './lanes.ts';
 import { passesOver, settlementOf, settlementOfPassed, settlementOfRefusal } from './outcomes.ts';
 import { type Postponed, type Postponement, postpone } from './postpone.ts';
@@ -222,6 +223,7 @@ function settlement(
 ): Settlement {
   const { touch, version, sender_id } = composed;
   void holdFaultySender(engine, org, sender_id, outcome);
+  void noteReach(engine, org, sender_id, outcome);
   return settlementOf(
     { touch, version, planning: situation.planning, attempt: verdict.attempt, at },
     outcome,

@@ -22,7 +22,7 @@ export const PROBLEMS = {
   unauthenticated: {
     status: 401,
     title: 'No valid credential',
-    advice: 'Send `Authorization: Bearer <API key>`; make one with `cadenza keys create --name NAME`.',
+    advice: 'Send `Authorization: Bearer <API key>`; make one with `npx cadenza keys create --name NAME`.',
   },
   forbidden: {
     status: 403,

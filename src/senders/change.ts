@@ -87,7 +87,8 @@ export async function updateSender(
         ramp = ${next.ramp === null ? null : JSON.stringify(next.ramp)},
         breaker = ${next.breaker === null ? null : JSON.stringify(next.breaker)}, time_zone = ${next.time_zone},
         sending_window = ${next.sending_window === null ? null : JSON.stringify(next.sending_window)},
-        verified_at = ${unproven ? null : before.verified_at}, updated_at = now()
+        verified_at = ${unproven ? null : before.verified_at},
+        unreachable_since = CASE WHEN ${!reconfigured} THEN unreachable_since END, updated_at = now()
       WHERE org_id = ${ctx.org} AND id = ${id} RETURNING ${senderColumns}`);
     await audit(tx, ctx, {
       action: 'sender.update',

@@ -8,6 +8,7 @@ import type { Context } from '../tenancy/context.ts';
 import { type Secrets, SecretUnreadable } from '../tenancy/secrets.ts';
 import { type ConfigValues, decryptedConfig, withoutSecrets } from './credentials.ts';
 import { type Providers, providerOf, type Verification } from './provider.ts';
+import { noteReached, noteUnreachable } from './reach.ts';
 import { type SenderSettings, senderSettings } from './senders.ts';
 import { getSender, type Sender } from './show.ts';
 
@@ -37,6 +38,8 @@ export async function verifySender(
   const detail = clean(found.detail);
   const checks = found.checks.map((check) => ({ ...check, detail: clean(check.detail) }));
   await record(db, ctx, sender, found.ok);
+  if (found.ok) await noteReached(db, ctx.org, id);
+  else await noteUnreachable(db, ctx.org, id, detail);
   if (!found.ok) throw new Problem('sender_verification_failed', detail, { extra: { checks } });
   return { sender: await getSender(db, ctx, id), detail, checks };
 }

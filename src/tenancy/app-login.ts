@@ -6,6 +6,7 @@
 import { createHash, createHmac, hkdfSync, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { Database, pgCode } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import { claimInstallation, otherInstallation } from './installation.ts';
 
 const SCRAM_ITERATIONS = 4096;
 /** Names of PostgreSQL end after 63 bytes. */
@@ -93,11 +94,6 @@ async function createOrAlter(owner: Database, login: string, password: string): 
   }
 }
 
-/** The database is somebody's installation, and not the one whose secret this is. */
-export class OtherInstallation extends Error {
-  override name = 'OtherInstallation';
-}
-
 /**
  * The application's URL for this database; makes the login, or sets its password anew, when it does not work yet.
  * The database must be migrated. Safe to call from many processes at once.
@@ -124,12 +120,16 @@ export async function ensureAppLogin(
       url.password = encodeURIComponent(passwordFor(secret, login));
       return url.href;
     };
-    if (await canLogIn(urlFor(newest))) return urlFor(newest);
+    if (await canLogIn(urlFor(newest))) {
+      await claimInstallation(owner, secrets);
+      return urlFor(newest);
+    }
     if (await isInUse(owner, login)) {
       const known = await Promise.all(secrets.map((secret) => takesPassword(urlFor(secret))));
-      if (!known.includes(true)) throw otherInstallation(login);
+      if (!known.includes(true)) throw otherInstallation(`DROP OWNED BY ${login}; DROP ROLE ${login};`);
     }
     await createOrAlter(owner, login, passwordFor(newest, login));
+    await claimInstallation(owner, secrets);
     return urlFor(newest);
   } finally {
     await owner.close();
@@ -157,12 +157,6 @@ async function takesPassword(url: string): Promise<boolean> {
   } finally {
     await db.close();
   }
-}
-
-function otherInstallation(login: string): OtherInstallation {
-  return new OtherInstallation(
-    `This database belongs to an installation with another CADENZA_SECRET. Set CADENZA_SECRET to that one, or CADENZA_DATA to its directory (the secret lies in secrets.json there): it opens the stored credentials and every unsubscribe link. If it is lost for good, DROP OWNED BY ${login}; DROP ROLE ${login}; lets this one take over.`,
-  );
 }
 
 interface RoleFacts {

@@ -29,7 +29,7 @@ async function cadenza(...words: string[]): Promise<{ code: number; out: string;
   const out: string[] = [];
   const err: string[] = [];
   // The application's own login: no command here needs the owner.
-  const env = { APP_DATABASE_URL: world.db.url, CADENZA_DATA: dir };
+  const env = { APP_DATABASE_URL: world.db.url, CADENZA_DATA: dir, CADENZA_SECRET: world.secret };
   const code = await main([...words, '--org', world.org.id], env, {
     out: (text) => out.push(text),
     err: (text) => err.push(text),

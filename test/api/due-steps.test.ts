@@ -188,7 +188,7 @@ describe('[DUE-1] cadenza due', () => {
     const cadenza = async (...words: string[]) => {
       const out: string[] = [];
       const err: string[] = [];
-      const env = { APP_DATABASE_URL: world.db.url, CADENZA_DATA: dir };
+      const env = { APP_DATABASE_URL: world.db.url, CADENZA_DATA: dir, CADENZA_SECRET: world.secret };
       const sinks = { out: (text: string) => out.push(text), err: (text: string) => err.push(text) };
       const code = await main(['due', '--sequence', sequence, ...words, '--org', world.org.id], env, sinks);
       return { code, out: out.join('\n'), err: err.join('\n') };

@@ -159,7 +159,52 @@ describe('drafts', () => {
   });
 });
 
+const ENDLESS =
+  '{% for a in (1..900) %}{% for b in (1..900) %}{% for c in (1..900) %}{% endfor %}{% endfor %}{% endfor %}';
+const ENORMOUS = '{% for a in (1..9000) %}{{ contact.company }} and forty characters more of it {% endfor %}';
+const SELF =
+  '{% assign x = "aa" %}{% for a in (1..60) %}{% capture x %}{{ x }}{{ x }}{% endcapture %}{% endfor %}{{ x }}';
+
 describe('publishing', () => {
+  test('[SEQ-5] a template that never ends or prints megabytes is found before anybody is enrolled', async () => {
+    const hi = 'Hi {% for a in (1..20) %}{{ contact.first_name }}{% endfor %}';
+    const made = await newSequence({
+      sender_ids: [await newSender()],
+      steps: [
+        { ...first, subject: `Hi ${ENDLESS}` },
+        { ...second, body_text: hi, body_html: `<p>${ENORMOUS}</p>` },
+        // Only for somebody without a company: the sample has one.
+        { ...second, body_text: `{% if contact.company %}{% else %}${ENDLESS}{% endif %}{{ contact.nickname }}` },
+        { ...second, body_text: `{% unless contact.company %}${ENDLESS}{% endunless %}One` },
+        { ...second, body_text: SELF },
+        { channel: 'task', body_text: `Call. ${ENDLESS}` },
+        { ...second, body_text: hi },
+      ],
+    });
+    const refused = await world.call('POST', `${PATH}/${made.id}/publish`);
+    expect([refused.status, refused.body.code]).toEqual([422, 'sequence_invalid']);
+    expect(problems(refused)).toEqual([
+      'steps[2].body_text unknown_variable',
+      'steps[0].subject template_timeout',
+      'steps[1].body_html output_too_large',
+      'steps[3].body_text template_timeout',
+      'steps[4].body_text output_too_large',
+      'steps[5].body_text template_timeout',
+    ]);
+    const told = refused.body.errors.map((e: { message: string }) => e.message).join();
+    expect(told).toContain('250 ms');
+    expect(told).toContain('256 KB');
+    // The limit is a message's, not a part's.
+    const half = ENORMOUS.replace('9000', '3000');
+    const two = await newSequence({
+      sender_ids: [await newSender()],
+      steps: [{ ...first, body_text: half, body_html: half }],
+    });
+    expect(problems(await world.call('POST', `${PATH}/${two.id}/publish`))).toEqual([
+      'steps[0].body_html output_too_large',
+    ]);
+  });
+
   test('[SEQ-1] [SEQ-5] every problem is reported at once, and nothing is published', async () => {
     const gone = await newSender();
     await world.call('DELETE', `/api/senders/${gone}`);

@@ -183,7 +183,7 @@ describe('cadenza sequences move', () => {
   async function cadenza(...words: string[]): Promise<{ code: number; out: string; err: string; json: any }> {
     const out: string[] = [];
     const err: string[] = [];
-    const env = { APP_DATABASE_URL: world.db.url, CADENZA_DATA: dir };
+    const env = { APP_DATABASE_URL: world.db.url, CADENZA_DATA: dir, CADENZA_SECRET: world.secret };
     const code = await main([...words, '--org', world.org.id], env, {
       out: (text) => out.push(text),
       err: (text) => err.push(text),

@@ -33,6 +33,8 @@ export interface World {
   url: string;
   db: Database;
   ownerUrl: string;
+  /** The master secret of this installation. */
+  secret: string;
   deps: ApiDeps;
   org: Org;
   other: Org;
@@ -122,6 +124,7 @@ export async function setup(
     url,
     db,
     ownerUrl: database.ownerUrl,
+    secret: master,
     deps,
     org,
     other,

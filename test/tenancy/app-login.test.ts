@@ -6,12 +6,8 @@ import { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { sql } from '../../src/db/sql.ts';
 import { createApiKey } from '../../src/tenancy/api-keys.ts';
-import {
-  AppRoleRefused,
-  assertAppRole,
-  ensureAppLogin,
-  OtherInstallation,
-} from '../../src/tenancy/app-login.ts';
+import { AppRoleRefused, assertAppRole, ensureAppLogin } from '../../src/tenancy/app-login.ts';
+import { OtherInstallation } from '../../src/tenancy/installation.ts';
 import { createOrganization, listOrganizationIds } from '../../src/tenancy/organizations.ts';
 import { SCOPES } from '../../src/tenancy/roles.ts';
 import { describeWith } from '../support/debian.ts';

@@ -9,6 +9,7 @@ export const EXEMPT: Record<string, string> = {
   // [I7] The credential's hash is all that is known when it is read; it is written inside its organization only.
   directory: 'read by hash before the organization is known',
   schema_migrations: 'names of migrations; no tenant data',
+  installation_secrets: 'values derived from the master secrets; no tenant data',
   job_workers: 'names of processes that work the job queue; no tenant data',
 };
 
@@ -73,7 +74,7 @@ async function widePolicies(client: pg.Client): Promise<string[]> {
     client,
     `SELECT tablename || '.' || policyname AS name FROM pg_policies
      WHERE schemaname = 'public' AND roles <> ARRAY['cadenza_picker']::name[]
-       AND NOT (tablename = 'directory' AND cmd = 'SELECT') AND tablename <> 'job_workers'
+       AND NOT (tablename = 'directory' AND cmd = 'SELECT') AND tablename NOT IN ('job_workers', 'installation_secrets')
        AND (permissive <> 'PERMISSIVE'
          OR coalesce(qual, with_check) NOT LIKE '(org_id = (NULLIF(current_setting(''app.org''::text, true), ''''::text))::uuid)'
          OR coalesce(with_check, qual) NOT LIKE '(org_id = (NULLIF(current_setting(''app.org''::text, true), ''''::text))::uuid)')`,

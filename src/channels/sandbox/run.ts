@@ -30,7 +30,7 @@ export async function runSandbox(dataDir: string, note: (line: string) => void):
   const lookupPort = Number(new URL(http.url).port);
   if (before && (before.smtp_port !== sink.port || before.lookup_port !== lookupPort)) {
     note(
-      `the sandbox moved to port ${sink.port}: senders made for port ${before.smtp_port} need it in their config`,
+      `the sandbox moved to port ${sink.port}, look-ups to ${http.url}: senders you made for port ${before.smtp_port} need both in their config`,
     );
   }
   writeFileSync(path, `${JSON.stringify({ smtp_port: sink.port, lookup_port: lookupPort, token })}\n`, {

@@ -5,9 +5,10 @@ import type { Config } from '../../config.ts';
 import { Database } from '../../db/database.ts';
 import { migrationStatus } from '../../db/migrate.ts';
 import { sql } from '../../db/sql.ts';
+import { unreachableSenders } from '../../senders/reach.ts';
 import { assertAppRole } from '../../tenancy/app-login.ts';
 import { type Command, EXIT } from '../command.ts';
-import { requireOwnerUrl, withInstallation } from '../installation.ts';
+import { allOrganizations, type Installation, requireOwnerUrl, withInstallation } from '../installation.ts';
 
 interface Diagnosis {
   name: string;
@@ -87,7 +88,7 @@ async function migrations(url: string): Promise<Diagnosis> {
   const { pending } = await migrationStatus({ url });
   return pending.length === 0
     ? found('migrations', 'ok', 'The schema is current')
-    : found('migrations', 'fail', `${pending.length} pending: run \`cadenza migrate\``);
+    : found('migrations', 'fail', `${pending.length} pending: run \`npx cadenza migrate\``);
 }
 
 async function isolation(db: Database): Promise<Diagnosis[]> {
@@ -106,6 +107,17 @@ async function isolation(db: Database): Promise<Diagnosis[]> {
   ];
 }
 
+/** Of all organizations: which providers nobody could reach. */
+async function senders(installation: Installation): Promise<Diagnosis> {
+  const lost: string[] = [];
+  for (const { id, name } of await allOrganizations(installation))
+    for (const one of await installation.db.inOrg(id, (tx) => unreachableSenders(tx, id)))
+      lost.push(`${one.name} of ${name} since ${one.since.toISOString()}: ${one.reason}`);
+  return lost.length === 0
+    ? found('senders', 'ok', 'Every provider that was tried answered')
+    : found('senders', 'fail', `Cannot connect, so what they are to send waits: ${lost.join('; ')}`);
+}
+
 async function attempt(name: string, look: () => Promise<Diagnosis[]>): Promise<Diagnosis[]> {
   try {
     return await look();
@@ -122,7 +134,12 @@ async function database(config: Config): Promise<Diagnosis[]> {
     const schema = await migrations(url);
     const asApp =
       schema.status === 'ok'
-        ? await attempt('login', () => withInstallation(config, ({ db }) => isolation(db)))
+        ? await attempt('login', () =>
+            withInstallation(config, async (installation) => [
+              ...(await isolation(installation.db)),
+              await senders(installation),
+            ]),
+          )
         : [];
     return [...facts, schema, ...asApp];
   } finally {

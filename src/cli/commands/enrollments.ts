@@ -52,7 +52,7 @@ export const enrollments: Command = {
     ...ZONE_OPTION,
     ...ORG_OPTION,
   },
-  about: 'TOUCH is the touch that the current step waits for, or its last one: cadenza why TOUCH.',
+  about: 'TOUCH is the touch that the current step waits for, or its last one: npx cadenza why TOUCH.',
   async run(call) {
     const filter = {
       ...pageOption(call),
@@ -102,7 +102,7 @@ export const enrollmentsShow: Command = {
   options: { ...ZONE_OPTION, ...ORG_OPTION },
   about: 'Its touches in the order they were planned, then what happened, oldest first.',
   async run(call) {
-    const id = uuidArgument(call, 'ID is the id that `cadenza enrollments` shows.');
+    const id = uuidArgument(call, 'ID is the id that `npx cadenza enrollments` shows.');
     const { detail, text } = await withInstallation(call.config, async (installation) => {
       const { db } = installation;
       const { org } = await chooseOrganization(call, installation);

@@ -45,7 +45,7 @@ export const importContacts: Command = {
     resume: { value: 'ID', about: 'Go on with an import that was interrupted' },
     ...ORG_OPTION,
   },
-  about: 'Example: cadenza import contacts people.csv --tags fair-2027 --errors refused.csv',
+  about: 'Example: npx cadenza import contacts people.csv --tags fair-2027 --errors refused.csv',
   async run(call) {
     const file = call.args[0];
     const resume = textOption(call, 'resume');
@@ -172,7 +172,7 @@ function resultText({ id, status, counts, error }: ImportRecord, errors: string 
     ...reasons('Refused', counts.refused),
     ...reasons('Left out', counts.warnings),
   ];
-  if (status === 'running') lines.push(`Interrupted; go on with: cadenza import contacts --resume ${id}`);
+  if (status === 'running') lines.push(`Interrupted; go on with: npx cadenza import contacts --resume ${id}`);
   else if (status !== 'completed') lines.push(`The import ${status}${error === null ? '.' : `: ${error}`}`);
   if (errors !== undefined) lines.push(`The rows are in ${errors}.`);
   return lines.join('\n');

@@ -39,7 +39,7 @@ export const keysCreate: Command = {
     expires: { value: 'DATE', about: 'When it ends, RFC 3339; default never' },
     ...ORG_OPTION,
   },
-  about: 'Example: export CADENZA_KEY=$(cadenza keys create --name laptop)',
+  about: 'Example: export CADENZA_KEY=$(npx --silent cadenza keys create --name laptop)',
   async run(call) {
     const wanted = {
       name: textOption(call, 'name') ?? '',
@@ -88,7 +88,7 @@ export const keysRevoke: Command = {
   options: { ...ORG_OPTION },
   async run(call) {
     const id = call.args[0]!.toLowerCase();
-    if (!isUuid(id)) throw new UsageError('ID is the id that `cadenza keys list` shows.');
+    if (!isUuid(id)) throw new UsageError('ID is the id that `npx cadenza keys list` shows.');
     const key = await withInstallation(call.config, async (installation) =>
       revokeApiKey(installation.db, await chooseOrganization(call, installation), id),
     );

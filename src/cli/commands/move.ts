@@ -132,7 +132,7 @@ export const sequencesMove: Command = {
     ...ORG_OPTION,
   },
   about:
-    'Example: cadenza sequences move ID --from 2. Interrupted, it is carried on by the workers; repeated, it does what is left.',
+    'Example: npx cadenza sequences move ID --from 2. Interrupted, it is carried on by the workers; repeated, it does what is left.',
   async run(call) {
     const input = {
       sequence_id: idArgument(call, 'sequences list'),

@@ -71,7 +71,7 @@ export const sendersCreate: Command = {
       const caller = await chooseOrganization(call, installation);
       return createSender(installation.db, installation.secrets, providers(), caller, wanted);
     });
-    call.result(made, `Made ${made.name} (${made.id}). Try it: cadenza senders verify ${made.id}`);
+    call.result(made, `Made ${made.name} (${made.id}). Try it: npx cadenza senders verify ${made.id}`);
     return undefined;
   },
 };

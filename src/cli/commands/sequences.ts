@@ -31,7 +31,7 @@ export const sequencesCreate: Command = {
       return (await publishSequence(installation.db, caller, draft.id)).sequence;
     });
     const next =
-      made.published_version === null ? `Publish it: cadenza sequences publish ${made.id}` : 'Published.';
+      made.published_version === null ? `Publish it: npx cadenza sequences publish ${made.id}` : 'Published.';
     call.result(made, `Made ${made.name} (${made.id}). ${next}`);
     return undefined;
   },

@@ -25,7 +25,7 @@ function publicUrl(config: Config, port: number): string {
 
 export const serve: Command = {
   about:
-    'Needs a migrated database: `cadenza migrate`. Runs until SIGTERM, then finishes the requests in progress.',
+    'Needs a migrated database: `npx cadenza migrate`. Runs until SIGTERM, then finishes the requests in progress.',
   async run(call: Call) {
     const { config } = call;
     await probePort(config);

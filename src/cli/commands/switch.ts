@@ -78,13 +78,13 @@ function switching(verb: Verb, about: string): Command {
 
 export const pause = switching(
   'pause',
-  'Once it has answered nothing more goes out but what the receipt lists. Example: cadenza pause channel email',
+  'Once it has answered nothing more goes out but what the receipt lists. Example: npx cadenza pause channel email',
 );
 export const resume = switching(
   'resume',
-  'The same messages go on, none twice. Example: cadenza resume organization',
+  'The same messages go on, none twice. Example: npx cadenza resume organization',
 );
 export const stop = switching(
   'stop',
-  'An enrollment ends for good as `unenrolled`; the others can be resumed. Example: cadenza stop organization --wait 30s',
+  'An enrollment ends for good as `unenrolled`; the others can be resumed. Example: npx cadenza stop organization --wait 30s',
 );

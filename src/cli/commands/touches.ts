@@ -62,7 +62,7 @@ export const touches: Command = {
     ...ORG_OPTION,
   },
   about: `Those of the newest enrollments first. Not every combination has an index. ${SERVED_FILTERS.replaceAll('_id', '')}
-One explains itself with cadenza why TOUCH.`,
+One explains itself with npx cadenza why TOUCH.`,
   async run(call) {
     const filter = filterOf(call);
     const wanted = pageOption(call);

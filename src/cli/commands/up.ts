@@ -15,6 +15,7 @@ import { callerFor, cliActor } from '../installation.ts';
 import { probePort, type Running, startApi, startWorkers, stopAll, untilSignal } from '../processes.ts';
 import { assertReachable } from '../reachable.ts';
 import { openDatabase, type UpDatabase } from '../up/database.ts';
+import { followSandbox, rememberDemo } from '../up/follow-sandbox.ts';
 import { startScreen } from '../up/screen.ts';
 
 interface First {
@@ -100,6 +101,7 @@ async function startParts(call: Call, parts: Parts): Promise<{ stop(): void } | 
   parts.app = app;
   const sandbox = await openSandbox(config, call.note);
   parts.sandbox = sandbox;
+  await followSandbox(app, sandbox, call.note);
   const api = await startApi(app, sandbox.sink);
   parts.api = api;
   port = api.port;
@@ -148,7 +150,9 @@ async function firstStart(
   });
   const { key } = await createApiKey(app.db, callerFor(id), { name: 'first start', role: 'owner' });
   try {
-    return { org: id, key, demo: await loadDemo({ url, key, sandbox: sandbox.config }) };
+    const demo = await loadDemo({ url, key, sandbox: sandbox.config });
+    rememberDemo(app.config, { organization_id: id, sender_ids: [demo.sender_id] });
+    return { org: id, key, demo };
   } catch (error) {
     // The key is shown once, and is worth more than the demo.
     note(`${(error as Error).message}; everything else runs`);
@@ -157,7 +161,7 @@ async function firstStart(
 }
 
 function hintsOf(url: string, first: First): string[] {
-  const key = first.key ?? '<API key: cadenza keys create --name NAME>';
+  const key = first.key ?? '<API key: npx cadenza keys create --name NAME>';
   return [
     `API reference   ${url}/api/docs`,
     `API key         ${key}${first.key ? '   (shown once)' : ''}`,

@@ -73,7 +73,7 @@ function text(told: Explanation): string {
 }
 
 const WHERE_TOUCHES_ARE =
-  'TOUCH is the id of a touch, as `cadenza touches` and `cadenza enrollments` list them; the sandbox inbox has it as `touch_id`.';
+  'TOUCH is the id of a touch, as `npx cadenza touches` and `npx cadenza enrollments` list them; the sandbox inbox has it as `touch_id`.';
 
 export const why: Command = {
   takes: ['TOUCH'],

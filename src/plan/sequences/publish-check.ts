@@ -2,6 +2,7 @@
  * What keeps a draft from being published [SEQ-1, SEQ-5, SEQ-16]: every problem at once, each with its field. Pure:
  * what it needs of the organization and its senders comes in. What passes here is sent without anybody looking again.
  */
+import type { TrialPart } from '../../content/trial.ts';
 import { type Channel, isSenderChannel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { FieldError } from '../../kernel/problem.ts';
@@ -22,14 +23,19 @@ export interface PublishWorld {
 
 type Report = (field: string, code: string, message: string) => void;
 
-export function publishErrors(definition: Definition, world: PublishWorld): FieldError[] {
+export interface PublishCheck {
+  errors: FieldError[];
+  /** By step, the templates in which nothing was found: what they do is seen when they are rendered. */
+  sound: TrialPart[][];
+}
+
+export function publishCheck(definition: Definition, world: PublishWorld): PublishCheck {
   const errors: FieldError[] = [];
   const report: Report = (field, code, message) => errors.push({ field, code, message });
   const calendarIsSound = checkCalendar(definition, world, report);
   checkSenders(definition, world, calendarIsSound, report);
   checkChannels(definition, world, report);
-  checkSteps(definition, world, report);
-  return errors;
+  return { sound: checkSteps(definition, world, report), errors };
 }
 
 /** True when the sequence's own zone and window can be read. */
@@ -115,14 +121,15 @@ function checkChannels({ sender_ids, steps }: Definition, { planning }: PublishW
   });
 }
 
-function checkSteps(definition: Definition, world: PublishWorld, report: Report): void {
+function checkSteps(definition: Definition, world: PublishWorld, report: Report): TrialPart[][] {
   const { steps } = definition;
   if (steps.length === 0) report('steps', 'no_steps', 'A sequence needs at least one step');
   const zone = sequenceZone(definition, orgCalendar(world.planning));
   const ids = new Set<Uuid>();
   const channels = new Set<Channel>();
-  steps.forEach((step, i) => {
+  return steps.map((step, i) => {
     const at = `steps[${i}]`;
+    const sound: TrialPart[] = [];
     if (ids.has(step.id))
       report(`${at}.id`, 'duplicate_id', 'Another step has this id; leave it out for a new one');
     ids.add(step.id);
@@ -139,8 +146,10 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
       is_first: !channels.has(step.channel),
       attributes: world.attributes,
       report: (field, code, message) => report(`${at}.${field}`, code, message),
+      sound: (part) => sound.push({ ...part, field: `${at}.${part.field}` }),
     });
     channels.add(step.channel);
+    return sound;
   });
 }
 

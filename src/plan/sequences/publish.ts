@@ -11,7 +11,8 @@ import { audit } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import { readPlanning } from './calendar.ts';
 import type { Definition } from './definition.ts';
-import { publishErrors } from './publish-check.ts';
+import { publishCheck } from './publish-check.ts';
+import { trialErrors } from './publish-trial.ts';
 import { readSequence, type Sequence, type SequenceStatus } from './sequences.ts';
 
 export interface PublishedVersion {
@@ -42,17 +43,18 @@ export async function publishSequence(db: Database, ctx: Context, id: Uuid): Pro
 }
 
 async function checkedDraft(db: Database, ctx: Context, id: Uuid): Promise<Definition> {
-  const { draft, world } = await db.inOrg(ctx.org, async (tx) => {
+  const { draft, types, world } = await db.inOrg(ctx.org, async (tx) => {
     const row = await tx.maybe<{ status: SequenceStatus; draft: Definition }>(
       sql`SELECT status, draft FROM sequences WHERE org_id = ${ctx.org} AND id = ${id}`,
     );
     if (!row) throw notFound('sequence', id);
     refuseArchived(row.status);
     const planning = await readPlanning(tx, ctx.org, row.draft.sender_ids);
-    const attributes = [...(await typesOfAttributes(tx, ctx)).keys()];
-    return { draft: row.draft, world: { planning, attributes } };
+    const types = await typesOfAttributes(tx, ctx);
+    return { draft: row.draft, types, world: { planning, attributes: [...types.keys()] } };
   });
-  const errors = publishErrors(draft, world);
+  const { errors: found, sound } = publishCheck(draft, world);
+  const errors = [...found, ...(await trialErrors(sound, types))];
   if (errors.length === 0) return draft;
   const count = errors.length === 1 ? 'One problem' : `${errors.length} problems`;
   throw new Problem('sequence_invalid', `${count}; nothing was published`, { errors });

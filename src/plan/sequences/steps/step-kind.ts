@@ -4,6 +4,7 @@
  */
 import { checkTemplate, type TemplateKind } from '../../../content/check-template.ts';
 import type { Composition, Refused } from '../../../content/render.ts';
+import type { TrialPart } from '../../../content/trial.ts';
 import type { TemplateVars } from '../../../content/variables.ts';
 import { type AddressKind, CHANNELS, type Channel } from '../../../kernel/channels.ts';
 import type { Uuid } from '../../../kernel/ids.ts';
@@ -58,6 +59,8 @@ export interface StepCheck {
   attributes: readonly string[];
   /** `field`: within the step. */
   report(field: string, code: string, message: string): void;
+  /** A template in which nothing was found: it can be rendered to try it out. */
+  sound(part: TrialPart): void;
 }
 
 export interface StepKind<M extends Message | Note = Message | Note> {
@@ -110,11 +113,14 @@ export function perStep<T>(make: (step: Step) => T): (step: Step) => T {
 /** Reports what is wrong with a template of this step; is it sound? */
 export function checkSource(
   channel: Channel,
-  { attributes, report }: StepCheck,
+  { attributes, report, sound }: StepCheck,
   { field, source, kind = 'text' }: { field: string; source: string; kind?: TemplateKind },
 ): boolean {
   const found = checkTemplate(source, kind, { attributes, without: absentVariables(channel) });
-  if (found.ok) return true;
+  if (found.ok) {
+    sound({ field, source, kind });
+    return true;
+  }
   for (const { code, line, message } of found.problems) report(field, code, `Line ${line}: ${message}`);
   return false;
 }
