@@ -37,7 +37,9 @@ export function explain(error: unknown, json: boolean, streams: Streams): number
         JSON.stringify({ error: { code: error.code, detail: error.message, advice, errors: error.errors } }),
       );
     const fields = error.errors.map(({ field, message }) => `\n  ${field}: ${message}`).join('');
-    streams.err(`Refused: ${title.toLowerCase()}. ${sentence(error.message)}${fields}\n${advice}`);
+    streams.err(
+      `Refused: ${title.charAt(0).toLowerCase()}${title.slice(1)}. ${sentence(error.message)}${fields}\n${advice}`,
+    );
     return EXIT.refused;
   }
   const failure = failureOf(error);

@@ -8,7 +8,10 @@ import { getOrganization } from '../tenancy/organizations.ts';
 import { type Call, textOption, UsageError } from './command.ts';
 
 export const PAGE_OPTIONS = {
-  limit: { value: 'N', about: `Rows of a page, ${PAGE_LIMIT.default} by default and ${PAGE_LIMIT.max} at most` },
+  limit: {
+    value: 'N',
+    about: `Rows of a page, ${PAGE_LIMIT.default} by default and ${PAGE_LIMIT.max} at most`,
+  },
   cursor: { value: 'CURSOR', about: 'The page after the one that ended with it' },
 } as const;
 
@@ -55,16 +58,18 @@ export function inZone(at: Date | null, zone: string): string {
   return at === null ? '' : at.toLocaleString('sv-SE', { timeZone: zone });
 }
 
-/** `1 row`, `2 rows`. */
-export function counted(count: number, one: string, many = `${one}s`): string {
-  return `${count} ${count === 1 ? one : many}`;
-}
-
 /** Left-aligned columns under their names. */
 export function columns(names: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [names, ...rows];
   const widths = names.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
-  return lines.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()).join('\n');
+  return lines
+    .map((line) =>
+      line
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 /** What stands under a page: the zone of its times, and how to get the next one. */

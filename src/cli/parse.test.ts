@@ -44,16 +44,22 @@ describe('the command line', () => {
     expect(parse(TABLE, ['keys', 'create', '--help']).help).toBe(true);
   });
 
-  test.each(['--help', '-h'])('[OPS-3] %s after the first word of several commands asks for all of them', (asked) => {
-    expect(find(Object.keys(TABLE), ['keys', asked])).toEqual({ group: 'keys' });
-    const listed = Object.fromEntries(
-      Object.entries(TABLE).map(([name, command]) => [name, { summary: `do ${name}`, load: async () => command }]),
-    );
-    const text = helpForGroup(listed, 'keys');
-    expect(text).toMatch(/keys create +do keys create\n +keys list +do keys list/);
-    expect(text).not.toContain('doctor');
-    expect(helpFor(listed, 'doctor', TABLE['doctor']!)).toContain('do doctor.');
-  });
+  test.each(['--help', '-h'])(
+    '[OPS-3] %s after the first word of several commands asks for all of them',
+    (asked) => {
+      expect(find(Object.keys(TABLE), ['keys', asked])).toEqual({ group: 'keys' });
+      const listed = Object.fromEntries(
+        Object.entries(TABLE).map(([name, command]) => [
+          name,
+          { summary: `do ${name}`, load: async () => command },
+        ]),
+      );
+      const text = helpForGroup(listed, 'keys');
+      expect(text).toMatch(/keys create +do keys create\n +keys list +do keys list/);
+      expect(text).not.toContain('doctor');
+      expect(helpFor(listed, 'doctor', TABLE['doctor']!)).toContain('do doctor.');
+    },
+  );
 
   test.each([
     [['doctr'], 'There is no command doctr. Did you mean doctor?'],

@@ -46,9 +46,7 @@ export function find(names: readonly string[], words: readonly string[]): Found 
   if (family.length > 0 && HELP.has(words[1] ?? '')) return { group: one };
   if (family.length > 0 && words.length === 1)
     throw new UsageError(`${one} needs one more word: ${family.join(', ')}.`);
-  throw new UsageError(
-    `There is no command ${two}.${suggestion(two, names) || suggestion(one, names)}`,
-  );
+  throw new UsageError(`There is no command ${two}.${suggestion(two, names) || suggestion(one, names)}`);
 }
 
 function checkArguments(name: string, command: Command, args: readonly string[]): void {

@@ -53,9 +53,14 @@ describe('a template checked before publishing', () => {
       '4 dynamic_variable',
     ]);
     expect(
-      problems('{% include "a" %}\n{{ contact.nickname }}\n{% sell %}{{ contact.email | shout }}{% endsell %}'),
+      problems(
+        '{% include "a" %}\n{{ contact.nickname }}\n{% sell %}{{ contact.email | shout }}{% endsell %}',
+      ),
     ).toEqual(['1 unknown_tag', '2 unknown_variable', '3 unknown_tag', '3 unknown_tag', '3 unknown_filter']);
-    expect(problems('one\n{{ contact.nickname }}', 'subject')).toEqual(['1 line_break', '2 unknown_variable']);
+    expect(problems('one\n{{ contact.nickname }}', 'subject')).toEqual([
+      '1 line_break',
+      '2 unknown_variable',
+    ]);
     // What it enclosed makes no sense without it: the tag is told, and nothing that follows from it.
     expect(problems('{% unles x %}{% else %}{{ nope }}{% endunless %}')).toEqual(['1 unknown_tag']);
     expect(problems('{% include "a" %}\n{% render "b" %}\n{% layout "c" %}')).toEqual([

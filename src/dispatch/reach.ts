@@ -26,7 +26,12 @@ function wasReached(outcome: SendOutcome): boolean | null {
 /** How adapters begin what they say when all their connections are busy. */
 const NO_ROOM = 'no free connection';
 
-export async function noteReach(engine: Engine, org: Uuid, sender: Uuid, outcome: SendOutcome): Promise<void> {
+export async function noteReach(
+  engine: Engine,
+  org: Uuid,
+  sender: Uuid,
+  outcome: SendOutcome,
+): Promise<void> {
   const reached = wasReached(outcome);
   if (reached === null) return;
   const ours = noted.get(engine) ?? new Map<Uuid, Noted>();

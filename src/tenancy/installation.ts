@@ -16,7 +16,9 @@ export class OtherInstallation extends Error {
 }
 
 function checkValue(masterSecret: string): string {
-  return Buffer.from(hkdfSync('sha256', masterSecret, '', 'cadenza installation check', 32)).toString('base64url');
+  return Buffer.from(hkdfSync('sha256', masterSecret, '', 'cadenza installation check', 32)).toString(
+    'base64url',
+  );
 }
 
 /**
@@ -36,7 +38,9 @@ export async function assertInstallation(db: Database, masterSecrets: readonly s
     await tx.run(sql`SELECT pg_advisory_xact_lock(${LOCK_KEY})`);
     const there = await values();
     if (there.length > 0 && !there.some((value) => ours.includes(value))) return false;
-    await tx.run(sql`INSERT INTO installation_secrets (check_value) VALUES (${newest}) ON CONFLICT DO NOTHING`);
+    await tx.run(
+      sql`INSERT INTO installation_secrets (check_value) VALUES (${newest}) ON CONFLICT DO NOTHING`,
+    );
     return true;
   });
   if (known) return;

@@ -164,6 +164,69 @@ describe('pause, resume, stop', () => {
   });
 });
 
+describe('touches and enrollments', () => {
+  test('[EXE-14] are listed page by page, with filters, for people in a zone that is named', async () => {
+    const id = await sequence();
+    const people = await contacts(3);
+    await cadenza('enroll', id, '--contacts', people.join(','));
+    const first = (await cadenza('enrollments', '--sequence', id, '--limit', '2', '--json')).json;
+    expect(first.items).toHaveLength(2);
+    const rest = await cadenza('enrollments', '--sequence', id, '--cursor', first.next_cursor, '--json');
+    expect(rest.json).toMatchObject({ items: [{ sequence_id: id }], next_cursor: null });
+    const all = [...first.items, ...rest.json.items];
+    expect(new Set(all.map((one) => one.contact_id))).toEqual(new Set(people));
+
+    const [one] = all;
+    const byContact = await cadenza('touches', '--contact', one.contact_id, '--state', 'planned', '--json');
+    expect(byContact.json.items).toMatchObject([{ id: one.live_touch, state: 'planned' }]);
+    const page = (await cadenza('touches', '--sequence', id, '--limit', '1', '--json')).json;
+    const next = await cadenza('touches', '--sequence', id, '--cursor', page.next_cursor, '--json');
+    expect(next.json.items).toHaveLength(2);
+
+    const table = await cadenza('touches', '--enrollment', one.id, '--time-zone', 'Asia/Tokyo');
+    expect(table.out).toMatch(/^TOUCH +STATE +WHEN /);
+    const due = new Date(one.due_at).toLocaleString('sv-SE', { timeZone: 'Asia/Tokyo' });
+    expect(table.out).toContain(due);
+    expect(table.out).toContain('Times are Asia/Tokyo.');
+    const shown = await cadenza('enrollments', 'show', one.id);
+    expect(shown.out).toContain(`Enrollment ${one.id}: active`);
+    expect(shown.out).toContain(one.live_touch);
+    expect(shown.out).toMatch(/Times are UTC\.$/);
+    expect((await cadenza('enrollments', 'show', one.id, '--json')).json.touches).toHaveLength(1);
+    const human = await cadenza('enrollments', '--sequence', id, '--limit', '1');
+    expect(human.out).toContain('There are more: the same with --cursor ');
+  });
+
+  test('[OPS-6] a cursor of the other list, an unknown state, a zone that is none: refused with the reason', async () => {
+    const id = await sequence();
+    await cadenza('enroll', id, '--contacts', (await contacts(2)).join(','));
+    const { next_cursor } = (await cadenza('enrollments', '--limit', '1', '--json')).json;
+    const other = await cadenza('touches', '--cursor', next_cursor);
+    expect([other.code, other.err]).toEqual([3, expect.stringContaining('not one of this list')]);
+    for (const words of [
+      ['touches', '--state', 'lost'],
+      ['touches', '--time-zone', 'Mars/Olympus'],
+      ['enrollments', '--limit', '0'],
+      ['enrollments', '--status', 'lost'],
+      ['enrollments', 'show', 'x'],
+    ])
+      expect((await cadenza(...words)).code, words.join(' ')).toBe(2);
+    expect((await cadenza('touches', '--sender', id)).code).toBe(3);
+    expect((await cadenza('enrollments', 'show', id)).code).toBe(3);
+  });
+
+  test('[OPS-3] a group of commands says what it has, and ends well', async () => {
+    const group = await main(['keys', '--help'], {}, { out: (text) => said.push(text), err() {} });
+    expect(group).toBe(0);
+    expect(said.join()).toMatch(/keys create .*keys list .*keys revoke /s);
+    said.length = 0;
+    expect(await main(['help', 'enrollments'], {}, { out: (text) => said.push(text), err() {} })).toBe(0);
+    expect(said.join()).toContain('enrollments show');
+  });
+});
+
+const said: string[] = [];
+
 describe('why and reconcile', () => {
   test('[EXE-14] [TEN-5] a touch that nobody knows about is listed, explained, and resolved', async () => {
     const { touch } = await enrolled();

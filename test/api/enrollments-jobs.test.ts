@@ -282,8 +282,7 @@ test('[EXE-1] [CON-4] who opts out while a bulk enrolment runs is never let go',
     else expect(['gone', 'suppressed', 'source_ended'], `${body.status}`).toContain(verdict);
   }
   for (const contact of leaving) expect(['suppressed', 'opted_out', null]).toContain(reasons.get(contact));
-  // 400 people one by one: seconds, or a minute beside other tests.
-}, 180_000);
+});
 
 describe('dying', () => {
   test('[SEQ-3] two processes at one job enrol everybody once, and each result is true', async () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LEDGER_CHECKS } from '../../src/api/checks.ts';
 import { smtp } from '../../src/channels/smtp/adapter.ts';
 import { sql } from '../../src/db/sql.ts';
 import { decryptedConfig } from '../../src/senders/credentials.ts';
@@ -15,7 +16,7 @@ let relay: Relay;
 /** Everything that any request of this file was answered. */
 const answers: string[] = [];
 beforeAll(async () => {
-  world = await setup({ adapters: [smtp] });
+  world = await setup({ adapters: [smtp], checks: LEDGER_CHECKS });
   relay = await startRelay(PASSWORD);
 });
 afterAll(async () => {
@@ -213,6 +214,15 @@ describe('senders', () => {
     const closed = await make({}, { port: 1 });
     const nobody = await call('POST', `/api/senders/${closed.id}/verify`);
     expect(nobody.body.checks).toMatchObject([{ name: 'connect', ok: false }]);
+    const health = (await call('GET', '/api/health/unreachable-senders')).body;
+    expect(health.status).toBe('fail');
+    expect(health.data.senders.map((one: { id: string }) => one.id)).toContain(closed.id);
+    expect(JSON.stringify(health)).not.toContain(wrong);
+    // What was tried was the account as it was.
+    const port = (await make()).config.port;
+    await call('PATCH', `/api/senders/${closed.id}`, { body: { config: { port } } });
+    const after = (await call('GET', '/api/health/unreachable-senders')).body;
+    expect(after.data.senders.map((one: { id: string }) => one.id)).not.toContain(closed.id);
   });
 
   test('[EXE-15] pausing a sender gives a receipt, and repeating it changes nothing', async () => {

@@ -174,7 +174,10 @@ describe('publishing', () => {
         { ...first, subject: `Hi ${ENDLESS}` },
         { ...second, body_text: hi, body_html: `<p>${ENORMOUS}</p>` },
         // Only for somebody without a company: the sample has one.
-        { ...second, body_text: `{% if contact.company %}{% else %}${ENDLESS}{% endif %}{{ contact.nickname }}` },
+        {
+          ...second,
+          body_text: `{% if contact.company %}{% else %}${ENDLESS}{% endif %}{{ contact.nickname }}`,
+        },
         { ...second, body_text: `{% unless contact.company %}${ENDLESS}{% endunless %}One` },
         { ...second, body_text: SELF },
         { channel: 'task', body_text: `Call. ${ENDLESS}` },

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LEDGER_CHECKS } from '../../src/api/checks.ts';
+import type { SendOutcome } from '../../src/channels/channel.ts';
 import { sql } from '../../src/db/sql.ts';
+import { BUDGET_PASSED } from '../../src/dispatch/outcomes.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import { type EngineWorld, engineWorld } from '../support/engine.ts';
 import { enrollmentRow, expire, sending } from '../support/touches.ts';
+import { until } from '../support/until.ts';
 
 describe('the health of the ledger', () => {
   let world: EngineWorld;
@@ -46,6 +49,28 @@ describe('the health of the ledger', () => {
     await expire(other, token);
     await deliverNow(other);
     expect([await of('stuck-sends'), await of('needs-review')]).toEqual(['ok', 'warn']);
+  });
+
+  it('[OPS-4] names a sender that cannot connect, until it does, and none whose process was too slow', async () => {
+    const other = await world.another();
+    const look = () =>
+      LEDGER_CHECKS.find((one) => one.name === 'unreachable-senders')!.run(other.db, other.ctx);
+    const sequence = await other.sequence();
+    const sendOne = async (outcome: SendOutcome) => {
+      other.provider.answer = () => outcome;
+      await other.enroll(sequence, await other.contacts(1));
+      await deliverNow(other);
+    };
+    await sendOne({ kind: 'not_started', reason: BUDGET_PASSED });
+    await sendOne({ kind: 'not_started', reason: 'no free connection, or the rate is used up' });
+    expect((await look()).status).toBe('ok');
+    await sendOne({ kind: 'not_started', reason: 'connect ECONNREFUSED 127.0.0.1:1' });
+    await until(async () => (await look()).status === 'fail', 'the sender to be named');
+    const { detail, data } = await look();
+    expect(detail).toContain('ECONNREFUSED');
+    expect(data).toMatchObject({ count: 1, senders: [{ id: other.sender }] });
+    await sendOne({ kind: 'accepted' });
+    await until(async () => (await look()).status === 'ok', 'the sender to be reached again');
   });
 
   it('[OPS-1] events of this month and the next three have partitions that only the parent opens', async () => {

@@ -91,8 +91,13 @@ test(
     const check = async () => api('/api/health/unreachable-senders');
     await until(async () => (await check()).status === 'fail', 'the health check', 30_000);
     expect(await check()).toMatchObject({ data: { count: 1, senders: [{ id: own.id, name: 'My own' }] } });
-    const doctor = startChild('bin/cadenza.mjs', ['doctor', '--json'], { CADENZA_DATA: dir, DATABASE_URL: '' });
-    const { checks } = (await doctor.line()) as { checks: { name: string; status: string; detail: string }[] };
+    const doctor = startChild('bin/cadenza.mjs', ['doctor', '--json'], {
+      CADENZA_DATA: dir,
+      DATABASE_URL: '',
+    });
+    const { checks } = (await doctor.line()) as {
+      checks: { name: string; status: string; detail: string }[];
+    };
     expect(checks.find((one) => one.name === 'senders')).toMatchObject({
       status: 'fail',
       detail: expect.stringContaining('My own'),

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Provider, startProvider } from '../../src/channels/sandbox-http/recorder.ts';
 import { sql } from '../../src/db/sql.ts';
 import { type Child, startChild } from '../support/child.ts';
-import type { EngineWorld } from '../support/engine.ts';
+import { type EngineWorld, SECRET } from '../support/engine.ts';
 import { until } from '../support/until.ts';
 import { worlds } from '../support/worlds.ts';
 
@@ -49,6 +49,7 @@ function startWorker(): Child {
   const child = startChild('bin/cadenza.mjs', ['worker', '--json'], {
     APP_DATABASE_URL: world.db.url,
     CADENZA_DATA: dir,
+    CADENZA_SECRET: SECRET,
     LOG_LEVEL: 'silent',
     WORKER_POLL_MS: '50',
   });

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { refreshStatistics } from '../../src/db/statistics.ts';
+import { runEnrollmentJob } from '../../src/plan/sequences/bulk-enroll.ts';
+import { createEnrollmentJob } from '../../src/plan/sequences/enrollment-jobs.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { type EngineWorld, engineWorld } from '../support/engine.ts';
 import { until } from '../support/until.ts';
@@ -39,4 +41,22 @@ it('[OPS-2] a table is analyzed again when it has grown, and not when it has not
   await world.enroll(sequence, await world.contacts(400));
   expect(await refreshStatistics(world.db)).toBeGreaterThan(0);
   expect((await known('touches')).reltuples).toBeGreaterThan(before + 300);
+});
+
+it('[OPS-2] [SEQ-10] after a bulk enrolment, and within it, plans are made for what is there; no worker runs', async () => {
+  const { db, versions, org, ctx } = world;
+  const sequence_id = await world.sequence();
+  const input = { sequence_id, contact_ids: await world.contacts(1_200), chunk: 50 };
+  const { job_id } = await createEnrollmentJob(db, versions, ctx, input);
+  const within: number[] = [];
+  await runEnrollmentJob({ db, versions }, org, job_id, {
+    worker: 'test:1',
+    logger: { warn() {} },
+    failpoint: async (name) => {
+      if (name === 'after_chunk') within.push((await known('touches')).reltuples);
+    },
+  });
+  expect(Math.max(...within)).toBeGreaterThan(0);
+  for (const table of ['touches', 'enrollments'])
+    expect((await known(table)).reltuples, table).toBeGreaterThan(1_000);
 });

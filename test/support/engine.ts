@@ -2,6 +2,7 @@
  * A world for engine tests: a database of its own, the application's login under row-level security, one
  * organization, a sender, contacts, a published sequence, and a provider that records every call before it answers.
  */
+import { randomBytes } from 'node:crypto';
 import type { Connection, LookupOutcome, SendOutcome, SendRequest } from '../../src/channels/channel.ts';
 import { Database } from '../../src/db/database.ts';
 import { sql } from '../../src/db/sql.ts';
@@ -72,13 +73,16 @@ export interface EngineWorld {
   close(): Promise<void>;
 }
 
+/** The master secret of these installations: a process that works on one is given it. */
+export const SECRET = randomBytes(32).toString('base64url');
+
 /** `server`: another than that of the test run. */
 export async function engineWorld(
   providerClass: 'K' | 'L' | 'N' = 'L',
   server?: string,
 ): Promise<EngineWorld> {
   const { ownerUrl, drop } = await (server === undefined ? createDatabase() : migratedDatabase(server));
-  const url = await ensureAppLogin(ownerUrl, 'test-secret-test-secret-test-secret!');
+  const url = await ensureAppLogin(ownerUrl, SECRET);
   const db = new Database({ url, max: 12 });
   const owner = new Database({ url: ownerUrl, max: 2 });
   return organizationWorld({ db, owner, versions: new VersionCache(db) }, providerClass, async () => {

@@ -67,9 +67,7 @@ describe('[TEN-8] a process that is given the login of the application', () => {
 
   test('[TEN-8] of two that come first with different secrets one is refused', async () => {
     await owner.call(sql`DELETE FROM installation_secrets`);
-    const all = await Promise.allSettled(
-      Array.from({ length: 8 }, () => assertInstallation(db, [secret()])),
-    );
+    const all = await Promise.allSettled(Array.from({ length: 8 }, () => assertInstallation(db, [secret()])));
     expect(all.filter((one) => one.status === 'fulfilled')).toHaveLength(1);
   });
 

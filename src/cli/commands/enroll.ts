@@ -160,7 +160,8 @@ export const enroll: Command = {
     },
     ...ORG_OPTION,
   },
-  about: 'Example: npx cadenza enroll SEQUENCE --tag fair-2027. Interrupted, it is carried on by the workers.',
+  about:
+    'Example: npx cadenza enroll SEQUENCE --tag fair-2027. Interrupted, it is carried on by the workers.',
   async run(call) {
     const sequence_id = idArgument(call, 'sequences list');
     const wanted = wantedOf(call);

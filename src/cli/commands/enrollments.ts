@@ -1,11 +1,12 @@
 /** `enrollments`: who is in which sequence, and where; `enrollments show`: one with its touches and what happened. */
+
+import type { Enrollment } from '../../plan/sequences/enrollments.ts';
 import { ENROLLMENT_STATUSES } from '../../plan/sequences/lifecycle.ts';
 import {
   type EnrollmentDetail,
   enrollmentDetail,
   listEnrollments,
 } from '../../plan/sequences/list-enrollments.ts';
-import type { Enrollment } from '../../plan/sequences/enrollments.ts';
 import type { Command } from '../command.ts';
 import { uuidArgument } from '../input.ts';
 import { chooseOrganization, ORG_OPTION, withInstallation } from '../installation.ts';
@@ -65,8 +66,15 @@ export const enrollments: Command = {
       const { org } = await chooseOrganization(call, installation);
       const zone = await zoneOption(call, db, org);
       const page = await listEnrollments(db, org, filter);
-      const nameOf = await contactNames(db, org, page.items.map((one) => one.contact_id));
-      return { page, text: `${enrollmentTable(page.items, zone, nameOf)}\n${footer(zone, page.next_cursor)}` };
+      const nameOf = await contactNames(
+        db,
+        org,
+        page.items.map((one) => one.contact_id),
+      );
+      return {
+        page,
+        text: `${enrollmentTable(page.items, zone, nameOf)}\n${footer(zone, page.next_cursor)}`,
+      };
     });
     call.result(page, page.items.length === 0 ? 'There are no such enrollments.' : text);
     return undefined;

@@ -19,6 +19,7 @@ import type { Database } from '../../db/database.ts';
 import type { Caller } from '../../tenancy/roles.ts';
 import { type Call, type Command, EXIT, textOption, UsageError } from '../command.ts';
 import { chooseOrganization, ORG_OPTION, withInstallation } from '../installation.ts';
+import { counted } from '../plural.ts';
 import { progressBar } from '../progress.ts';
 
 /** Two batches on their way, and the part of the file that comes next. */
@@ -108,7 +109,7 @@ async function carryOut(
   const bar = progressBar(call);
   const done = await runImport(db, caller, record.id, {
     signal: stop.signal,
-    onProgress: ({ next_byte, counts }) => bar.show(next_byte / record.bytes, `${counts.rows} rows`),
+    onProgress: ({ next_byte, counts }) => bar.show(next_byte / record.bytes, counted(counts.rows, 'row')),
   }).finally(() => {
     bar.end();
     process.off('SIGINT', interrupt);
@@ -167,8 +168,8 @@ function previewText(preview: Preview): string {
 
 function resultText({ id, status, counts, error }: ImportRecord, errors: string | undefined): string {
   const lines = [
-    `${counts.rows} rows: ${counts.created} created, ${counts.updated} updated, ${counts.unchanged} unchanged, ` +
-      `${counts.skipped} skipped, ${counts.duplicates} duplicates, ${sum(counts.refused)} refused.`,
+    `${counted(counts.rows, 'row')}: ${counts.created} created, ${counts.updated} updated, ${counts.unchanged} unchanged, ` +
+      `${counts.skipped} skipped, ${counted(counts.duplicates, 'duplicate')}, ${sum(counts.refused)} refused.`,
     ...reasons('Refused', counts.refused),
     ...reasons('Left out', counts.warnings),
   ];
@@ -178,10 +179,10 @@ function resultText({ id, status, counts, error }: ImportRecord, errors: string 
   return lines.join('\n');
 }
 
-function reasons(title: string, counted: ImportCounts['refused']): string[] {
-  return Object.entries(counted).map(([code, n]) => `  ${title}: ${code} ${n}`);
+function reasons(title: string, counts: ImportCounts['refused']): string[] {
+  return Object.entries(counts).map(([code, n]) => `  ${title}: ${code} ${n}`);
 }
 
-function sum(counted: Record<string, number>): number {
-  return Object.values(counted).reduce((all, n) => all + n, 0);
+function sum(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((all, n) => all + n, 0);
 }

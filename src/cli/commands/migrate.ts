@@ -4,6 +4,7 @@ import { migrate, migrationStatus } from '../../db/migrate.ts';
 import { ensureAppLogin } from '../../tenancy/app-login.ts';
 import { type Command, EXIT } from '../command.ts';
 import { requireOwnerUrl } from '../installation.ts';
+import { counted } from '../plural.ts';
 import { assertReachable } from '../reachable.ts';
 
 export const migrateCommand: Command = {
@@ -26,7 +27,8 @@ export const migrateCommand: Command = {
     const login = call.config.app_database_url
       ? null
       : new URL(await ensureAppLogin(url, masterSecrets(call.config))).username;
-    const done = applied.length === 0 ? 'The schema was current.' : `Applied ${applied.length} files.`;
+    const done =
+      applied.length === 0 ? 'The schema was current.' : `Applied ${counted(applied.length, 'file')}.`;
     call.result({ applied, login }, login === null ? done : `${done} The application logs in as ${login}.`);
     return undefined;
   },

@@ -2,6 +2,7 @@
 import { rewrapSenderSecrets } from '../../senders/rewrap.ts';
 import type { Command } from '../command.ts';
 import { allOrganizations, withInstallation } from '../installation.ts';
+import { counted } from '../plural.ts';
 
 export const secretsRewrap: Command = {
   about:
@@ -13,7 +14,10 @@ export const secretsRewrap: Command = {
         count += await rewrapSenderSecrets(installation.db, installation.secrets, org.id);
       return count;
     });
-    call.result({ rewrapped }, `${rewrapped} secrets were put under the newest master secret.`);
+    call.result(
+      { rewrapped },
+      `Under the newest master secret now: ${counted(rewrapped, 'secret')} that ${rewrapped === 1 ? 'was' : 'were'} not.`,
+    );
     return undefined;
   },
 };

@@ -1,18 +1,14 @@
-/** `senders create`, `senders list`, `senders verify`. */
-
-import { newSender } from '../../api/resources/senders.ts';
-import { ADAPTERS } from '../../app.ts';
+/** `senders create`, `senders list`, `senders verify`. The adapters of all providers are loaded where one is needed. */
 import { PAGE_LIMIT } from '../../kernel/page.ts';
 import { Problem } from '../../kernel/problem.ts';
-import { createSender } from '../../senders/create.ts';
 import type { Providers, Verification } from '../../senders/provider.ts';
 import { listSenders, type Sender } from '../../senders/show.ts';
-import { verifySender } from '../../senders/verify.ts';
 import { type Call, type Command, textOption, UsageError } from '../command.ts';
 import { fitting, idArgument, readJson, readText } from '../input.ts';
 import { chooseOrganization, ORG_OPTION, withInstallation } from '../installation.ts';
 
-function providers(): Providers {
+async function providers(): Promise<Providers> {
+  const { ADAPTERS } = await import('../../app.ts');
   return new Map(ADAPTERS.map((adapter) => [adapter.provider, adapter]));
 }
 
@@ -66,10 +62,12 @@ export const sendersCreate: Command = {
   about: 'FILE holds JSON as POST /api/senders takes it, for any provider; - is standard input.',
   async run(call) {
     const file = call.args[0];
+    const { newSender } = await import('../../api/resources/senders.ts');
+    const { createSender } = await import('../../senders/create.ts');
     const wanted = fitting(newSender, file === undefined ? fromOptions(call) : readJson(file));
     const made = await withInstallation(call.config, async (installation) => {
       const caller = await chooseOrganization(call, installation);
-      return createSender(installation.db, installation.secrets, providers(), caller, wanted);
+      return createSender(installation.db, installation.secrets, await providers(), caller, wanted);
     });
     call.result(made, `Made ${made.name} (${made.id}). Try it: npx cadenza senders verify ${made.id}`);
     return undefined;
@@ -111,10 +109,11 @@ export const sendersVerify: Command = {
   about: 'Exit code 3 when a check fails.',
   async run(call) {
     const id = idArgument(call, 'senders list');
+    const { verifySender } = await import('../../senders/verify.ts');
     try {
       const verified = await withInstallation(call.config, async (installation) => {
         const caller = await chooseOrganization(call, installation);
-        return verifySender(installation.db, installation.secrets, providers(), caller, id);
+        return verifySender(installation.db, installation.secrets, await providers(), caller, id);
       });
       call.result(verified, `${checklist(verified.checks)}\n${verified.detail}`);
     } catch (error) {

@@ -1,8 +1,6 @@
-/** `sequences create`, `list`, `publish`, `pause`, `resume`. */
-import { newSequence } from '../../api/resources/sequences.ts';
+/** `sequences create`, `list`, `publish`, `pause`, `resume`. What composes messages is loaded where it is needed. */
 import { PAGE_LIMIT } from '../../kernel/page.ts';
 import type { Receipt } from '../../ledger/receipts.ts';
-import { publishSequence } from '../../plan/sequences/publish.ts';
 import {
   createSequence,
   getSequence,
@@ -13,6 +11,7 @@ import { turnSequence } from '../../plan/switches.ts';
 import { type Command, textOption, UsageError } from '../command.ts';
 import { fitting, idArgument, readJson } from '../input.ts';
 import { chooseOrganization, ORG_OPTION, withInstallation } from '../installation.ts';
+import { counted } from '../plural.ts';
 
 const MAX_WAIT_S = 600;
 
@@ -21,6 +20,8 @@ export const sequencesCreate: Command = {
   options: { publish: { about: 'Publish it too' }, ...ORG_OPTION },
   about: 'FILE holds JSON as POST /api/outreach/sequences takes it; - is standard input.',
   async run(call) {
+    const { newSequence } = await import('../../api/resources/sequences.ts');
+    const { publishSequence } = await import('../../plan/sequences/publish.ts');
     const wanted = fitting(newSequence, readJson(call.args[0]!));
     const made = await withInstallation(call.config, async (installation) => {
       const caller = await chooseOrganization(call, installation);
@@ -40,7 +41,7 @@ export const sequencesCreate: Command = {
 function line(sequence: SequenceSummary): string {
   const version = sequence.published_version === null ? '' : `v${sequence.published_version}`;
   const edited = sequence.published_version !== null && sequence.draft_differs ? ' (edited since)' : '';
-  const steps = `${sequence.step_count} steps`;
+  const steps = counted(sequence.step_count, 'step');
   return [
     sequence.id,
     sequence.status.padEnd(8),
@@ -74,6 +75,7 @@ export const sequencesPublish: Command = {
   about: 'Lists every problem at once; exit code 3 when there are any.',
   async run(call) {
     const id = idArgument(call, 'sequences list');
+    const { publishSequence } = await import('../../plan/sequences/publish.ts');
     const published = await withInstallation(call.config, async (installation) =>
       publishSequence(installation.db, await chooseOrganization(call, installation), id),
     );

@@ -1,7 +1,13 @@
 /** `touches`: every outreach act, a page at a time. */
-import { listTouches, SERVED_FILTERS, type Touch, type TouchFilter } from '../../ledger/touches.ts';
-import { isSequenceOnly } from '../../ledger/touches.ts';
+
 import { TOUCH_STATES } from '../../ledger/states.ts';
+import {
+  isSequenceOnly,
+  listTouches,
+  SERVED_FILTERS,
+  type Touch,
+  type TouchFilter,
+} from '../../ledger/touches.ts';
 import { touchesOfSequence } from '../../plan/sequences/sequence-touches.ts';
 import type { Call, Command } from '../command.ts';
 import { chooseOrganization, ORG_OPTION, withInstallation } from '../installation.ts';
@@ -73,7 +79,11 @@ One explains itself with npx cadenza why TOUCH.`,
       const page = isSequenceOnly(filter)
         ? await touchesOfSequence(db, org, filter.sequence_id!, wanted)
         : await listTouches(db, org, filter, wanted);
-      const nameOf = await contactNames(db, org, page.items.map((one) => one.contact_id));
+      const nameOf = await contactNames(
+        db,
+        org,
+        page.items.map((one) => one.contact_id),
+      );
       return { page, text: `${touchTable(page.items, zone, nameOf)}\n${footer(zone, page.next_cursor)}` };
     });
     call.result(page, page.items.length === 0 ? 'There are no such touches.' : text);

@@ -4,6 +4,7 @@ import type { Config } from '../../config.ts';
 import { startEmbedded } from '../../db/embedded/launcher.ts';
 import { migrate } from '../../db/migrate.ts';
 import { ensureAppLogin } from '../../tenancy/app-login.ts';
+import { counted } from '../plural.ts';
 
 export interface UpDatabase {
   ownerUrl: string;
@@ -25,7 +26,7 @@ export async function openDatabase(
   const ownerUrl = config.database_url ?? server!.url;
   try {
     const { applied } = await migrate({ url: ownerUrl });
-    if (applied.length > 0) note(`database migrated (${applied.length} files)`);
+    if (applied.length > 0) note(`database migrated (${counted(applied.length, 'file')})`);
     return {
       ownerUrl,
       appUrl: config.app_database_url ?? (await ensureAppLogin(ownerUrl, masters)),

@@ -7,6 +7,7 @@ import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import { TOUCH_STATES } from '../../ledger/states.ts';
 import { ENROLLMENT_STATUSES } from '../../plan/sequences/lifecycle.ts';
+import { counted } from '../plural.ts';
 
 export interface ScreenInput {
   app: App;
@@ -94,7 +95,7 @@ function screenText(
     '',
     `touches      ${figures ? counts(figures.touches, TOUCH_STATES) : '–'}`,
     `enrollments  ${figures ? counts(figures.enrollments, ENROLLMENT_STATUSES) : '–'}`,
-    `inbox        ${seen} messages since the start`,
+    `inbox        ${counted(seen, 'message')} since the start`,
     '',
     ...recent,
   ];

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { Database } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
+import { refreshStatistics } from '../../db/statistics.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import { Problem } from '../../kernel/problem.ts';
 import { wake } from '../../ledger/wake.ts';
@@ -80,12 +81,24 @@ export async function runEnrollmentJob(
   const running: Running = { db, versions, org, job, options };
   try {
     await writeAll(running);
+    await keepStatistics(running);
     await end(running, 'completed', null);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     // The sequence was archived or deleted meanwhile: no later try does better.
     await end(running, 'failed', error.message);
   }
+}
+
+/**
+ * Connections keep the plans they made while the tables were small, also those of the gate, and without a worker nobody else
+ * looks before autovacuum does: on a new installation one gate took 38 ms after 6,000 contacts had been enrolled, 6 ms
+ * with this. A failure costs speed only.
+ */
+async function keepStatistics({ db, org, job, options }: Running): Promise<void> {
+  await refreshStatistics(db).catch((err: unknown) => {
+    options.logger.warn({ err, org_id: org, job_id: job.id }, 'the statistics could not be refreshed');
+  });
 }
 
 /** Null: nothing to do. */
@@ -99,6 +112,9 @@ async function begin(db: Database, org: Uuid, id: Uuid): Promise<Job | null> {
         FROM enrollment_jobs WHERE org_id = ${org} AND id = ${id} AND status = 'running'`);
   });
 }
+
+/** Before these chunks the tables may have four times the rows of the time before. */
+const GROWTH_CHUNKS: ReadonlySet<number> = new Set([0, 4, 16, 64, 256, 1_024, 4_096]);
 
 /** A UUID and its comma. */
 const ID_LENGTH = 37;
@@ -123,6 +139,7 @@ async function writeAll(running: Running): Promise<void> {
     while (!failed && !options.signal?.aborted && next < count) {
       const n = next++;
       if (isDone.has(n)) continue;
+      if (GROWTH_CHUNKS.has(n)) await keepStatistics(running);
       await watch();
       await writeChunk(running, n);
     }
