@@ -31,6 +31,7 @@ ${rows.join('\n')}
 | \`run.json\` | Where a running \`cadenza up\` is, for the commands of the same data directory (mode 0600). |
 | \`postgres/\` | The embedded database, with its \`server.log\`; unless \`DATABASE_URL\` is set. **Back it up.** |
 | \`sandbox/\`, \`sandbox.json\` | The sandbox inbox: its append-only record, and where it listens. |
+| \`demo.json\` | Which senders the demo made: they follow the sandbox when it has to listen elsewhere. |
 | \`cadenza.log\` | What \`cadenza up\` logs. |
 | \`lock.N\` | Which process has the directory. |
 
@@ -38,7 +39,7 @@ ${rows.join('\n')}
 
 1. Set \`CADENZA_SECRET=<new>,<old>\` (or put the new one first in the list of \`secrets.json\`) and restart all processes:
    old values open, new ones use the new secret.
-2. Wrap the old values anew with \`cadenza secrets rewrap\`; it says how many there were.
+2. Wrap the old values anew with \`npx cadenza secrets rewrap\`; it says how many there were.
 3. A day later (answers kept under an Idempotency-Key live that long) drop the old one and restart.
 `,
 );
