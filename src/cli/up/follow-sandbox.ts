@@ -42,7 +42,7 @@ async function followWith(
   note: (line: string) => void,
 ): Promise<void> {
   const sender = await senderSettings(db, org, id);
-  if (!sender || sender.provider !== 'sandbox' || sender.status === 'archived') return;
+  if (sender?.provider !== 'sandbox' || sender.status === 'archived') return;
   const had = decryptedConfig(secrets, org, sender);
   if (had['lookup_token'] !== now.lookup_token) return;
   if (had['host'] === now.host && had['port'] === now.port && had['lookup_url'] === now.lookup_url) return;
