@@ -24,7 +24,7 @@ export type Figures = { arms: ArmFigures[]; comparisons?: Comparison[] };
 /** Names of contact events that say so, each with its message. */
 const EVENT_NAMES = { replied: 'message_received', clicked: 'clicked', opened: 'opened' } as const;
 /** An enrollment that left because its goal was reached says so in its reason. */
-const GOAL_REASONS = 'goal%';
+const GOAL_REASONS = 'goal:%';
 
 /** By step, then by arm; arms that nothing was sent with are not there. */
 export async function readFigures(
