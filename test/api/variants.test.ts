@@ -164,11 +164,12 @@ describe('[SEQ-14] looking and deciding', () => {
     const words = audit.items.filter((item: { action: string }) => item.action.startsWith('sequence.winner'));
     expect(words).toMatchObject([
       { action: 'sequence.winner_undone', data: { step_id: step, variant: null } },
-      { action: 'sequence.winner', actor_type: 'api_key', data: { step_id: step, variant: 'b', reason: 'shorter' } },
+      {
+        action: 'sequence.winner',
+        actor_type: 'api_key',
+        data: { step_id: step, variant: 'b', reason: 'shorter' },
+      },
     ]);
-      actor_type: 'api_key',
-      data: variant: 'b', reason: 'shorter' ,
-    });
     expect((await say({ variant: 'z' })).status).toBe(400);
     expect((await say({ variant: 'a', rule_decides: true })).status).toBe(400);
     expect((await say({ variant: 'a' }, made.steps[1]!.id)).status).toBe(400);
