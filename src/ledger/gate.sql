@@ -254,7 +254,7 @@ BEGIN
     -- The arm that it first went with stays: the same bytes go again, and a retry composes it again.
     INSERT INTO touch_variants (org_id, step_id, touch_id, contact_id, variant)
       SELECT p_org, t.step_id, t.id, t.contact_id, i.variant FROM unnest(p_touches, p_variants) i(id, variant)
-        JOIN touches t ON t.org_id = p_org AND t.id = i.id
+        JOIN touches t ON t.id = i.id AND t.org_id = p_org
        WHERE i.variant IS NOT NULL AND i.id = ANY (v_go) ORDER BY 2, 3
     ON CONFLICT DO NOTHING;
   END IF;

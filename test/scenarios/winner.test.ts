@@ -6,7 +6,7 @@ import { publishSequence } from '../../src/plan/sequences/publish.ts';
 import { sequenceStats } from '../../src/plan/sequences/stats.ts';
 import { decideVariantsTask, lookAtRules, sayWinner } from '../../src/plan/sequences/variants/decide.ts';
 import { deliverNow } from '../support/deliver-now.ts';
-import type { EngineWorld } from '../support/engine.ts';
+import { type EngineWorld, until } from '../support/engine.ts';
 import { contactsByArm, stepIds, told, varied } from '../support/variants.ts';
 import { worlds } from '../support/worlds.ts';
 
@@ -142,6 +142,35 @@ describe('the rule', () => {
     );
     expect(looks.flatMap((look) => look.decided)).toHaveLength(1);
     expect(await decisions(test.step)).toHaveLength(1);
+  });
+
+  it("[SEQ-14] a person's word that comes while the rule is counting stands", async () => {
+    const test = await sent();
+    await told(world, test.step, test.b.slice(0, 25), 'message_received');
+    const at = { sequence: test.sequence, step: test.step };
+    const counting = await world.owner.pool.connect();
+    let look: ReturnType<typeof lookAtRules>;
+    try {
+      // The rule has read that nobody has decided, and cannot count yet.
+      await counting.query('BEGIN; LOCK TABLE touches IN ACCESS EXCLUSIVE MODE');
+      look = lookAtRules(world.db, world.org, test.sequence);
+      await until(async () => {
+        const [row] = await world.owner.call<{ n: number }>(
+          sql`SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        return row!.n > 0;
+      }, 'the rule waits');
+      await world.owner.call(sql`
+        INSERT INTO variant_decisions (org_id, step_id, n, sequence_id, version_id, variant, rule_decides, by_rule, figures, decided_by, decided_at)
+        SELECT org_id, ${test.step}::uuid, 1, id, published_version_id, 'a', false, false, '{"arms": []}', 'test', now()
+          FROM sequences WHERE id = ${test.sequence}::uuid`);
+    } finally {
+      await counting.query('COMMIT');
+      counting.release();
+    }
+    expect(await look).toMatchObject({ decided: [] });
+    expect(await decisions(test.step)).toMatchObject([{ n: 1, variant: 'a', by_rule: false }]);
+    expect(await sayWinner(world.db, world.ctx, at, { variant: 'b' })).toMatchObject({ decision: { n: 2 } });
   });
 
   it('[SEQ-14] a person and the rule at once: both are decisions in order, or the rule sees that it was done', async () => {

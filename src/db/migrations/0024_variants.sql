@@ -12,6 +12,8 @@ CREATE TABLE touch_variants (
 
 SELECT tenant_table('touch_variants', 'SELECT, INSERT');
 
+ALTER TABLE touch_variants ALTER COLUMN org_id SET (n_distinct = 1);
+
 -- variant_decisions: the winners of a step's arms, declared by its rule or by people, and taken back. Append-only; of a step
 -- the highest n counts, and whoever decides takes the next n, so that of two who decide at once one does.
 CREATE TABLE variant_decisions (
