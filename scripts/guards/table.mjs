@@ -16,6 +16,8 @@ const BREAKER = 'test/scenarios/breaker.test.ts';
 const CAPS = 'test/scenarios/caps.test.ts';
 const RAMP = 'test/scenarios/ramp.test.ts';
 const QUIET = 'test/scenarios/quiet-hours.test.ts';
+const VARIANTS = 'test/scenarios/variants.test.ts';
+const WINNER = 'test/scenarios/winner.test.ts';
 
 const SOURCE_LOCK = `  PERFORM pg_advisory_xact_lock_shared(2, k.key)
     FROM (SELECT DISTINCT lock_bucket(p_org, s) AS key FROM unnest(p_sequences) s ORDER BY 1) k;
@@ -660,5 +662,17 @@ export const GUARDS = [
       ],
     ],
     tests: [QUIET, 'nothing goes out at night, and everything goes out'],
+  },
+  {
+    guard: 'variants: a message that went keeps its arm',
+    file: 'src/dispatch/lanes.ts',
+    edits: [['variant: row[38],', 'variant: null,']],
+    tests: [VARIANTS, 'a retry keeps the arm it went with first', 'goes again as the same bytes'],
+  },
+  {
+    guard: 'variants: of two who decide at once one does',
+    file: 'src/plan/sequences/variants/decide.ts',
+    edits: [['n: (decisions.get(step.id)?.[0]?.n ?? 0) + 1,', 'n: Date.now() % 1_000_000_000,']],
+    tests: [WINNER, "a person's word that comes while the rule is counting stands"],
   },
 ];

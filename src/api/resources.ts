@@ -21,6 +21,7 @@ import { suppressionRoutes } from './resources/suppressions.ts';
 import { switchRoutes } from './resources/switches.ts';
 import { touchRoutes } from './resources/touches.ts';
 import { unsubscribeRoutes } from './resources/unsubscribe.ts';
+import { variantRoutes } from './resources/variants.ts';
 import { versionMoveRoutes } from './resources/version-moves.ts';
 import type { Route } from './route.ts';
 
@@ -37,6 +38,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...senderRoutes(deps),
     ...sequenceRoutes(deps),
     ...versionMoveRoutes(deps),
+    ...variantRoutes(deps),
     ...enrollmentRoutes(deps),
     ...enrollmentJobRoutes(deps),
     ...dueStepRoutes(deps),

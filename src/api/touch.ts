@@ -74,6 +74,10 @@ export const explanation = z
         channel: z.string(),
         mode: z.string(),
         delay: facts.nullable(),
+        variant: z
+          .string()
+          .nullable()
+          .describe('The arm it was composed with; null until then, or when the step has none'),
       }),
       sequence_window: facts.nullable(),
       sender_window: facts.nullable(),

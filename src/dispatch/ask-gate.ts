@@ -9,7 +9,7 @@ import type { Engine } from './engine.ts';
 import type { Situation } from './situation.ts';
 
 /** What the gate is asked about one touch. No sender: people do it themselves. */
-export type Asking = Pick<Composed, 'touch' | 'hash' | 'contents'> & {
+export type Asking = Pick<Composed, 'touch' | 'hash' | 'contents' | 'variant'> & {
   sender_id: Uuid | null;
   sender_version: number | null;
 };
@@ -39,7 +39,7 @@ export async function askGate(
     lease_ms: lease_ms ?? limits.budget_ms + limits.call_timeout_ms + limits.lease_margin_ms,
     budget_ms: limits.budget_ms,
     policy_version: planning.organization.policy_version,
-    touches: going.map(({ touch, sender_id, sender_version, hash, contents }) => ({
+    touches: going.map(({ touch, sender_id, sender_version, hash, contents, variant }) => ({
       id: touch.id,
       sequence_id: touch.sequence_id,
       sender_id,
@@ -47,6 +47,7 @@ export async function askGate(
       sender_version,
       hash,
       contents,
+      variant,
     })),
     periods: senders.map(
       (id) => quotaPeriod(planning.senders.get(id)!, planning.organization.time_zone, planning.now)!,

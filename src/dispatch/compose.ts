@@ -12,6 +12,7 @@ import type { Settlement } from '../ledger/settle.ts';
 import { withDraft } from '../plan/sequences/steps/draft.ts';
 import { addressFor, type StepInput, type StepKind } from '../plan/sequences/steps/step-kind.ts';
 import { STEP_KINDS } from '../plan/sequences/steps/step-kinds.ts';
+import { type ArmedStep, armedStep } from '../plan/sequences/variants/arm.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { SenderSettings } from '../senders/senders.ts';
 import type { Engine } from './engine.ts';
@@ -46,6 +47,8 @@ export interface Composed {
   hash: string;
   /** JSON of the values composed in. */
   contents: string;
+  /** The arm of its step; null when it has none. */
+  variant: string | null;
   /** Of an e-mail, which may open a thread. */
   subject: string | null;
   /** The message under the key number that the gate gave. */
@@ -133,6 +136,16 @@ function prepare(
   return { touch, version, sender, connection, kind: STEP_KINDS[channel], input };
 }
 
+/** What the contact gets of the step: of its arms the one that it went with, else the winner, else the contact's. */
+export function stepOf(
+  { winners }: Pick<Situation, 'winners'>,
+  version: Version,
+  touch: Pick<DueTouch, 'step_no' | 'contact_id' | 'variant'>,
+): ArmedStep {
+  const step = version.definition.steps[touch.step_no]!;
+  return armedStep(step, touch.contact_id, { sent: touch.variant, winner: winners?.get(step.id) });
+}
+
 /** Of one touch; the key number, which only the gate knows for sure, is put into the message later. */
 export function inputOf(
   engine: Pick<Engine, 'unsubscribeUrl'>,
@@ -142,12 +155,13 @@ export function inputOf(
 ): StepInput {
   const { touch, version, sender } = item;
   const { consent } = CHANNELS[touch.channel];
-  const step = version.definition.steps[touch.step_no]!;
+  const { step, variant } = stepOf(situation, version, touch);
   const draft = situation.drafts?.get(touch.id);
   return {
     org,
     sequence: { id: touch.sequence_id, name: version.sequence_name },
     step: draft ? withDraft(step, draft) : step,
+    variant,
     touch,
     contact_id: touch.contact_id,
     recipient: {
@@ -186,6 +200,7 @@ function composed(item: Prepared, content: Content<Message>): Composed {
     sender_version: sender.version,
     hash: content.hash,
     contents: contentsOf(touch, content),
+    variant: input.variant,
     subject: message.kind === 'email' ? message.subject : null,
     message: (keyN) => (keyN === touch.key_n ? message : (kind.rekeyed?.(message, input, keyN) ?? message)),
   };

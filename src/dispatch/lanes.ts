@@ -120,6 +120,8 @@ export interface DueTouch {
   contact_zone: string | null;
   /** Of its enrollment: ids with commas. */
   kept_senders: string | null;
+  /** The arm of its step that it went with before; null when it never went, or its step had none. */
+  variant: string | null;
 }
 
 const READ = {
@@ -189,6 +191,7 @@ function touchOf(row: any[]): DueTouch {
     not_after: row[35],
     contact_zone: row[36],
     kept_senders: row[37],
+    variant: row[38],
   };
 }
 

@@ -5,6 +5,7 @@ import type { Uuid } from '../kernel/ids.ts';
 import { type Planning, readPlanning } from '../plan/sequences/calendar.ts';
 import { senderIdFor } from '../plan/sequences/step-sender.ts';
 import type { Draft } from '../plan/sequences/steps/draft.ts';
+import { readWinners } from '../plan/sequences/variants/winners.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
@@ -17,6 +18,8 @@ export interface Situation {
   versions: Map<Uuid, Version>;
   /** What people wrote instead of the template, by touch; null where no touch is theirs. */
   drafts: ReadonlyMap<Uuid, Draft> | null;
+  /** Declared winners, by step; null where no step has arms. */
+  winners: ReadonlyMap<Uuid, string> | null;
 }
 
 /** `moreSenders`: those whose touches are kept ready from an earlier read. */
@@ -46,7 +49,14 @@ export async function readSituation(
   }
   const asked_at = performance.now();
   const planning = await readPlanning(engine.db, org, [...senders], engine.now?.() ?? null);
-  return { asked_at, planning, versions, drafts: await readDrafts(engine.db, org, due) };
+  const drafts = await readDrafts(engine.db, org, due);
+  return {
+    asked_at,
+    planning,
+    versions,
+    drafts,
+    winners: await readWinners(engine.db, org, versions.values()),
+  };
 }
 
 /** Senders that its enrollment keeps, whatever its version says. */

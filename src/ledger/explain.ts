@@ -41,7 +41,16 @@ export interface Explanation {
     plan_key: string;
     enrollment_id: Uuid;
     sequence: { id: Uuid; name: string; version: number };
-    step: { id: Uuid; no: number; name: string | null; channel: string; mode: string; delay: Row | null };
+    step: {
+      id: Uuid;
+      no: number;
+      name: string | null;
+      channel: string;
+      mode: string;
+      delay: Row | null;
+      /** The arm it was composed with; null until then, or when the step has none. */
+      variant: string | null;
+    };
     /** The windows it was planned into; null: none, at any time. */
     sequence_window: Row | null;
     sender_window: Row | null;
@@ -100,6 +109,7 @@ async function readTouch(tx: Tx, org: Uuid, id: Uuid): Promise<Row> {
            e.status AS enrollment_status, e.live_touch, o.sending_paused, o.status AS organization_status,
            o.time_zone AS organization_zone, o.quiet_hours, o.policy_version, c.time_zone, coalesce(c.phone, c.whatsapp) AS phone,
            EXISTS (SELECT FROM channel_switches w WHERE w.org_id = t.org_id AND w.channel = t.channel AND w.paused) AS channel_paused,
+           (SELECT a.variant FROM touch_variants a WHERE a.org_id = t.org_id AND a.step_id = t.step_id AND a.touch_id = t.id) AS variant,
            l.id AS next_id, l.state AS next_state, l.step_no AS next_step_no, coalesce(l.wake_at, l.not_before) AS next_due
       FROM touches t
       JOIN organizations o ON o.org_id = t.org_id
@@ -176,6 +186,7 @@ function plannedOf(row: Row): Explanation['planned'] {
       channel: row.channel,
       mode: row.mode,
       delay: row.step?.delay ?? null,
+      variant: row.variant,
     },
     sequence_window: row.sequence_window,
     sender_window: row.sender_window,

@@ -5,6 +5,9 @@
 -- 1. locks: advisory (shared), usage rows, touches; 2. in a LATER statement, which under READ COMMITTED sees every
 -- stop committed before those locks were got, all that decides; 3. one update for those that pass.
 -- Without the later statement a pause acknowledged between snapshot and lock still sends (measured: 30 in 7,143).
+DROP FUNCTION IF EXISTS gate(uuid, text, uuid, int, int, int, uuid[], int[], int[], uuid[], json, uuid[], uuid[], text[], text[], timestamptz[],
+  timestamptz[], date, timestamptz, timestamptz, boolean, timestamptz, uuid[], text[]);
+
 CREATE OR REPLACE FUNCTION gate(
   p_org uuid,
   p_worker text,
@@ -37,7 +40,9 @@ CREATE OR REPLACE FUNCTION gate(
   -- those of the senders that keep a gap between two sends
   p_gapped uuid[] DEFAULT '{}',
   -- channels with a frequency cap of their own
-  p_capped_channels text[] DEFAULT '{}'
+  p_capped_channels text[] DEFAULT '{}',
+  -- a touch each: the arm of its step; null when none of them has arms
+  p_variants text[] DEFAULT NULL
 ) RETURNS TABLE (at timestamptz, verdicts text[], attempts int[], key_ns int[])
 -- One plan a connection, and one look-up a row by key, however little the tables held when it was made: reading all of an
 -- organization once and comparing looks cheaper to a planner that sees twelve contacts, and is kept when there are a million.
@@ -243,6 +248,15 @@ BEGIN
       VALUES (p_org, p_token, p_worker, v_now, v_now + p_lease_ms * interval '1 millisecond', v_go, cardinality(v_go), p_contents,
         coalesce(v_rules, jsonb_build_object('policy_version', p_policy_version, 'contact_day', p_contact_day, 'capped_channels', CASE WHEN p_capped_channels <> '{}' THEN to_jsonb(p_capped_channels) END, 'senders',
           (SELECT jsonb_object_agg(p.id, jsonb_build_object('day', p.day, 'hour', p.hour)) FROM unnest(p_senders, p_days, p_hours) p(id, day, hour)))));
+  END IF;
+
+  IF v_go IS NOT NULL AND p_variants IS NOT NULL THEN
+    -- The arm that it first went with stays: the same bytes go again, and a retry composes it again.
+    INSERT INTO touch_variants (org_id, step_id, touch_id, contact_id, variant)
+      SELECT p_org, t.step_id, t.id, t.contact_id, i.variant FROM unnest(p_touches, p_variants) i(id, variant)
+        JOIN touches t ON t.id = i.id AND t.org_id = p_org
+       WHERE i.variant IS NOT NULL AND i.id = ANY (v_go) ORDER BY 2, 3
+    ON CONFLICT DO NOTHING;
   END IF;
 
   RETURN QUERY SELECT v_now, v_verdicts, v_attempts, v_keys;

@@ -15,6 +15,8 @@ export interface GateTouch {
   hash: string;
   /** JSON text of the values composed in. */
   contents: string;
+  /** The arm of its step; null or absent when it has none. */
+  variant?: string | null;
 }
 
 /** A sender's quota periods now; `hour` is null when it has no hourly limit. Times are ISO texts. */
@@ -68,7 +70,7 @@ const STATEMENT = {
   text: `SELECT extract(epoch FROM g.at)::float8 * 1000, g.verdicts::text, g.attempts::text, g.key_ns::text FROM gate(
     $1::uuid, $2::text, $3::uuid, $4::int, $5::int, $6::int, $7::uuid[], $8::int[], $9::int[], $10::uuid[], $11::json,
     $12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::date, $19::timestamptz, $20::timestamptz,
-    $21::boolean, $22::timestamptz, $23::uuid[], $24::text[]) g`,
+    $21::boolean, $22::timestamptz, $23::uuid[], $24::text[], $25::text[]) g`,
 };
 
 /** `at` is the database's time of the decision, Unix milliseconds. */
@@ -99,6 +101,7 @@ export async function gate(db: Database, batch: GateBatch): Promise<{ at: number
     batch.now ?? null,
     uuids(periods.filter((p) => p.gapped).map((p) => p.sender_id)),
     texts(batch.capped_channels ?? []),
+    touches.some((t) => t.variant != null) ? texts(touches.map((t) => t.variant ?? null)) : null,
   ])) as [number, string, string, string][];
   const [at, verdicts, attempts, keys] = [row![0], elements(row![1]), elements(row![2]), elements(row![3])];
   return {

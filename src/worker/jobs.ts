@@ -10,6 +10,7 @@ import type { Uuid } from '../kernel/ids.ts';
 import { wake } from '../ledger/wake.ts';
 import { bulkEnrollTask } from '../plan/sequences/bulk-enroll.ts';
 import { moveVersionTask } from '../plan/sequences/bulk-version-move.ts';
+import { decideVariantsTask } from '../plan/sequences/variants/decide.ts';
 import { type HoldClass, releaseHeld } from '../plan/stop.ts';
 import { keepJobLeases } from './job-leases.ts';
 
@@ -28,6 +29,9 @@ export function tasks(app: App): TaskList {
     },
     async [moveVersionTask.name](payload, helpers) {
       await moveVersionTask.run(app, payload, { worker: app.engine.worker, signal: helpers.abortSignal });
+    },
+    async [decideVariantsTask.name](payload) {
+      await decideVariantsTask.run(app.db, payload);
     },
     async import_contacts(payload, helpers) {
       await importContactsTask(app.db, payload as ImportTask, helpers.abortSignal);

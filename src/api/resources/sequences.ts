@@ -28,6 +28,7 @@ import type { ApiDeps } from '../deps.ts';
 import { receipt, waitQuery } from '../receipt.ts';
 import { created, ok, type Route, route } from '../route.ts';
 import { id, idParams, line, page, pageQuery, time } from '../schemas.ts';
+import { variantStats } from './variants.ts';
 
 const tag = 'Sequences';
 const path = '/api/outreach/sequences';
@@ -97,6 +98,10 @@ const preview = z.object({
       step_no: count,
       channel: z.enum(CHANNEL_NAMES),
       mode: z.enum(MODES),
+      variant: z
+        .string()
+        .nullable()
+        .describe('The arm that is shown: the one asked for, else what the contact gets; null: no variants'),
       at: time.nullable().describe('When it would go, if every step before it goes at its time'),
       until: time.nullable().describe('Until when its window stays open; null: nothing limits it'),
       to: z.string().nullable(),
@@ -120,7 +125,12 @@ const stats = z.object({
   enrollments: counts(ENROLLMENT_STATUSES),
   touches: counts(TOUCH_STATES).extend({ waiting: count.describe('planned, sending and unknown together') }),
   reasons: z.array(z.object({ state: z.enum(TOUCH_STATES), reason: z.string(), count })),
-  steps: z.array(counts(TOUCH_STATES).extend({ step_id: id })),
+  steps: z.array(
+    counts(TOUCH_STATES).extend({
+      step_id: id,
+      variants: variantStats.nullable().describe('Of a step with variants in the published version'),
+    }),
+  ),
 });
 
 export function sequenceRoutes(deps: ApiDeps): Route[] {
@@ -271,7 +281,10 @@ function looks({ db, config }: ApiDeps): Route[] {
       about: 'A dry run: nothing is sent, no quota is used, nothing is written.',
       scope: 'outreach:read',
       params: idParams,
-      body: z.strictObject({ contact_id: id }),
+      body: z.strictObject({
+        contact_id: id,
+        variant: z.string().max(40).optional().describe('Show this arm, of every step that has it'),
+      }),
       answers: { 200: preview },
       handle: async (caller, { params, body }) => {
         const unsubscribe_url = `${site}/u/preview`;

@@ -16,6 +16,7 @@ import type { Uuid } from '../../kernel/ids.ts';
 import { type DraftSource, editableParts } from '../../plan/sequences/steps/draft.ts';
 import { periodOf } from '../../schedule/period.ts';
 import type { Context } from '../../tenancy/context.ts';
+import { stepOf } from '../compose.ts';
 import type { Engine } from '../engine.ts';
 import { readDrafts } from './drafts.ts';
 import { type Scene, sceneOf } from './passage.ts';
@@ -63,7 +64,7 @@ export async function draftStep(
   });
   if (drafting === null) return instead('not_configured');
   const scene = await sceneOf(engine, ctx.org, touch);
-  const parts = editableParts(scene.version.definition.steps[touch.step_no]!);
+  const parts = editableParts(stepOf(scene.situation, scene.version, touch).step);
   if (parts.length === 0) return instead('not_editable');
   const prompt = await promptFor(engine, ctx.org, scene);
   const answer = await withinBudget(engine.db, ctx.org, scene, drafting, prompt);

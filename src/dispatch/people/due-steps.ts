@@ -10,6 +10,7 @@ import { readPlanning } from '../../plan/sequences/calendar.ts';
 import { type DraftText, editableParts } from '../../plan/sequences/steps/draft.ts';
 import { addressFor } from '../../plan/sequences/steps/step-kind.ts';
 import { bucketOf, type DueBucket, type DueDays, dueDays } from '../../schedule/due-buckets.ts';
+import { stepOf } from '../compose.ts';
 import type { Engine } from '../engine.ts';
 import { type DueTouch, readTouches } from '../lanes.ts';
 import { placeOfTouch, readSituation, type Situation } from '../situation.ts';
@@ -136,7 +137,7 @@ function dueStep(
   days: DueDays,
 ): DueStep {
   const version = situation.versions.get(touch.version_id);
-  const step = version?.definition.steps[touch.step_no];
+  const step = version && stepOf(situation, version, touch).step;
   const sender = touch.sender_id === null ? undefined : situation.planning.senders.get(touch.sender_id);
   const { first_name, last_name, company, title, email, phone, linkedin } = touch;
   return {

@@ -138,5 +138,6 @@ async function asking(engine: Engine, org: Uuid, { touch, version, situation }: 
     sender_version: null,
     hash: note!.ok ? note!.hash : contentHash([]),
     contents: JSON.stringify(note!.ok ? note!.used : {}),
+    variant: input.variant,
   };
 }

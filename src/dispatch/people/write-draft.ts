@@ -11,7 +11,9 @@ import {
   type DraftText,
   editableParts,
 } from '../../plan/sequences/steps/draft.ts';
+import { readWinners } from '../../plan/sequences/variants/winners.ts';
 import type { Context } from '../../tenancy/context.ts';
+import { stepOf } from '../compose.ts';
 import type { Engine } from '../engine.ts';
 import type { DueTouch } from '../lanes.ts';
 import { tellStep } from './record.ts';
@@ -58,8 +60,8 @@ async function requireEditable(
   content: DraftContent,
 ): Promise<void> {
   const version = await engine.versions.one(org, touch.version_id);
-  const step = version?.definition.steps[touch.step_no];
-  const parts = step ? editableParts(step) : [];
+  const winners = version ? await readWinners(engine.db, org, [version]) : null;
+  const parts = version ? editableParts(stepOf({ winners }, version, touch).step) : [];
   const wrong = (Object.keys(content) as (keyof DraftText)[]).filter(
     (part) => content[part] != null && !parts.includes(part),
   );

@@ -13,6 +13,9 @@ const MAX_SENDERS = 50;
 const MAX_SUBJECT = 998;
 const MAX_BODY = 200_000;
 const MAX_URL = 2_000;
+const MAX_VARIANTS = 10;
+const MAX_WEIGHT = 1_000_000;
+const MAX_SAMPLE = 10_000_000;
 
 const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$/, 'a time HH:MM');
 
@@ -32,15 +35,8 @@ export const delaySchema = z.strictObject({
   unit: z.enum(DELAY_UNITS),
 });
 
-export const stepSchema = z.strictObject({
-  id: z.uuid().optional(),
-  channel: z.enum(CHANNEL_NAMES),
-  mode: z
-    .enum(MODES)
-    .optional()
-    .describe('Absent: `automatic` where a program can send it, `human` where only people can'),
-  delay: delaySchema.default({ amount: 0, unit: 'minutes' }),
-  name: z.string().max(200).optional(),
+/** What a step says, or an arm of it. */
+const contentFields = {
   /** Empty on a follow-up: it answers in the thread of the first e-mail, with `Re:`. */
   subject: z.string().max(MAX_SUBJECT).optional(),
   body_text: z
@@ -52,6 +48,55 @@ export const stepSchema = z.strictObject({
   template: whatsappTemplateSchema
     .optional()
     .describe('For WhatsApp: an approved template, and what fills its placeholders'),
+};
+
+/** An arm of a step [SEQ-14]. How many there must be, their keys and weights are looked at when it is published. */
+export const variantSchema = z.strictObject({
+  key: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/, 'letters, digits, - and _, at most 40')
+    .describe('Its name: an arm that keeps its key keeps its contacts and its numbers'),
+  weight: z.number().max(MAX_WEIGHT).default(1).describe('Its share, beside those of the others'),
+  ...contentFields,
+});
+export type Variant = z.infer<typeof variantSchema>;
+
+/** What an arm wins by: of the people it was sent to, how many did that. */
+export const WINS_BY = ['replied', 'clicked', 'opened', 'goal'] as const;
+export type WinsBy = (typeof WINS_BY)[number];
+
+export const winnerSchema = z.strictObject({
+  by: z.enum(WINS_BY),
+  minimum_sample: z
+    .int()
+    .min(1)
+    .max(MAX_SAMPLE)
+    .describe('People that each arm must have been sent to before anything is decided'),
+  confidence: z
+    .number()
+    .min(0.5)
+    .max(0.9999)
+    .default(0.95)
+    .describe('How sure it must be that the winner is better, over all looks together'),
+  margin: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('By how much its rate must be above each other: 0.02 is two of a hundred people'),
+});
+export type WinnerRule = z.infer<typeof winnerSchema>;
+
+export const stepSchema = z.strictObject({
+  id: z.uuid().optional(),
+  channel: z.enum(CHANNEL_NAMES),
+  mode: z
+    .enum(MODES)
+    .optional()
+    .describe('Absent: `automatic` where a program can send it, `human` where only people can'),
+  delay: delaySchema.default({ amount: 0, unit: 'minutes' }),
+  name: z.string().max(200).optional(),
+  ...contentFields,
   url: z
     .url({ protocol: /^https?$/ })
     .max(MAX_URL)
@@ -61,6 +106,12 @@ export const stepSchema = z.strictObject({
     .record(z.string().max(100), z.unknown())
     .optional()
     .describe('For a webhook: JSON whose texts are templates; ids of touch, contact and step go beside it'),
+  variants: z
+    .array(variantSchema)
+    .max(MAX_VARIANTS)
+    .optional()
+    .describe('Arms that are tried against each other; what one says replaces what the step says'),
+  winner: winnerSchema.optional().describe('When an arm is declared winner by itself; absent: people do'),
 });
 
 export const reenrollSchema = z.discriminatedUnion('policy', [

@@ -17,12 +17,17 @@ import { needsOf, readReach, type Unreachable, unreachable } from './reach.ts';
 import { type SendersByChannel, sendersByChannel, stepThrough } from './step-sender.ts';
 import { addressFor, type Note, type Recipient, type StepInput } from './steps/step-kind.ts';
 import { STEP_KINDS } from './steps/step-kinds.ts';
+import { type ArmedStep, armedStep } from './variants/arm.ts';
+import { requireVariant } from './variants/variant-check.ts';
+import { winnersOf } from './variants/winners.ts';
 
 export interface PreviewStep {
   step_id: Uuid;
   step_no: number;
   channel: Channel;
   mode: Mode;
+  /** The arm that is shown: the one asked for, else what the contact would get; null: the step has none. */
+  variant: string | null;
   /** When it would go, if every step before it goes at its time; null when that cannot be said. */
   at: Date | null;
   /** Until when its window stays open. */
@@ -64,23 +69,35 @@ interface Scene {
   contact: Recipient & { id: Uuid; time_zone: string | null };
   refused: Unreachable | null;
   unsubscribe_url: string;
+  winners: ReadonlyMap<Uuid, string>;
 }
 
-/** @throws Problem not_found for the sequence or the contact */
+interface PreviewInput {
+  contact_id: Uuid;
+  unsubscribe_url: string;
+  now?: Date | undefined;
+  /** The arm to show, of every step that has one of this key. */
+  variant?: string | undefined;
+}
+
+/** @throws Problem not_found for the sequence or the contact, invalid_request (no step has such a variant) */
 export async function previewSequence(
   db: Database,
   ctx: Pick<Context, 'org'>,
   id: Uuid,
-  input: { contact_id: Uuid; unsubscribe_url: string; now?: Date | undefined },
+  input: PreviewInput,
 ): Promise<Preview> {
   const scene = await readScene(db, ctx.org, id, input);
+  if (input.variant !== undefined) requireVariant(scene.definition, input.variant);
   const { contact, planning, definition } = scene;
   const phone = contact.phone ?? contact.whatsapp;
   const place = placeOf({ time_zone: contact.time_zone, phone }, planning.organization.time_zone);
   const steps: PreviewStep[] = [];
   let from: number | null = planning.now;
   let thread = null as StepInput['thread'];
-  for (const [stepNo, step] of definition.steps.entries()) {
+  for (const [stepNo, written] of definition.steps.entries()) {
+    const chosen = { sent: input.variant ?? null, winner: scene.winners.get(written.id) };
+    const { step, variant } = armedStep(written, contact.id, chosen);
     const { channel, mode } = step;
     const found = stepThrough(planning, scene.senders, channel, contact.id, []);
     const open: Opening | null =
@@ -88,7 +105,7 @@ export async function previewSequence(
     from = open?.ok ? open.not_before : null;
     const touch = { id: touchId(id, `preview.${step.id}`), key_n: 1 };
     const content: Content = found
-      ? await render(scene, stepNo, found.sender_id, touch, thread)
+      ? await render(scene, { step, variant }, found.sender_id, touch, thread)
       : without('no_sender', `The sequence names no sender for ${channel} that exists`);
     if (channel === 'email' && content.subject !== null) {
       thread = {
@@ -102,6 +119,7 @@ export async function previewSequence(
       step_no: stepNo,
       channel,
       mode,
+      variant,
       at: dateOf(from),
       until: dateOf(open?.ok ? open.not_after : null),
       to: addressFor(channel, contact),
@@ -126,12 +144,7 @@ function senderOf({ planning }: Scene, id: Uuid | null): PreviewSender | null {
   return { id: sender.id, name: sender.name, from: { name: sender.from_name, address: sender.from_address } };
 }
 
-async function readScene(
-  db: Database,
-  org: Uuid,
-  id: Uuid,
-  input: { contact_id: Uuid; unsubscribe_url: string; now?: Date | undefined },
-): Promise<Scene> {
+async function readScene(db: Database, org: Uuid, id: Uuid, input: PreviewInput): Promise<Scene> {
   return db.inOrg(org, async (tx) => {
     const row = await tx.maybe<{ name: string; draft: Definition }>(
       sql`SELECT name, draft FROM sequences WHERE org_id = ${org} AND id = ${id}`,
@@ -154,6 +167,11 @@ async function readScene(
       contact,
       refused: unreachable(await readReach(tx, org, contact.id, needs)),
       unsubscribe_url: input.unsubscribe_url,
+      winners: await winnersOf(
+        tx,
+        org,
+        definition.steps.flatMap((step) => (step.variants ? [step.id] : [])),
+      ),
     };
   });
 }
@@ -169,13 +187,12 @@ function without(code: string, detail: string): Content {
 /** Each step is composed by itself: a follow-up answers what the one before it became. */
 async function render(
   scene: Scene,
-  stepNo: number,
+  { step, variant }: ArmedStep,
   sender: Uuid | null,
   touch: StepInput['touch'],
   thread: StepInput['thread'],
 ): Promise<Content> {
-  const { contact, definition, planning } = scene;
-  const step = definition.steps[stepNo]!;
+  const { contact, planning } = scene;
   const { writes_to, consent } = CHANNELS[step.channel];
   if (writes_to !== null && addressFor(step.channel, contact) === null)
     return without('no_address', `The contact has no ${writes_to} for ${step.channel}`);
@@ -184,6 +201,7 @@ async function render(
       org: scene.org,
       sequence: scene.sequence,
       step,
+      variant,
       touch,
       contact_id: contact.id,
       recipient: contact,

@@ -11,8 +11,9 @@ import { nextOpen, windowProblem } from '../../schedule/window.ts';
 import { isZone } from '../../schedule/zone.ts';
 import type { Planning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
-import { STEP_KINDS } from './steps/step-kinds.ts';
+import type { StepCheck } from './steps/step-kind.ts';
 import { sequenceZone, windows } from './time-rules.ts';
+import { checkContent } from './variants/variant-check.ts';
 
 export interface PublishWorld {
   /** With the senders that the draft names, as far as they exist. */
@@ -141,13 +142,13 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
         'never_automatic',
         `A ${step.channel} step is done by people, never by a program; leave mode out or say human`,
       );
-    checkForeignFields(step, at, report);
-    STEP_KINDS[step.channel].check(step, {
+    const where: StepCheck = {
       is_first: !channels.has(step.channel),
       attributes: world.attributes,
       report: (field, code, message) => report(`${at}.${field}`, code, message),
       sound: (part) => sound.push({ ...part, field: `${at}.${part.field}` }),
-    });
+    };
+    checkContent(step, where, checkForeignFields);
     channels.add(step.channel);
     return sound;
   });
@@ -162,13 +163,16 @@ const OWN_FIELDS = {
 } as const satisfies { [F in keyof Step]?: readonly Channel[] };
 
 /** A field that the channel does not have would silently be left out of what is sent. */
-function checkForeignFields(step: Step, at: string, report: Report): void {
+function checkForeignFields(
+  step: Pick<Step, 'channel' | keyof typeof OWN_FIELDS>,
+  report: StepCheck['report'],
+): void {
   for (const [field, channels] of Object.entries(OWN_FIELDS)) {
     const value = step[field as keyof typeof OWN_FIELDS];
     if (value === undefined || value === '' || (channels as readonly Channel[]).includes(step.channel))
       continue;
     report(
-      `${at}.${field}`,
+      field,
       'not_for_channel',
       `A ${step.channel} step has no ${field}; only ${channels.join(', ')} has`,
     );

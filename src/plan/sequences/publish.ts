@@ -14,6 +14,7 @@ import type { Definition } from './definition.ts';
 import { publishCheck } from './publish-check.ts';
 import { trialErrors } from './publish-trial.ts';
 import { readSequence, type Sequence, type SequenceStatus } from './sequences.ts';
+import { watchRules } from './variants/decide.ts';
 
 export interface PublishedVersion {
   id: Uuid;
@@ -95,6 +96,7 @@ async function write(db: Database, ctx: Context, id: Uuid, checked: Definition):
       UPDATE sequences SET published_version_id = ${version.id}, status = CASE status WHEN 'draft' THEN 'active' ELSE status END,
              updated_at = now()
        WHERE org_id = ${ctx.org} AND id = ${id}`);
+    await watchRules(tx, ctx.org, id, checked);
     await audit(tx, ctx, {
       action: 'sequence.publish',
       subject_type: 'sequence',

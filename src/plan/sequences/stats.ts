@@ -8,7 +8,9 @@ import type { Uuid } from '../../kernel/ids.ts';
 import { notFound } from '../../kernel/problem.ts';
 import { TOUCH_STATES, type TouchState, WAITING_STATES } from '../../ledger/states.ts';
 import type { Context } from '../../tenancy/context.ts';
+import type { Step } from './definition.ts';
 import { ENROLLMENT_STATUSES, type EnrollmentStatus } from './lifecycle.ts';
+import { readVariantStats, type VariantStats } from './variants/variant-stats.ts';
 
 type Counts<K extends string> = Record<K, number> & { total: number };
 
@@ -20,7 +22,7 @@ export interface SequenceStats {
   /** Why, where a touch says why; most first. */
   reasons: { state: TouchState; reason: string; count: number }[];
   /** By step, over all versions. */
-  steps: ({ step_id: Uuid } & Counts<TouchState>)[];
+  steps: ({ step_id: Uuid; variants: VariantStats | null } & Counts<TouchState>)[];
 }
 
 interface CountRow {
@@ -37,8 +39,8 @@ export async function sequenceStats(
   ctx: Pick<Context, 'org'>,
   id: Uuid,
 ): Promise<SequenceStats> {
-  const rows = await db.inOrg(ctx.org, (tx) =>
-    tx.rows<CountRow>(sql`
+  const { rows, variants } = await db.inOrg(ctx.org, async (tx) => {
+    const rows = await tx.rows<CountRow>(sql`
       SELECT 'sequence' AS of, NULL AS status, NULL AS reason, NULL::uuid AS step_id, 1 AS n FROM sequences
        WHERE org_id = ${ctx.org} AND id = ${id}
       UNION ALL
@@ -46,8 +48,12 @@ export async function sequenceStats(
        WHERE org_id = ${ctx.org} AND sequence_id = ${id} GROUP BY status
       UNION ALL
       SELECT 'touches', state, reason, step_id, count(*)::int FROM touches
-       WHERE org_id = ${ctx.org} AND sequence_id = ${id} GROUP BY state, reason, step_id`),
-  );
+       WHERE org_id = ${ctx.org} AND sequence_id = ${id} GROUP BY state, reason, step_id`);
+    const published = await tx.maybe<{ steps: Step[] }>(sql`
+      SELECT v.definition -> 'steps' AS steps FROM sequences s JOIN sequence_versions v ON v.org_id = s.org_id AND v.id = s.published_version_id
+       WHERE s.org_id = ${ctx.org} AND s.id = ${id}`);
+    return { rows, variants: await readVariantStats(tx, ctx.org, id, published?.steps ?? []) };
+  });
   if (!rows.some((row) => row.of === 'sequence')) throw notFound('sequence', id);
   const touches = rows.filter((row) => row.of === 'touches');
   const byState = counted(TOUCH_STATES, touches);
@@ -60,7 +66,7 @@ export async function sequenceStats(
     ),
     touches: { ...byState, waiting },
     reasons: reasonsOf(touches),
-    steps: stepsOf(touches),
+    steps: stepsOf(touches, variants),
   };
 }
 
@@ -86,10 +92,14 @@ function reasonsOf(rows: readonly CountRow[]): SequenceStats['reasons'] {
   return [...counts.values()].sort((a, b) => b.count - a.count || (a.reason < b.reason ? -1 : 1));
 }
 
-function stepsOf(rows: readonly CountRow[]): SequenceStats['steps'] {
-  const steps = [...new Set(rows.map((row) => row.step_id!))].sort();
+function stepsOf(
+  rows: readonly CountRow[],
+  variants: ReadonlyMap<Uuid, VariantStats>,
+): SequenceStats['steps'] {
+  const steps = [...new Set([...rows.map((row) => row.step_id!), ...variants.keys()])].sort();
   return steps.map((step) => ({
     step_id: step,
+    variants: variants.get(step) ?? null,
     ...counted(
       TOUCH_STATES,
       rows.filter((row) => row.step_id === step),

@@ -16,6 +16,8 @@ export interface Version {
   number: number;
   definition: Definition;
   senders: SendersByChannel;
+  /** Ids of the steps that have variants. */
+  varied: readonly Uuid[];
 }
 
 const MAX_CACHED = 2_000;
@@ -42,7 +44,7 @@ export class VersionCache {
     }
     if (missing.length === 0) return found;
     const rows = await this.#db.inOrg(org, (tx) =>
-      tx.rows<Omit<Version, 'senders'> & { channels: Record<Uuid, Channel> }>(sql`
+      tx.rows<Omit<Version, 'senders' | 'varied'> & { channels: Record<Uuid, Channel> }>(sql`
         SELECT v.id, v.sequence_id, s.name AS sequence_name, v.number, v.definition,
                (SELECT coalesce(jsonb_object_agg(x.id, x.channel), '{}') FROM senders x
                  WHERE x.org_id = ${org} AND v.definition->'sender_ids' ? x.id::text) AS channels
@@ -50,7 +52,11 @@ export class VersionCache {
          WHERE v.org_id = ${org} AND v.id = ANY (${missing})`),
     );
     for (const { channels, ...row } of rows) {
-      const version = { ...row, senders: sendersByChannel(row.definition, (id) => channels[id]) };
+      const version = {
+        ...row,
+        senders: sendersByChannel(row.definition, (id) => channels[id]),
+        varied: row.definition.steps.flatMap((step) => (step.variants ? [step.id] : [])),
+      };
       this.#cache.set(`${org}.${version.id}`, version);
       found.set(version.id, version);
     }

@@ -31,7 +31,9 @@ export type StepSenderFacts = Pick<SenderSettings, 'name' | 'from_name' | 'from_
 export interface StepInput {
   org: Uuid;
   sequence: { id: Uuid; name: string };
+  /** Of a step with arms: as its arm has it. */
   step: Step;
+  variant: string | null;
   touch: { id: Uuid; key_n: number };
   contact_id: Uuid;
   recipient: Recipient;
