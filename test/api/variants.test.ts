@@ -85,6 +85,25 @@ describe('[SEQ-14] publishing', () => {
     );
   });
 
+  test('[SEQ-5] an arm that never ends is found, what arms take from their step once', async () => {
+    const endless =
+      '{% for a in (1..900) %}{% for b in (1..900) %}{% for c in (1..900) %}{% endfor %}{% endfor %}{% endfor %}';
+    const made = await draft([
+      email({
+        body_text: `Hi ${endless}`,
+        variants: [
+          { key: 'a', subject: 'A' },
+          { key: 'b', subject: `B ${endless}` },
+        ],
+      }),
+    ]);
+    const reply = await world.call('POST', `${PATH}/${made.id}/publish`);
+    expect(reply.body.errors.map(({ field, code }: Record<string, string>) => `${field} ${code}`)).toEqual([
+      'steps[0].body_text template_timeout',
+      'steps[0].variants[1].subject template_timeout',
+    ]);
+  });
+
   test('a draft with more arms than ten, or a key that is none, is not taken', async () => {
     for (const variants of [
       Array.from({ length: 11 }, (_, i) => ({ key: `v${i}` })),
