@@ -103,8 +103,8 @@ describe('enroll', () => {
 
   test('a malformed touch id is told where touch ids are found', async () => {
     const wrong = await cadenza('why', 'my-touch');
-    expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('`live_touch`') });
-    expect(wrong.err).toContain('/api/sandbox/inbox');
+    expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('`npx cadenza touches`') });
+    expect(wrong.err).toContain('`touch_id`');
   });
 
   test('exit codes mean something', async () => {

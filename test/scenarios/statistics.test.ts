@@ -58,5 +58,6 @@ it('[OPS-2] [SEQ-10] after a bulk enrolment, and within it, plans are made for w
   });
   expect(Math.max(...within)).toBeGreaterThan(0);
   for (const table of ['touches', 'enrollments'])
-    expect((await known(table)).reltuples, table).toBeGreaterThan(1_000);
+    // A quarter of what is there, at the least: a table that has not grown fourfold is left.
+    expect((await known(table)).reltuples, table).toBeGreaterThan(300);
 });
