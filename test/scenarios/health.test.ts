@@ -3,6 +3,7 @@ import { LEDGER_CHECKS } from '../../src/api/checks.ts';
 import type { SendOutcome } from '../../src/channels/channel.ts';
 import { sql } from '../../src/db/sql.ts';
 import { BUDGET_PASSED } from '../../src/dispatch/outcomes.ts';
+import { noteReach } from '../../src/dispatch/reach.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import { type EngineWorld, engineWorld } from '../support/engine.ts';
 import { enrollmentRow, expire, sending } from '../support/touches.ts';
@@ -61,8 +62,9 @@ describe('the health of the ledger', () => {
       await other.enroll(sequence, await other.contacts(1));
       await deliverNow(other);
     };
-    await sendOne({ kind: 'not_started', reason: BUDGET_PASSED });
-    await sendOne({ kind: 'not_started', reason: 'no free connection, or the rate is used up' });
+    // Our own doing, and no word about the provider.
+    for (const reason of [BUDGET_PASSED, 'no free connection, or the rate is used up'])
+      await noteReach(other.engine, other.org, other.sender, { kind: 'not_started', reason });
     expect((await look()).status).toBe('ok');
     await sendOne({ kind: 'not_started', reason: 'connect ECONNREFUSED 127.0.0.1:1' });
     await until(async () => (await look()).status === 'fail', 'the sender to be named');
