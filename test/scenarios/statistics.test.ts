@@ -57,7 +57,7 @@ it('[OPS-2] [SEQ-10] after a bulk enrolment, and within it, plans are made for w
     },
   });
   expect(Math.max(...within)).toBeGreaterThan(0);
+  // A quarter of what is there, at the least: a table that has not grown fourfold is left.
   for (const table of ['touches', 'enrollments'])
-    // A quarter of what is there, at the least: a table that has not grown fourfold is left.
     expect((await known(table)).reltuples, table).toBeGreaterThan(300);
 });
