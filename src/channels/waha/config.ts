@@ -18,7 +18,7 @@ export const WahaConfigSchema = z.strictObject({
     .default('default'),
   api_key: apiKey,
   accept_ban_risk: z.literal(true, WARNING),
-  /** Also to people who have never written to us; dispatch/reachable.ts reads it. */
+  /** Also to people who have never written to us; the dispatcher keeps it. */
   write_first: z.boolean().default(false),
 });
 export type WahaConfig = z.infer<typeof WahaConfigSchema>;
