@@ -500,6 +500,15 @@ CREATE POLICY tenant ON imports FOR ALL TO public USING (org_id = (NULLIF(curren
 GRANT DELETE, INSERT, SELECT, UPDATE ON imports TO cadenza_app;
 GRANT SELECT ON imports TO cadenza_readonly;
 
+CREATE TABLE installation_secrets (
+  check_value text NOT NULL,
+  since timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT installation_secrets_pkey PRIMARY KEY (check_value)
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY installation ON installation_secrets FOR ALL TO public USING true WITH CHECK true;
+GRANT INSERT, SELECT ON installation_secrets TO cadenza_app;
+
 CREATE TABLE job_workers (
   id text NOT NULL,
   process text NOT NULL,
@@ -692,6 +701,8 @@ CREATE TABLE senders (
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   breaker jsonb,
+  unreachable_since timestamp with time zone,
+  unreachable_reason text,
   templates_synced_at timestamp with time zone,
   CONSTRAINT senders_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT senders_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text]))),
@@ -765,6 +776,19 @@ CREATE POLICY tenant ON suppressions FOR ALL TO public USING (org_id = (NULLIF(c
 GRANT DELETE, INSERT, SELECT, UPDATE ON suppressions TO cadenza_app;
 GRANT SELECT ON suppressions TO cadenza_readonly;
 
+CREATE TABLE touch_variants (
+  org_id uuid NOT NULL,
+  step_id uuid NOT NULL,
+  touch_id uuid NOT NULL,
+  contact_id uuid NOT NULL,
+  variant text NOT NULL,
+  CONSTRAINT touch_variants_pkey PRIMARY KEY (org_id, step_id, touch_id)
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON touch_variants FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT ON touch_variants TO cadenza_app;
+GRANT SELECT ON touch_variants TO cadenza_readonly;
+
 CREATE TABLE touches (
   org_id uuid NOT NULL,
   id uuid NOT NULL,
@@ -826,6 +850,31 @@ CREATE POLICY tenant ON touches FOR ALL TO public USING (org_id = (NULLIF(curren
 GRANT INSERT, SELECT, UPDATE ON touches TO cadenza_app;
 GRANT SELECT (org_id, priority, wake_at) ON touches TO cadenza_picker;
 GRANT SELECT ON touches TO cadenza_readonly;
+
+CREATE TABLE variant_decisions (
+  org_id uuid NOT NULL,
+  step_id uuid NOT NULL,
+  n integer NOT NULL,
+  sequence_id uuid NOT NULL,
+  version_id uuid NOT NULL,
+  variant text,
+  rule_decides boolean NOT NULL,
+  by_rule boolean NOT NULL,
+  rule jsonb,
+  figures jsonb NOT NULL,
+  reason text,
+  decided_by text NOT NULL,
+  decided_at timestamp with time zone NOT NULL,
+  CONSTRAINT variant_decisions_pkey PRIMARY KEY (org_id, step_id, n),
+  CONSTRAINT variant_decisions_n_check CHECK ((n > 0)),
+  CONSTRAINT variant_decisions_open CHECK (((variant IS NULL) OR (NOT rule_decides))),
+  CONSTRAINT variant_decisions_rule CHECK (((NOT by_rule) OR ((variant IS NOT NULL) AND (rule IS NOT NULL)))),
+  CONSTRAINT variant_decisions_org_id_sequence_id_fkey FOREIGN KEY (org_id, sequence_id) REFERENCES sequences(org_id, id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON variant_decisions FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT ON variant_decisions TO cadenza_app;
+GRANT SELECT ON variant_decisions TO cadenza_readonly;
 
 CREATE TABLE version_moves (
   org_id uuid NOT NULL,
@@ -924,7 +973,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION first_touch_id(p_source uuid) RETURNS uuid
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
 
--- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes uuid[], p_contents json, p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone, p_gapped uuid[], p_capped_channels text[]) RETURNS TABLE(at timestamp with time zone, verdicts text[], attempts integer[], key_ns integer[])
+-- FUNCTION gate(p_org uuid, p_worker text, p_token uuid, p_lease_ms integer, p_budget_ms integer, p_policy_version integer, p_touches uuid[], p_contact_versions integer[], p_sender_versions integer[], p_hashes uuid[], p_contents json, p_sequences uuid[], p_senders uuid[], p_days text[], p_hours text[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contact_day date, p_contact_from timestamp with time zone, p_contact_until timestamp with time zone, p_resend boolean, p_now timestamp with time zone, p_gapped uuid[], p_capped_channels text[], p_variants text[]) RETURNS TABLE(at timestamp with time zone, verdicts text[], attempts integer[], key_ns integer[])
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · SET enable_hashjoin=off · SET enable_mergejoin=off · SET enable_material=off · EXECUTE: cadenza_app
 
 -- FUNCTION gate_expire(p_org uuid, p_actor text, p_limit integer, p_now timestamp with time zone) RETURNS integer
@@ -951,7 +1000,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION lane_next(p_now timestamp with time zone) RETURNS double precision
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · SET enable_seqscan=off · EXECUTE: cadenza_app
 
--- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, mode text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, contents text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, phone text, whatsapp text, telegram text, linkedin text, company text, title text, attributes text, not_after timestamp with time zone, contact_zone text, kept_senders text)
+-- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, mode text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, contents text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, phone text, whatsapp text, telegram text, linkedin text, company text, title text, attributes text, not_after timestamp with time zone, contact_zone text, kept_senders text, variant text)
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
 -- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)
@@ -1016,6 +1065,9 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 
 -- FUNCTION unsubscribe_flag(p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid, p_actor_type text, p_actor_id text, p_audit jsonb, p_now timestamp with time zone, p_skips jsonb, p_strict boolean) RETURNS TABLE(sources uuid[], cancelled integer, effective_at timestamp with time zone)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION variant_of(p_contact uuid, p_step uuid, p_variants jsonb) RETURNS text
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
 
 -- FUNCTION version_move_chunk(p_org uuid, p_job uuid, p_seen uuid, p_cursor uuid, p_refused uuid[], p_version uuid, p_actor text, p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[], p_steps uuid[], p_step_nos integer[], p_kept text[], p_had text[], p_next_ids uuid[], p_next_ns integer[], p_next_channels text[], p_next_modes text[], p_next_senders uuid[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_ends text[], p_audit jsonb) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
