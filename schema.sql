@@ -703,6 +703,7 @@ CREATE TABLE senders (
   breaker jsonb,
   unreachable_since timestamp with time zone,
   unreachable_reason text,
+  templates_synced_at timestamp with time zone,
   CONSTRAINT senders_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT senders_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text]))),
   CONSTRAINT senders_check CHECK ((max_gap_s >= min_gap_s)),
@@ -902,6 +903,24 @@ CREATE TABLE version_moves (
 CREATE POLICY tenant ON version_moves FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
 GRANT INSERT, SELECT, UPDATE ON version_moves TO cadenza_app;
 GRANT SELECT ON version_moves TO cadenza_readonly;
+
+CREATE TABLE whatsapp_templates (
+  org_id uuid NOT NULL,
+  sender_id uuid NOT NULL,
+  name text NOT NULL,
+  language text NOT NULL,
+  status text NOT NULL,
+  category text,
+  parameter_format text NOT NULL,
+  components jsonb NOT NULL,
+  CONSTRAINT whatsapp_templates_pkey PRIMARY KEY (org_id, sender_id, name, language),
+  CONSTRAINT whatsapp_templates_parameter_format_check CHECK ((parameter_format = ANY (ARRAY['positional'::text, 'named'::text]))),
+  CONSTRAINT whatsapp_templates_org_id_sender_id_fkey FOREIGN KEY (org_id, sender_id) REFERENCES senders(org_id, id)
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON whatsapp_templates FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT ON whatsapp_templates TO cadenza_app;
+GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 
 -- FUNCTION address_kind(p_channel text) RETURNS text
 --   sql · IMMUTABLE · EXECUTE: cadenza_app

@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { type Logger, pino } from 'pino';
 import { brevo } from './channels/brevo/adapter.ts';
 import type { Adapter } from './channels/channel.ts';
+import { networkOf, within } from './channels/http/network.ts';
 import { mailgun } from './channels/mailgun/adapter.ts';
 import { postmark } from './channels/postmark/adapter.ts';
 import { quo } from './channels/quo/adapter.ts';
@@ -17,8 +18,12 @@ import { sandboxHttp } from './channels/sandbox-http/adapter.ts';
 import { sendgrid } from './channels/sendgrid/adapter.ts';
 import { ses } from './channels/ses/adapter.ts';
 import { smtp } from './channels/smtp/adapter.ts';
+import { telegramBot } from './channels/telegram-bot/adapter.ts';
 import { telnyx } from './channels/telnyx/adapter.ts';
 import { twilio } from './channels/twilio/adapter.ts';
+import { waha } from './channels/waha/adapter.ts';
+import { webhook } from './channels/webhook/adapter.ts';
+import { whatsappCloud } from './channels/whatsapp-cloud/adapter.ts';
 import { type Config, masterSecrets } from './config.ts';
 import { createUnsubscribeTokens, type UnsubscribeTokens } from './content/unsubscribe-token.ts';
 import { Database } from './db/database.ts';
@@ -41,6 +46,10 @@ export const ADAPTERS: readonly Adapter[] = [
   twilio,
   telnyx,
   quo,
+  whatsappCloud,
+  waha,
+  telegramBot,
+  webhook,
   sandbox,
   sandboxHttp,
 ];
@@ -83,7 +92,8 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
   const masters = masterSecrets(config);
   const secrets = createSecrets(masters);
   const tokens = unsubscribeTokens(masters);
-  const adapters = new Map(ADAPTERS.map((adapter) => [adapter.provider, adapter]));
+  const network = networkOf(config.private_hosts ?? []);
+  const adapters = new Map(ADAPTERS.map((adapter) => [adapter.provider, within(network, adapter)]));
   const db = new Database({
     url: options.appUrl,
     max: options.connections,

@@ -42,6 +42,14 @@ const secretList = z
     `must be secrets of at least ${SECRET_MIN_LENGTH} characters, separated by commas, newest first`,
   );
 
+const hostList = z
+  .string()
+  .transform((text) => text.split(',').map((one) => one.trim()))
+  .refine(
+    (list) => list.every((one) => /^[A-Za-z0-9.:-]+(\/\d{1,3})?$/.test(one)),
+    'must be host names, addresses or networks such as 10.0.0.0/8, separated by commas',
+  );
+
 interface Setting<T> {
   schema: z.ZodType<T, string>;
   /** As it would stand in the environment; undefined: not set. */
@@ -87,6 +95,10 @@ export const SETTINGS = {
   CADENZA_SECRET: optional(
     secretList,
     `The master secret, at least ${SECRET_MIN_LENGTH} characters. To rotate it, put the new one in front and keep the old one behind a comma. Without it, one is generated in \`CADENZA_DATA/secrets.json\`.`,
+  ),
+  PRIVATE_HOSTS: optional(
+    hostList,
+    'What senders and webhook steps may reach although it is not public: host names, addresses, networks such as `10.0.0.0/8`, separated by commas. Also over http. `127.0.0.1` for sandboxes on this machine. Without it: the public internet over https alone. The built-in inbox and SMTP servers are not meant.',
   ),
   LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),

@@ -15,6 +15,7 @@ import { memberRoutes } from './resources/members.ts';
 import { organizationRoutes } from './resources/organization.ts';
 import { receiptRoutes } from './resources/receipts.ts';
 import { sandboxRoutes } from './resources/sandbox.ts';
+import { senderTemplateRoutes } from './resources/sender-templates.ts';
 import { senderRoutes } from './resources/senders.ts';
 import { sequenceRoutes } from './resources/sequences.ts';
 import { suppressionRoutes } from './resources/suppressions.ts';
@@ -36,6 +37,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...importRoutes(deps),
     ...suppressionRoutes(deps),
     ...senderRoutes(deps),
+    ...senderTemplateRoutes(deps),
     ...sequenceRoutes(deps),
     ...versionMoveRoutes(deps),
     ...variantRoutes(deps),

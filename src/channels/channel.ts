@@ -48,12 +48,16 @@ export type SendOutcome =
  * Why a provider said no, in our words. `mailbox_unknown` and `address_rejected` are hard bounces: nothing is sent to
  * that address any more. `not_reachable` is less: this channel cannot reach it (a landline, a number without WhatsApp).
  * `opted_out`: the provider knows that the recipient wants nothing from this sender (Twilio 21610, WhatsApp 131050).
+ * `reply_window_closed`: free text more than 24 hours after the recipient's last message (WhatsApp 131047).
+ * `destination_forbidden`: the address is one that this installation does not let anybody reach.
  */
 export type RefusalReason =
   | 'mailbox_unknown'
   | 'address_rejected'
   | 'not_reachable'
   | 'opted_out'
+  | 'reply_window_closed'
+  | 'destination_forbidden'
   | 'content_rejected'
   | 'sender_rejected'
   | 'mailbox_full'
@@ -99,6 +103,36 @@ export interface Connection<M extends Message = Message> {
   close(): Promise<void>;
 }
 
+/** What an installation lets its connections reach. */
+export interface Network {
+  /** `address`: what the URL's host resolved to. In words why it may not be connected to, or null. */
+  refuses(url: URL, address: string): string | null;
+}
+
+export interface VerifyOptions {
+  timeout_ms: number;
+  /** The sender's own address. */
+  from: string;
+  network?: Network | undefined;
+}
+
+/** An approved text of the provider, as it keeps it: what a step may name. */
+export interface ProviderTemplate {
+  name: string;
+  language: string;
+  /** In the provider's words: `APPROVED`, `PENDING`, `REJECTED`, `PAUSED` … */
+  status: string;
+  category: string | null;
+  parameter_format: 'positional' | 'named';
+  /** Header, body, footer and buttons, as the provider writes them. */
+  components: Record<string, unknown>[];
+}
+
+export type TemplatesOutcome =
+  | { ok: true; templates: ProviderTemplate[] }
+  /** One line a person can act on. */
+  | { ok: false; detail: string };
+
 /** `M`: what it takes. The dispatcher gives it messages of its own channel alone. */
 export interface Adapter<M extends Message = Message> {
   readonly channel: SenderChannel;
@@ -108,12 +142,15 @@ export interface Adapter<M extends Message = Message> {
   /** Validates a sender's `config`; throws ZodError-like through `parse`. `secret_fields` are stored encrypted. */
   readonly config: { parse(input: unknown): Record<string, unknown> };
   readonly secret_fields: readonly string[];
-  connect(config: Record<string, unknown>): Connection<M>;
-  /** Sends nothing. `from` is the sender's own address. */
-  verify(
+  /** Without `network` it may reach whatever there is: for who names the provider in the program itself. */
+  connect(config: Record<string, unknown>, network?: Network): Connection<M>;
+  /** Sends nothing. */
+  verify(config: Record<string, unknown>, options: VerifyOptions): Promise<VerifyOutcome>;
+  /** Present where the provider keeps templates that it has to approve: all of them. */
+  templates?(
     config: Record<string, unknown>,
-    options: { timeout_ms: number; from: string },
-  ): Promise<VerifyOutcome>;
+    options: Omit<VerifyOptions, 'from'>,
+  ): Promise<TemplatesOutcome>;
   /** Present where the provider tells what became of a message by calling us. */
   readonly webhook?: Webhook;
 }
@@ -176,7 +213,9 @@ export type WebhookFact =
   /** `machine`: the provider itself says that no person did it. */
   | { type: 'opened'; machine?: true }
   | { type: 'clicked'; url?: string }
-  | { type: 'unsubscribed' };
+  | { type: 'unsubscribed' }
+  /** `recipient` has written, to whoever wrote to them. */
+  | { type: 'received'; text?: string };
 
 /** `detail`: what the provider or the recipient's server said. */
 export type WebhookEvent = WebhookOrigin & WebhookFact & { detail?: string };

@@ -16,6 +16,7 @@ import { type ArmedStep, armedStep } from '../plan/sequences/variants/arm.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { SenderSettings } from '../senders/senders.ts';
 import type { Engine } from './engine.ts';
+import { freeTextRefusal } from './free-text.ts';
 import type { DueTouch } from './lanes.ts';
 import { lookAtTime } from './look-at-time.ts';
 import { settlementOfRefusal } from './outcomes.ts';
@@ -110,16 +111,20 @@ function composeAll(prepared: readonly Prepared[]): Promise<Composition<Message>
   );
 }
 
+type PrepareRefusal =
+  | 'source_ended'
+  | 'no_sender'
+  | 'no_address'
+  | 'bad_schedule'
+  | NonNullable<ReturnType<typeof freeTextRefusal>>;
+
 /** What the gate would refuse anyway is not composed; it decides again at the gate for the rest. */
 function prepare(
   engine: Engine,
   org: Uuid,
   situation: Situation,
   touch: DueTouch,
-):
-  | Prepared
-  | Postponed
-  | { refusal: 'source_ended' | 'no_sender' | 'no_address' | 'bad_schedule'; detail?: string } {
+): Prepared | Postponed | { refusal: PrepareRefusal; detail?: string } {
   if (touch.enrollment_status !== 'active' || !touch.is_live) return { refusal: 'source_ended' };
   const { channel } = touch;
   // A person's: no worker reads one, and none would send it.
@@ -133,6 +138,8 @@ function prepare(
   const time = lookAtTime(touch, version, sender.calendar, situation.planning);
   if (time !== null) return 'refusal' in time ? time : { touch, version, reason: time.reason };
   const input = inputOf(engine, org, situation, { touch, version, sender });
+  const barred = freeTextRefusal(input, sender, situation.wrote, situation.planning.now);
+  if (barred !== null) return { refusal: barred };
   return { touch, version, sender, connection, kind: STEP_KINDS[channel], input };
 }
 

@@ -8,6 +8,7 @@ import type { Draft } from '../plan/sequences/steps/draft.ts';
 import { readWinners } from '../plan/sequences/variants/winners.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { Engine } from './engine.ts';
+import { readWrote, type Wrote } from './free-text.ts';
 import type { DueTouch } from './lanes.ts';
 import { readDrafts } from './people/drafts.ts';
 
@@ -20,6 +21,8 @@ export interface Situation {
   drafts: ReadonlyMap<Uuid, Draft> | null;
   /** Declared winners, by step; null where no step has arms. */
   winners: ReadonlyMap<Uuid, string> | null;
+  /** When the contacts of free texts last wrote; null where there is no such text. */
+  wrote: Wrote | null;
 }
 
 /** `moreSenders`: those whose touches are kept ready from an earlier read. */
@@ -56,6 +59,7 @@ export async function readSituation(
     versions,
     drafts,
     winners: await readWinners(engine.db, org, versions.values()),
+    wrote: await readWrote(engine.db, org, due, versions),
   };
 }
 

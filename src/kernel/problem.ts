@@ -101,6 +101,12 @@ export const PROBLEMS = {
     title: 'The sender could not be verified',
     advice: '`checks` holds what the server answered; correct host, port or credentials.',
   },
+  templates_unavailable: {
+    status: 422,
+    title: 'The templates could not be fetched',
+    advice:
+      '`detail` says what the provider answered; correct `waba_id`, the token or its rights, then try again.',
+  },
   idempotency_key_reused: {
     status: 422,
     title: 'This Idempotency-Key was used for another request',

@@ -47,6 +47,16 @@ export const REFUSALS = {
   suppressed: { action: 'end', ends: 'unsubscribed', says: 'the address is on the suppression list' },
   opted_out: { action: 'end', ends: 'unsubscribed', says: 'the contact has revoked consent' },
   no_consent: { action: 'end', ends: 'failed', says: 'the organization requires consent and there is none' },
+  reply_window_closed: {
+    action: 'end',
+    ends: 'failed',
+    says: 'free text goes over WhatsApp only within 24 hours of the last message of the contact',
+  },
+  never_wrote: {
+    action: 'end',
+    ends: 'failed',
+    says: 'the contact has never written over WhatsApp, and this sender writes to nobody first',
+  },
   missing_variable: {
     action: 'end',
     ends: 'failed',

@@ -20,7 +20,7 @@ import {
 } from './credentials.ts';
 import { type Providers, providerOf } from './provider.ts';
 import { type SenderRow, senderColumns } from './senders.ts';
-import { limitErrors, refuseErrors } from './settings.ts';
+import { limitErrors, refuseErrors, usualLimits } from './settings.ts';
 import { type Sender, showOne } from './show.ts';
 
 /** `config` is a merge patch: a password that is not named stays, null takes a field away. */
@@ -58,7 +58,7 @@ export async function updateSender(
     );
     if (!before) throw notFound('sender', id);
     if (before.status === 'archived') throw new Problem('conflict', 'The sender is archived');
-    const next = { ...before, ...plainChanges(patch) };
+    const next = usualLimits(before.channel, { ...before, ...plainChanges(patch) });
     const { addresses, errors } = readAddresses(next.channel, next);
     Object.assign(next, addresses);
     errors.push(...limitErrors(next));
@@ -87,6 +87,7 @@ export async function updateSender(
         ramp = ${next.ramp === null ? null : JSON.stringify(next.ramp)},
         breaker = ${next.breaker === null ? null : JSON.stringify(next.breaker)}, time_zone = ${next.time_zone},
         sending_window = ${next.sending_window === null ? null : JSON.stringify(next.sending_window)},
+        templates_synced_at = CASE WHEN ${!otherAccount(before, next)} THEN templates_synced_at END,
         verified_at = ${unproven ? null : before.verified_at},
         unreachable_since = CASE WHEN ${!reconfigured} THEN unreachable_since END, updated_at = now()
       WHERE org_id = ${ctx.org} AND id = ${id} RETURNING ${senderColumns}`);
@@ -98,6 +99,11 @@ export async function updateSender(
     });
     return showOne(tx, ctx.org, row);
   });
+}
+
+/** Templates of another account say nothing about this one. */
+function otherAccount(before: SenderRow, next: SenderRow): boolean {
+  return ['waba_id', 'base_url'].some((field) => before.config[field] !== next.config[field]);
 }
 
 /** A configuration's values stay out of the audit trail, which nobody can blank. */

@@ -13,7 +13,7 @@ import { configErrors, sealedConfig } from './credentials.ts';
 import { type Providers, providerOf } from './provider.ts';
 import type { Ramp } from './ramp.ts';
 import { type SenderRow, type SenderWindow, senderColumns } from './senders.ts';
-import { limitErrors, refuseErrors } from './settings.ts';
+import { limitErrors, refuseErrors, usualLimits } from './settings.ts';
 import { type Sender, showOne } from './show.ts';
 
 export interface NewSender {
@@ -33,12 +33,6 @@ export interface NewSender {
   window?: SenderWindow | null | undefined;
 }
 
-/** Where a provider bans who sends like a machine: what holds unless said otherwise [EXE-7, EXE-9]. */
-const USUAL_LIMITS: { [C in SenderChannel]?: { daily_limit: number; min_gap_s: number; max_gap_s: number } } =
-  {
-    whatsapp_lite: { daily_limit: 200, min_gap_s: 60, max_gap_s: 19 * 60 },
-  };
-
 /** @throws Problem invalid_request with every problem */
 export async function createSender(
   db: Database,
@@ -53,17 +47,16 @@ export async function createSender(
       errors: [{ field: 'provider', code: 'other_channel', message: `It serves ${provider.channel}` }],
     });
   }
-  const usual = USUAL_LIMITS[wanted.channel];
-  const limits = {
-    daily_limit: wanted.daily_limit ?? usual?.daily_limit ?? null,
+  const limits = usualLimits(wanted.channel, {
+    daily_limit: wanted.daily_limit ?? null,
     hourly_limit: wanted.hourly_limit ?? null,
-    min_gap_s: wanted.min_gap_s ?? usual?.min_gap_s ?? null,
-    max_gap_s: wanted.max_gap_s ?? usual?.max_gap_s ?? null,
+    min_gap_s: wanted.min_gap_s ?? null,
+    max_gap_s: wanted.max_gap_s ?? null,
     ramp: wanted.ramp ?? null,
     breaker: wanted.breaker ?? null,
     time_zone: wanted.time_zone ?? null,
     sending_window: wanted.window ?? null,
-  };
+  });
   const { addresses, errors } = readAddresses(wanted.channel, {
     from_address: wanted.from.address,
     reply_to: wanted.reply_to ?? null,

@@ -13,6 +13,17 @@ export interface Verification {
   checks: { name: string; ok: boolean; detail: string }[];
 }
 
+/** A text that the provider has to approve, as it keeps it. */
+export interface Template {
+  name: string;
+  language: string;
+  /** The provider's word: `APPROVED`, `PENDING`, `REJECTED`, `PAUSED` … */
+  status: string;
+  category: string | null;
+  parameter_format: 'positional' | 'named';
+  components: Record<string, unknown>[];
+}
+
 export interface SenderProvider {
   readonly channel: SenderChannel;
   readonly provider: string;
@@ -24,6 +35,11 @@ export interface SenderProvider {
     config: Record<string, unknown>,
     options: { timeout_ms: number; from: string },
   ): Promise<Verification>;
+  /** Present where there are any. */
+  templates?(
+    config: Record<string, unknown>,
+    options: { timeout_ms: number },
+  ): Promise<{ ok: true; templates: Template[] } | { ok: false; detail: string }>;
 }
 
 /** By name, as it stands in `senders.provider`. */

@@ -1,4 +1,5 @@
 /** What a sender may be set to, checked as a whole: every problem at once. */
+import type { SenderChannel } from '../kernel/channels.ts';
 import { type FieldError, Problem } from '../kernel/problem.ts';
 import { windowProblem } from '../schedule/window.ts';
 import { isZone } from '../schedule/zone.ts';
@@ -31,6 +32,39 @@ export function limitErrors(limits: SendingLimits): FieldError[] {
       errors.push({ field: 'window', code: wrong.error, message: `Cannot be read: ${wrong.detail}` });
   }
   return errors;
+}
+
+/** Where a provider bans who sends like a machine: what holds unless said otherwise [EXE-7, EXE-9]. */
+const USUAL: {
+  [C in SenderChannel]?: Required<Pick<SendingLimits, 'daily_limit' | 'min_gap_s' | 'max_gap_s'>>;
+} = {
+  whatsapp_lite: { daily_limit: 200, min_gap_s: 60, max_gap_s: 19 * 60 },
+};
+
+/** With what is not said, or taken back, as the channel usually has it. */
+export function usualLimits<L extends Pick<SendingLimits, 'daily_limit' | 'min_gap_s' | 'max_gap_s'>>(
+  channel: SenderChannel,
+  limits: L,
+): L {
+  const usual = USUAL[channel];
+  if (!usual) return limits;
+  return {
+    ...limits,
+    daily_limit: limits.daily_limit ?? usual.daily_limit,
+    min_gap_s: limits.min_gap_s ?? usual.min_gap_s,
+    max_gap_s: limits.max_gap_s ?? usual.max_gap_s,
+  };
+}
+
+const WARNINGS: { [C in SenderChannel]?: string } = {
+  whatsapp_lite:
+    'WhatsApp does not allow programs to use its app like a person. It bans numbers that do, without warning and for good, ' +
+    'and what was said there is lost with them. Use a number that you can do without; the Cloud API is the allowed way.',
+};
+
+/** What whoever uses a sender of this channel has to know. */
+export function warningOf(channel: SenderChannel): string | null {
+  return WARNINGS[channel] ?? null;
 }
 
 /** @throws Problem invalid_request when there are any */

@@ -6,6 +6,7 @@ import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../k
 import { notFound } from '../kernel/problem.ts';
 import type { Context } from '../tenancy/context.ts';
 import { type SenderRow, type SenderStatus, type SenderWindow, senderColumns } from './senders.ts';
+import { warningOf } from './settings.ts';
 import { readUsage, type Usage } from './usage.ts';
 
 const ORDER = listOrder('senders', ['uuid']);
@@ -16,6 +17,7 @@ export type Sender = Omit<SenderRow, 'from_name' | 'from_address' | 'sending_win
   /** Whether credentials are kept. */
   has_secret: boolean;
   usage: Usage | null;
+  warning: string | null;
 };
 
 export async function shown(tx: Tx, org: Uuid, rows: readonly SenderRow[]): Promise<Sender[]> {
@@ -26,6 +28,7 @@ export async function shown(tx: Tx, org: Uuid, rows: readonly SenderRow[]): Prom
     window: sending_window,
     has_secret: secret !== null,
     usage: usage.get(row.id) ?? null,
+    warning: warningOf(row.channel),
   }));
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ADAPTERS } from '../../src/app.ts';
-import { MAIL_PROVIDERS, PROVIDERS, type ProviderName } from '../../src/channels/sandbox-api/message.ts';
+import { ownedBy, PROVIDERS, type ProviderName } from '../../src/channels/sandbox-api/message.ts';
 import { type ApiSandbox, startApiSandbox } from '../../src/channels/sandbox-api/server.ts';
 import { setup, type World } from './world.ts';
 
@@ -22,10 +22,15 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
+const ADDRESS = {
+  domains: () => 'ada@example.test',
+  numbers: () => '+14155550100',
+  bot: () => sandbox.accounts.telegram_bot.secrets.secret,
+  nothing: () => 'Cadenza',
+};
 const body = (provider: ProviderName, config: Record<string, unknown> = {}) => ({
-  ...(MAIL_PROVIDERS.some((name) => name === provider)
-    ? { channel: 'email', from: { name: 'Ada', address: 'ada@example.test' } }
-    : { channel: 'sms', from: { address: '+14155550100' } }),
+  channel: ADAPTERS.find((adapter) => adapter.provider === provider)!.channel,
+  from: { name: 'Ada', address: ADDRESS[ownedBy(provider)]() },
   provider,
   name: provider,
   config: { ...sandbox.config(provider), ...config },
@@ -43,13 +48,16 @@ describe.each(PROVIDERS)('a sender of %s', (provider) => {
     expect(secret_fields.length).toBeGreaterThan(0);
     const config = sandbox.config(provider);
     for (const field of secret_fields)
-      for (const reply of [made, verified, read]) expect(reply.text).not.toContain(String(config[field]));
+      for (const reply of [made, verified, read])
+        if (config[field] !== undefined) expect(reply.text).not.toContain(String(config[field]));
   });
 
   test('a configuration that does not fit is refused by field', async () => {
     const reply = await world.call('POST', '/api/senders', { body: body(provider, { colour: 'blue' }) });
     expect(reply.status).toBe(400);
     expect(reply.body.errors).toContainEqual(expect.objectContaining({ field: 'config' }));
+    // A webhook step names its own address; a gateway may lie in a network that the installation allows over http.
+    if (provider === 'webhook' || provider === 'waha') return;
     const http = await world.call('POST', '/api/senders', {
       body: body(provider, { base_url: 'http://api.example.test' }),
     });

@@ -11,7 +11,7 @@ import { createEnrollmentJob } from '../../src/plan/sequences/enrollment-jobs.ts
 import { act } from '../../src/plan/sequences/enrollments.ts';
 import { moveEnrollments } from '../../src/plan/sequences/move-enrollments.ts';
 import { hold, releaseHeld, unsubscribe } from '../../src/plan/stop.ts';
-import { addSender, people } from '../support/channels.ts';
+import { addSender, people, wrote } from '../support/channels.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import { type EngineWorld, engineWorld, RecordingProvider } from '../support/engine.ts';
 import { publishVersion } from '../support/outreach.ts';
@@ -308,6 +308,7 @@ describe('[SEQ-5] [CON-6] whom a channel may reach', () => {
       steps: [{ channel: 'whatsapp_lite', body_text: 'Hi' }],
     });
     expect(await enroll(contacts.slice(0, 2))).toEqual(['no_consent', 'enrolled']);
+    await wrote(world, [contacts[1]!], 'whatsapp_lite');
     await deliverNow(world, engine);
     expect(provider.calls.map(({ message }) => message.kind).sort()).toEqual([
       'email',

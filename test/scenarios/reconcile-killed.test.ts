@@ -50,6 +50,7 @@ function startWorker(): Child {
     CADENZA_DATA: dir,
     CADENZA_SECRET: SECRET,
     LOG_LEVEL: 'silent',
+    PRIVATE_HOSTS: '127.0.0.1',
     WORKER_POLL_MS: '50',
     WORKER_LOOKUP_GAP_MS: '200',
   });

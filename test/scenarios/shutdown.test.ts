@@ -51,6 +51,7 @@ function startWorker(): Child {
     CADENZA_DATA: dir,
     CADENZA_SECRET: SECRET,
     LOG_LEVEL: 'silent',
+    PRIVATE_HOSTS: '127.0.0.1',
     WORKER_POLL_MS: '50',
   });
   children.push(child);

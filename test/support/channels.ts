@@ -37,3 +37,17 @@ export async function people(
       FROM unnest(${ids}::uuid[]) WITH ORDINALITY u(id, n) WHERE c.id = u.id`);
   return ids;
 }
+
+/** They wrote to us, so many hours ago. */
+export async function wrote(
+  world: Pick<EngineWorld, 'owner' | 'org'>,
+  contacts: readonly Uuid[],
+  channel: 'whatsapp' | 'whatsapp_lite' | 'sms' = 'whatsapp',
+  hours = 1,
+): Promise<void> {
+  for (const contact of contacts)
+    await world.owner.call(sql`
+      INSERT INTO contact_events (org_id, id, contact_id, name, at, source, properties, told_by)
+      VALUES (${world.org}::uuid, ${newId()}::uuid, ${contact}::uuid, 'message_received', now() - ${hours * 3_600}::float8 * interval '1 second',
+        'test', jsonb_build_object('channel', ${channel}::text), 'test')`);
+}

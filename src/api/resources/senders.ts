@@ -109,6 +109,10 @@ const sender = z
     epoch: z.number().int().describe('Rises with each pause and resume'),
     verified_at: time.nullable().describe('When these settings were last proven'),
     usage: usage.nullable(),
+    warning: z
+      .string()
+      .nullable()
+      .describe('What whoever uses it has to know: that WhatsApp bans such numbers'),
     created_at: time,
     updated_at: time,
   })

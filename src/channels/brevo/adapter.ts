@@ -9,7 +9,7 @@
 
 import { createHash } from 'node:crypto';
 import type { EmailMessage } from '../../kernel/message.ts';
-import type { Adapter, Connection, LookupOutcome, RefusalReason, SendRequest } from '../channel.ts';
+import type { Adapter, Connection, LookupOutcome, Network, RefusalReason, SendRequest } from '../channel.ts';
 import { JSON_HEADERS } from '../http/api.ts';
 import type { HttpAnswer } from '../http/call.ts';
 import { at, jsonObject, text } from '../http/json.ts';
@@ -31,13 +31,13 @@ export const brevo: Adapter<EmailMessage> = {
   provider_class: 'K',
   config: BrevoConfigSchema,
   secret_fields: ['api_key'],
-  connect: (config) => openBrevo(BrevoConfigSchema.parse(config)),
+  connect: (config, network) => openBrevo(BrevoConfigSchema.parse(config), network),
   verify: (config, options) => verifyBrevo(BrevoConfigSchema.parse(config), options),
   webhook: brevoWebhook,
 };
 
-function openBrevo(config: BrevoConfig): Connection<EmailMessage> {
-  const connection = openMailApi(config, {
+function openBrevo(config: BrevoConfig, network: Network | undefined): Connection<EmailMessage> {
+  const connection = openMailApi(config, network, {
     provider_class: 'K',
     key_life_ms: KEY_LIFE_MS,
     post,

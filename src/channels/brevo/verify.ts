@@ -1,15 +1,12 @@
 /** Trying a Brevo key: is it known, and is the sender's address or domain released. */
-import type { VerifyOutcome } from '../channel.ts';
+import type { VerifyOptions, VerifyOutcome } from '../channel.ts';
 import { at, jsonObject, text } from '../http/json.ts';
 import { connected, domainOf, signedIn, type Trial, verifyOver } from '../http/verify.ts';
 import type { BrevoConfig } from './config.ts';
 
-export function verifyBrevo(
-  config: BrevoConfig,
-  options: { timeout_ms: number; from: string },
-): Promise<VerifyOutcome> {
+export function verifyBrevo(config: BrevoConfig, options: VerifyOptions): Promise<VerifyOutcome> {
   const ready = 'Brevo is ready to send.';
-  return verifyOver(config.base_url, options.timeout_ms, ready, async (trial) => {
+  return verifyOver(options, ready, async (trial) => {
     const headers = { accept: 'application/json', 'api-key': config.api_key };
     const get = (path: string) => trial.ask({ method: 'GET', url: `${config.base_url}${path}`, headers });
     const answer = connected(trial, config.base_url, await get('/v3/account'));

@@ -4,9 +4,16 @@
  * redirects.
  */
 import type { Message } from '../../kernel/message.ts';
-import type { Connection, LookupOutcome, ProviderClass, SendOutcome, SendRequest } from '../channel.ts';
+import type {
+  Connection,
+  LookupOutcome,
+  Network,
+  ProviderClass,
+  SendOutcome,
+  SendRequest,
+} from '../channel.ts';
 import { type Call, call, type HttpAnswer, newAgent } from './call.ts';
-import type { HttpConfig } from './config.ts';
+import type { CallLimits } from './config.ts';
 import { type Reading, sendOutcome } from './outcome.ts';
 import { Places } from './places.ts';
 
@@ -14,12 +21,14 @@ export type Question = Omit<Call, 'timeout_ms'>;
 type Asked = Parameters<NonNullable<Connection['lookup']>>[0];
 
 /** What the provider says of itself. */
-export interface Api<M extends Message, Config extends HttpConfig> {
+export interface Api<M extends Message, Config extends CallLimits> {
   provider_class: ProviderClass;
   key_life_ms?: number;
   /** The request as the provider documents it, of a message that passed the channel's checks. */
   post(config: Config, request: SendRequest<M>): Question;
   reading: Reading;
+  /** Each message names where it goes: an address that may not be reached is its own fault, not the sender's. */
+  addressed?: true;
   lookup?: {
     get(config: Config, asked: Asked): Question;
     /** Of a complete 200. */
@@ -35,12 +44,13 @@ export interface ApiChannel<M extends Message> {
   recipient(message: M): readonly string[];
 }
 
-export function openApi<M extends Message, Config extends HttpConfig>(
+export function openApi<M extends Message, Config extends CallLimits>(
   config: Config,
+  network: Network | undefined,
   api: Api<M, Config>,
   channel: ApiChannel<M>,
 ): Connection<M> {
-  const agent = newAgent(config.base_url, config.max_connections);
+  const agent = newAgent(config.max_connections, network);
   const places = new Places(config);
   const connection: Connection<M> = {
     provider_class: api.provider_class,
@@ -53,7 +63,8 @@ export function openApi<M extends Message, Config extends HttpConfig>(
         return { kind: 'not_started', reason: 'no free connection, or the rate is used up' };
       try {
         const called = await call(agent, { ...api.post(config, ready), timeout_ms: request.timeout_ms });
-        return without(sendOutcome(called, api.reading, Date.now()), channel.recipient(ready.message));
+        const outcome = blamed(sendOutcome(called, api.reading, Date.now()), api.addressed === true);
+        return without(outcome, channel.recipient(ready.message));
       } finally {
         places.give();
       }
@@ -75,6 +86,11 @@ export function openApi<M extends Message, Config extends HttpConfig>(
     };
   }
   return connection;
+}
+
+function blamed(outcome: SendOutcome, addressed: boolean): SendOutcome {
+  if (addressed || outcome.kind !== 'refused' || outcome.reason !== 'destination_forbidden') return outcome;
+  return { ...outcome, reason: 'sender_rejected' };
 }
 
 function without(outcome: SendOutcome, recipients: readonly string[]): SendOutcome {

@@ -25,7 +25,7 @@ async function ask(
   timeout_ms = TIMEOUT_MS,
   headers: Record<string, string> = {},
 ): Promise<Called> {
-  const agent = newAgent(url, 1);
+  const agent = newAgent(1, undefined);
   closing.push(() => agent.destroy());
   return call(agent, { method: 'POST', url, headers, body: 'x'.repeat(1_000), timeout_ms });
 }
@@ -79,7 +79,7 @@ describe('one HTTP call', () => {
       connections++;
       socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}'));
     });
-    const agent = newAgent(url, 1);
+    const agent = newAgent(1, undefined);
     closing.push(() => agent.destroy());
     for (let n = 0; n < 3; n++)
       expect(await call(agent, { method: 'GET', url, headers: {}, timeout_ms: TIMEOUT_MS })).toMatchObject({

@@ -2,8 +2,11 @@
  * One HTTP call under one hard limit, without retries or redirects, that knows whether its request may have left
  * this process: bytes are written only once a connection stands, so everything before is provably nothing.
  */
+import dns from 'node:dns';
 import http from 'node:http';
 import https from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import type { Network } from '../channel.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024;
 /** Shorter than servers keep an idle client, so that we are the ones who leave. */
@@ -21,6 +24,8 @@ export type Called =
   | { kind: 'answered'; answer: HttpAnswer }
   /** No byte of the request left this process. */
   | { kind: 'not_started'; reason: string }
+  /** Nor did any here: the installation does not let anybody reach that address. */
+  | { kind: 'forbidden'; reason: string }
   /** The request was written, wholly or in part, and nobody said what became of it. */
   | { kind: 'silent'; reason: string };
 
@@ -30,23 +35,77 @@ export interface Call {
   headers: Record<string, string>;
   body?: string;
   timeout_ms: number;
+  /** Of the answer's body; absent: 64 KB. */
+  max_answer_bytes?: number;
 }
 
-export type Agent = http.Agent;
+/** Connections of both protocols, kept for the next call, to what the network lets them reach. */
+export interface Agent {
+  readonly network: Network | undefined;
+  readonly http: http.Agent;
+  readonly https: https.Agent;
+  destroy(): void;
+}
 
-export function newAgent(url: string, connections: number): Agent {
+export function newAgent(connections: number, network: Network | undefined): Agent {
   const options = { keepAlive: true, maxSockets: connections, maxFreeSockets: connections, timeout: IDLE_MS };
-  return url.startsWith('https:') ? new https.Agent(options) : new http.Agent(options);
+  const plain = new http.Agent(options);
+  const sealed = new https.Agent(options);
+  return {
+    network,
+    http: plain,
+    https: sealed,
+    destroy() {
+      plain.destroy();
+      sealed.destroy();
+    },
+  };
+}
+
+class Forbidden extends Error {}
+
+/**
+ * Looks at what the name resolves to as the connection is made, and gives on nothing else: what a name said when it was
+ * checked it need not say again.
+ */
+function guardedLookup(url: URL, network: Network): LookupFunction {
+  return (hostname, options, done) => {
+    dns.lookup(hostname, { ...options, all: true }, (error, found) => {
+      if (error) return done(error, []);
+      let why: string | null = null;
+      for (const { address } of found) why ??= network.refuses(url, address);
+      if (why !== null) return done(new Forbidden(why), []);
+      if (options.all) return done(null, found);
+      done(null, found[0]!.address, found[0]!.family);
+    });
+  };
+}
+
+/** Of a host that is an address: nobody looks it up. */
+function refusedAddress(url: URL, network: Network | undefined): string | null {
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  return network === undefined || isIP(host) === 0 ? null : network.refuses(url, host);
 }
 
 export function call(agent: Agent, wanted: Call): Promise<Called> {
-  const { method, url, headers, body, timeout_ms } = wanted;
+  const { method, headers, body, timeout_ms } = wanted;
+  const url = URL.canParse(wanted.url) ? new URL(wanted.url) : null;
+  if (url === null) return Promise.resolve({ kind: 'not_started', reason: 'ERR_INVALID_URL' });
+  const why = refusedAddress(url, agent.network);
+  if (why !== null) return Promise.resolve({ kind: 'forbidden', reason: why });
+  const secure = url.protocol === 'https:';
+  const { network } = agent;
   return new Promise((resolve) => {
     let written = false;
     let over = false;
     let request: http.ClientRequest;
     try {
-      request = (url.startsWith('https:') ? https : http).request(url, { method, agent, headers });
+      request = (secure ? https : http).request(url, {
+        method,
+        agent: secure ? agent.https : agent.http,
+        headers,
+        ...(network === undefined ? {} : { lookup: guardedLookup(url, network) }),
+      });
     } catch (error) {
       // An address or a header that HTTP cannot carry.
       resolve({ kind: 'not_started', reason: String((error as NodeJS.ErrnoException).code ?? error) });
@@ -68,15 +127,22 @@ export function call(agent: Agent, wanted: Call): Promise<Called> {
     };
     // Nothing is buffered before: a request that has not been ended or flushed writes no header.
     request.on('socket', (socket) => {
-      if (socket.connecting) socket.once(url.startsWith('https:') ? 'secureConnect' : 'connect', write);
+      if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', write);
       else write();
     });
-    request.on('error', (error: NodeJS.ErrnoException) => lost(error.code ?? error.message));
-    request.on('response', (response) => readAnswer(response, (answer) => end({ kind: 'answered', answer })));
+    request.on('error', (error: NodeJS.ErrnoException) =>
+      error instanceof Forbidden
+        ? end({ kind: 'forbidden', reason: error.message })
+        : lost(error.code ?? error.message),
+    );
+    const most = wanted.max_answer_bytes ?? MAX_ANSWER_BYTES;
+    request.on('response', (response) =>
+      readAnswer(response, most, (answer) => end({ kind: 'answered', answer })),
+    );
   });
 }
 
-function readAnswer(response: http.IncomingMessage, done: (answer: HttpAnswer) => void): void {
+function readAnswer(response: http.IncomingMessage, most: number, done: (answer: HttpAnswer) => void): void {
   const chunks: Buffer[] = [];
   let size = 0;
   const finish = (complete: boolean) =>
@@ -88,7 +154,7 @@ function readAnswer(response: http.IncomingMessage, done: (answer: HttpAnswer) =
     });
   response.on('data', (chunk: Buffer) => {
     size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) finish(false);
+    if (size > most) finish(false);
     else chunks.push(chunk);
   });
   response.on('end', () => finish(response.complete));

@@ -19,17 +19,21 @@ export const apiKey = z
   .max(500)
   .regex(/^[\x21-\x7e]+$/, 'must be one word of ASCII');
 
+export const callLimits = {
+  max_connections: z.int().min(1).max(MAX_CONNECTIONS).default(10),
+  /** Calls started a second over all connections of this process. */
+  rate_per_second: z.number().positive().max(MAX_RATE_PER_SECOND).optional(),
+};
+
 export function httpFields(base_url: string) {
-  return {
-    base_url: baseUrl.default(base_url),
-    max_connections: z.int().min(1).max(MAX_CONNECTIONS).default(10),
-    /** Calls started a second over all connections of this process. */
-    rate_per_second: z.number().positive().max(MAX_RATE_PER_SECOND).optional(),
-  };
+  return { base_url: baseUrl.default(base_url), ...callLimits };
 }
 
-export interface HttpConfig {
-  base_url: string;
+export interface CallLimits {
   max_connections: number;
   rate_per_second?: number | undefined;
+}
+
+export interface HttpConfig extends CallLimits {
+  base_url: string;
 }

@@ -25,6 +25,13 @@ export interface Reading {
 
 export function sendOutcome(called: Called, reading: Reading, now: number): SendOutcome {
   if (called.kind === 'not_started') return called;
+  if (called.kind === 'forbidden')
+    return {
+      kind: 'refused',
+      permanence: 'permanent',
+      reason: 'destination_forbidden',
+      response: called.reason,
+    };
   if (called.kind === 'silent') return { kind: 'ambiguous', reason: called.reason };
   const { answer } = called;
   const response = summary(answer);

@@ -1,5 +1,5 @@
 /** Trying an account without sending: the calls share one time limit, each finding is one line a person can act on. */
-import type { VerifyOutcome } from '../channel.ts';
+import type { VerifyOptions, VerifyOutcome } from '../channel.ts';
 import { type Call, type Called, call, type HttpAnswer, newAgent } from './call.ts';
 import { summary } from './outcome.ts';
 
@@ -11,13 +11,12 @@ export interface Trial {
 
 /** Runs the checks in order; the first that failed is the verdict, else `ready`. */
 export async function verifyOver(
-  base_url: string,
-  timeout_ms: number,
+  { timeout_ms, network }: Omit<VerifyOptions, 'from'>,
   ready: string,
   run: (trial: Trial) => Promise<void>,
 ): Promise<VerifyOutcome> {
   const deadline = Date.now() + timeout_ms;
-  const agent = newAgent(base_url, 1);
+  const agent = newAgent(1, network);
   const checks: VerifyOutcome['checks'] = [];
   await run({
     ask: (wanted) => call(agent, { ...wanted, timeout_ms: Math.max(1, deadline - Date.now()) }),
@@ -35,7 +34,7 @@ export function connected(trial: Trial, base_url: string, called: Called): HttpA
     trial.pass('connect', `${base_url} answers.`);
     return called.answer;
   }
-  trial.fail('connect', advice(base_url, called.reason));
+  trial.fail('connect', advice(base_url, called));
   return null;
 }
 
@@ -66,7 +65,9 @@ export function domainOf(address: string): string {
   return address.slice(address.lastIndexOf('@') + 1).toLowerCase();
 }
 
-function advice(base_url: string, reason: string): string {
+function advice(base_url: string, called: Exclude<Called, { kind: 'answered' }>): string {
+  const { reason } = called;
+  if (called.kind === 'forbidden') return `${base_url} may not be reached: ${reason}`;
   if (reason === 'ECONNREFUSED') return `Nothing listens at ${base_url}; check base_url.`;
   if (reason === 'ENOTFOUND' || reason === 'EAI_AGAIN') return `The host of ${base_url} does not exist.`;
   if (reason === 'timeout' || reason === 'connect_timeout') return `${base_url} did not answer in time.`;

@@ -1,6 +1,6 @@
 /** An e-mail provider's HTTP API: what is checked of an e-mail before any of them gets it. */
 import type { EmailMessage } from '../../kernel/message.ts';
-import type { Connection, SendOutcome, SendRequest } from '../channel.ts';
+import type { Connection, Network, SendOutcome, SendRequest } from '../channel.ts';
 import { type Api, type ApiChannel, openApi } from '../http/api.ts';
 import type { HttpConfig } from '../http/config.ts';
 import { checkEmail } from './check.ts';
@@ -13,9 +13,10 @@ const EMAIL: ApiChannel<EmailMessage> = {
 /** Its addresses are plain ASCII for `post`, nothing in it can break a header. */
 export function openMailApi<Config extends HttpConfig>(
   config: Config,
+  network: Network | undefined,
   api: Api<EmailMessage, Config>,
 ): Connection<EmailMessage> {
-  return openApi(config, api, EMAIL);
+  return openApi(config, network, api, EMAIL);
 }
 
 /** The request with its addresses in the form of the wire, or why no provider could take it. */

@@ -20,8 +20,8 @@ export const mailgun: Adapter<EmailMessage> = {
   provider_class: 'N',
   config: MailgunConfigSchema,
   secret_fields: ['api_key'],
-  connect: (config) =>
-    openMailApi(MailgunConfigSchema.parse(config), {
+  connect: (config, network) =>
+    openMailApi(MailgunConfigSchema.parse(config), network, {
       provider_class: 'N',
       post,
       reading: { accepted, refused },

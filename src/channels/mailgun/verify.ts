@@ -1,15 +1,12 @@
 /** Trying a Mailgun domain: is the key known, and may the domain send. */
-import type { VerifyOutcome } from '../channel.ts';
+import type { VerifyOptions, VerifyOutcome } from '../channel.ts';
 import { jsonObject, text } from '../http/json.ts';
 import { connected, signedIn, type Trial, verifyOver } from '../http/verify.ts';
 import type { MailgunConfig } from './config.ts';
 
-export function verifyMailgun(
-  config: MailgunConfig,
-  options: { timeout_ms: number },
-): Promise<VerifyOutcome> {
+export function verifyMailgun(config: MailgunConfig, options: VerifyOptions): Promise<VerifyOutcome> {
   const ready = 'Mailgun is ready to send.';
-  return verifyOver(config.base_url, options.timeout_ms, ready, async (trial) => {
+  return verifyOver(options, ready, async (trial) => {
     const authorization = `Basic ${Buffer.from(`api:${config.api_key}`).toString('base64')}`;
     const headers = { authorization, accept: 'application/json' };
     const url = `${config.base_url}/v3/domains/${config.domain}`;

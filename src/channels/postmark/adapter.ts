@@ -21,8 +21,8 @@ export const postmark: Adapter<EmailMessage> = {
   provider_class: 'L',
   config: PostmarkConfigSchema,
   secret_fields: ['server_token'],
-  connect: (config) =>
-    openMailApi(PostmarkConfigSchema.parse(config), {
+  connect: (config, network) =>
+    openMailApi(PostmarkConfigSchema.parse(config), network, {
       provider_class: 'L',
       post,
       reading: { accepted, refused },

@@ -1,15 +1,12 @@
 /** Trying a Postmark server: is the token known, and does the message stream exist. Domains need an account token. */
-import type { VerifyOutcome } from '../channel.ts';
+import type { VerifyOptions, VerifyOutcome } from '../channel.ts';
 import { jsonObject, text } from '../http/json.ts';
 import { connected, signedIn, verifyOver } from '../http/verify.ts';
 import type { PostmarkConfig } from './config.ts';
 
-export function verifyPostmark(
-  config: PostmarkConfig,
-  options: { timeout_ms: number },
-): Promise<VerifyOutcome> {
+export function verifyPostmark(config: PostmarkConfig, options: VerifyOptions): Promise<VerifyOutcome> {
   const ready = 'Postmark is ready to send.';
-  return verifyOver(config.base_url, options.timeout_ms, ready, async (trial) => {
+  return verifyOver(options, ready, async (trial) => {
     const headers = { accept: 'application/json', 'x-postmark-server-token': config.server_token };
     const called = await trial.ask({ method: 'GET', url: `${config.base_url}/server`, headers });
     const answer = connected(trial, config.base_url, called);

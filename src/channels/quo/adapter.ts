@@ -22,8 +22,12 @@ export const quo: Adapter<SmsMessage> = {
   provider_class: 'N',
   config: QuoConfigSchema,
   secret_fields: ['api_key'],
-  connect: (config) =>
-    openSmsApi(QuoConfigSchema.parse(config), { provider_class: 'N', post, reading: { accepted, refused } }),
+  connect: (config, network) =>
+    openSmsApi(QuoConfigSchema.parse(config), network, {
+      provider_class: 'N',
+      post,
+      reading: { accepted, refused },
+    }),
   verify: (config, options) => verifyQuo(QuoConfigSchema.parse(config), options),
   webhook: quoWebhook,
 };

@@ -1,14 +1,11 @@
 /** Trying a Quo workspace: is the key known, and is the sender's number one of its own. */
-import type { VerifyOutcome } from '../channel.ts';
+import type { VerifyOptions, VerifyOutcome } from '../channel.ts';
 import { at, jsonObject, text } from '../http/json.ts';
 import { connected, signedIn, verifyOver } from '../http/verify.ts';
 import { credentials, type QuoConfig } from './config.ts';
 
-export function verifyQuo(
-  config: QuoConfig,
-  options: { timeout_ms: number; from: string },
-): Promise<VerifyOutcome> {
-  return verifyOver(config.base_url, options.timeout_ms, 'Quo is ready to send.', async (trial) => {
+export function verifyQuo(config: QuoConfig, options: VerifyOptions): Promise<VerifyOutcome> {
+  return verifyOver(options, 'Quo is ready to send.', async (trial) => {
     const called = await trial.ask({
       method: 'GET',
       url: `${config.base_url}/v1/phone-numbers`,

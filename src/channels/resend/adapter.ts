@@ -25,8 +25,8 @@ export const resend: Adapter<EmailMessage> = {
   provider_class: 'K',
   config: ResendConfigSchema,
   secret_fields: ['api_key'],
-  connect: (config) =>
-    openMailApi(ResendConfigSchema.parse(config), {
+  connect: (config, network) =>
+    openMailApi(ResendConfigSchema.parse(config), network, {
       provider_class: 'K',
       key_life_ms: KEY_LIFE_MS,
       post,

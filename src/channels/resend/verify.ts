@@ -1,15 +1,12 @@
 /** Trying a Resend account: is the key known, and is the sender's domain verified. */
-import type { VerifyOutcome } from '../channel.ts';
+import type { VerifyOptions, VerifyOutcome } from '../channel.ts';
 import { at, jsonObject, text } from '../http/json.ts';
 import { connected, domainOf, signedIn, verifyOver } from '../http/verify.ts';
 import type { ResendConfig } from './config.ts';
 
-export function verifyResend(
-  config: ResendConfig,
-  options: { timeout_ms: number; from: string },
-): Promise<VerifyOutcome> {
+export function verifyResend(config: ResendConfig, options: VerifyOptions): Promise<VerifyOutcome> {
   const ready = 'Resend is ready to send.';
-  return verifyOver(config.base_url, options.timeout_ms, ready, async (trial) => {
+  return verifyOver(options, ready, async (trial) => {
     const called = await trial.ask({
       method: 'GET',
       url: `${config.base_url}/domains`,

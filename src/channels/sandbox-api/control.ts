@@ -7,9 +7,10 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
-import { EVENTS, type Signal } from './dialect.ts';
+import type { Account } from './account.ts';
+import { EVENTS, type Signal, TOLD, type Told } from './dialect.ts';
 import { DIALECTS } from './dialects.ts';
-import { PROVIDERS, type ProviderName, SMS_PROVIDERS } from './message.ts';
+import { MAIL_PROVIDERS, ownedBy, PROVIDERS, type ProviderName } from './message.ts';
 import type { ApiSandbox } from './server.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -25,7 +26,7 @@ const Webhook = z.strictObject({
   provider: z.enum(PROVIDERS),
   /** As the provider named the message when it accepted it. */
   id: z.string(),
-  event: z.enum(EVENTS),
+  event: z.enum(TOLD),
   url: z.url({ protocol: /^https?$/ }).optional(),
 });
 
@@ -76,8 +77,22 @@ async function act(sandbox: ApiSandbox, request: IncomingMessage): Promise<unkno
   }
 }
 
-function isSms(provider: ProviderName): boolean {
-  return SMS_PROVIDERS.some((name) => name === provider);
+/** Where who opts out tells the provider itself, which refuses from then on. */
+function keepsOptOuts(provider: ProviderName): boolean {
+  return !MAIL_PROVIDERS.some((name) => name === provider);
+}
+
+function ownOf({ provider, numbers, domains, secrets }: Account): Record<string, unknown> {
+  switch (ownedBy(provider)) {
+    case 'domains':
+      return { from_domains: domains };
+    case 'numbers':
+      return { from_numbers: numbers };
+    case 'bot':
+      return { from_bot: secrets.secret };
+    case 'nothing':
+      return {};
+  }
 }
 
 /** What a person copies into a sender, and into a receiving connection. */
@@ -89,7 +104,8 @@ export function accountsOf(sandbox: ApiSandbox): Record<string, unknown> {
         provider,
         {
           config: sandbox.config(provider),
-          ...(isSms(provider) ? { from_numbers: account.numbers } : { from_domains: account.domains }),
+          ...ownOf(account),
+          ...(provider === 'webhook' ? { url: sandbox.address(provider) } : {}),
           webhook_secret: DIALECTS[provider].webhookSecret(account),
           ...(provider === 'ses' ? { webhook_public_key: account.secrets.public_key } : {}),
         },
@@ -114,9 +130,10 @@ async function webhook(sandbox: ApiSandbox, wanted: z.infer<typeof Webhook>): Pr
     (one) => one.id.replace(/^<|>$/g, '') === id || one.message_id === id,
   );
   if (!message) throw new Error(`${wanted.provider} has accepted no message ${wanted.id}`);
-  const { events = EVENTS, signal: make } = DIALECTS[wanted.provider];
+  const { signal: make } = DIALECTS[wanted.provider];
+  const events: readonly Told[] = DIALECTS[wanted.provider].events ?? EVENTS;
   if (!events.includes(wanted.event)) throw new Error(`${wanted.provider} tells of no event ${wanted.event}`);
-  if (isSms(wanted.provider) && wanted.event === 'unsubscribed')
+  if (keepsOptOuts(wanted.provider) && wanted.event === 'unsubscribed')
     await sandbox.optOut(wanted.provider, message.to);
   const signal = make(message, wanted.event, account, Date.now(), wanted.url);
   return wanted.url === undefined ? signal : { ...signal, status: await delivered(signal, wanted.url) };

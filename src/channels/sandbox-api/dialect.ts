@@ -42,6 +42,9 @@ export const EVENTS = [
   'queued',
 ] as const;
 export type EventName = (typeof EVENTS)[number];
+/** And of those over which people write back. */
+export const TOLD = [...EVENTS, 'received'] as const;
+export type Told = (typeof TOLD)[number];
 
 /** A webhook call as the provider would make it. */
 export interface Signal {
@@ -53,8 +56,8 @@ export interface Signal {
 
 export interface Dialect {
   readonly provider: ProviderName;
-  /** What it can tell; absent: every event. */
-  readonly events?: readonly EventName[];
+  /** What it can tell; absent: what every provider of e-mail does. */
+  readonly events?: readonly Told[];
   /** An id as this provider gives them out; absent: a UUID. */
   newId?(): string;
   /** The `config` of a sender that uses this account; `base` is the program's own address. */
@@ -67,7 +70,7 @@ export interface Dialect {
   repeated(message: Accepted, same: boolean): Reply;
   refused(why: Refusal, submission: Submission, retry_after_s: number): Reply;
   /** `url`: where it is called, which some sign; absent: where the message says. */
-  signal(message: Accepted, event: EventName, account: Account, now: number, url?: string): Signal;
+  signal(message: Accepted, event: Told, account: Account, now: number, url?: string): Signal;
 }
 
 /** Throws for what is no single mailbox: the true API refuses it too. */

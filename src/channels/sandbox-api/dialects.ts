@@ -8,8 +8,12 @@ import { quo } from './quo.ts';
 import { resend } from './resend.ts';
 import { sendgrid } from './sendgrid.ts';
 import { ses } from './ses.ts';
+import { telegramBot } from './telegram-bot.ts';
 import { telnyx } from './telnyx.ts';
 import { twilio } from './twilio.ts';
+import { waha } from './waha.ts';
+import { webhook } from './webhook.ts';
+import { whatsappCloud } from './whatsapp-cloud.ts';
 
 export const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
   resend,
@@ -21,6 +25,10 @@ export const DIALECTS: Readonly<Record<ProviderName, Dialect>> = {
   twilio,
   telnyx,
   quo,
+  whatsapp_cloud: whatsappCloud,
+  waha,
+  telegram_bot: telegramBot,
+  webhook,
 };
 
 /** Those without keys never hand one in. */
@@ -34,4 +42,9 @@ export const KEY_LIFE_MS: Readonly<Record<ProviderName, number>> = {
   twilio: 0,
   telnyx: 0,
   quo: 0,
+  whatsapp_cloud: 0,
+  waha: 0,
+  telegram_bot: 0,
+  // What a receiver that takes each key once would keep.
+  webhook: 24 * 3_600_000,
 };

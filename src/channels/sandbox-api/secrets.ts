@@ -1,5 +1,5 @@
 /** Credentials of the accounts: drawn once for a directory, kept there, in the form each provider gives them out. */
-import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -20,6 +20,9 @@ export type Secrets = z.infer<typeof SecretsSchema>;
 const Kept = z.partialRecord(z.enum(PROVIDERS), SecretsSchema);
 
 const word = (bytes: number) => randomBytes(bytes).toString('base64url').replaceAll('-', 'x');
+
+const digits = (count: number) =>
+  Array.from({ length: count }, (_, i) => randomInt(i === 0 ? 1 : 0, 10)).join('');
 
 const DRAW: Record<ProviderName, () => Secrets> = {
   resend: () => ({ key: `re_${word(24)}`, webhook: `whsec_${randomBytes(24).toString('base64')}` }),
@@ -42,6 +45,20 @@ const DRAW: Record<ProviderName, () => Secrets> = {
   },
   telnyx: () => ({ key: `KEY${word(24)}`, webhook: '', ...keyPair('ed25519') }),
   quo: () => ({ key: word(24), webhook: randomBytes(32).toString('base64') }),
+  // The second half is the number's id; the account's own is one more.
+  whatsapp_cloud: () => ({
+    key: `EAA${word(60)}`,
+    secret: digits(15),
+    webhook: randomBytes(16).toString('hex'),
+  }),
+  waha: () => ({ key: word(24), webhook: word(24) }),
+  // The second half is the bot's name.
+  telegram_bot: () => ({
+    key: `${digits(10)}:${word(27)}`,
+    secret: `sandbox_${digits(6)}_bot`,
+    webhook: word(24),
+  }),
+  webhook: () => ({ key: `whsec_${randomBytes(32).toString('base64')}`, webhook: '' }),
 };
 
 function keyPair(type: 'ec' | 'rsa' | 'ed25519'): { private_key: string; public_key: string } {

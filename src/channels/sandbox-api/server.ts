@@ -27,6 +27,8 @@ export interface ApiSandbox {
   readonly accounts: Readonly<Record<ProviderName, Account>>;
   /** The `config` of a sender for this provider's account. */
   config(provider: ProviderName): Record<string, unknown>;
+  /** Where its API begins: of `webhook` the address that a step calls. */
+  address(provider: ProviderName): string;
   /** Faults from now on; the default has none. */
   plan(plan: PlanInput): void;
   /** A number that texts STOP: this account's texts to it are refused from now on. */
@@ -74,6 +76,7 @@ export async function startApiSandbox(options: ApiSandboxOptions): Promise<ApiSa
     journal: ledger.path,
     accounts,
     config: (provider) => DIALECTS[provider].config(accounts[provider], base),
+    address: (provider) => `${base}/${provider}`,
     plan(next) {
       plan = new Plan(next);
       for (const account of Object.values(accounts)) account.lookup_delay_ms = plan.settings.lookup_delay_ms;
@@ -105,7 +108,7 @@ interface Call {
 async function handle(call: Call): Promise<void> {
   const { request, response, accounts, plan, ledger } = call;
   const url = new URL(request.url ?? '/', 'http://sandbox');
-  const [, prefix, path] = /^\/([a-z]+)(\/.*)?$/.exec(url.pathname) ?? [];
+  const [, prefix, path] = /^\/([a-z_]+)(\/.*)?$/.exec(url.pathname) ?? [];
   const provider = PROVIDERS.find((name) => name === prefix);
   const body = await readBody(request);
   if (body === null) return;

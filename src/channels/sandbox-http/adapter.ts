@@ -4,7 +4,7 @@
  * a configuration and composed e-mails. Out: one outcome of the port for each.
  */
 import type { EmailMessage } from '../../kernel/message.ts';
-import type { Adapter, Connection, LookupOutcome, SendRequest } from '../channel.ts';
+import type { Adapter, Connection, LookupOutcome, Network, SendRequest, VerifyOptions } from '../channel.ts';
 import { type Agent, type Called, call, newAgent } from '../http/call.ts';
 import { field, outcomeOf } from './answer.ts';
 import { messagesUrl, type SandboxHttpConfig, SandboxHttpSchema } from './config.ts';
@@ -16,12 +16,12 @@ export const sandboxHttp: Adapter<EmailMessage> = {
   provider_class: 'N',
   config: SandboxHttpSchema,
   secret_fields: [],
-  connect: (config) => openSandboxHttp(SandboxHttpSchema.parse(config)),
-  verify: (config, options) => verify(SandboxHttpSchema.parse(config), options.timeout_ms),
+  connect: (config, network) => openSandboxHttp(SandboxHttpSchema.parse(config), network),
+  verify: (config, options) => verify(SandboxHttpSchema.parse(config), options),
 };
 
-export function openSandboxHttp(config: SandboxHttpConfig): Connection<EmailMessage> {
-  const agent = newAgent(config.url, config.max_connections);
+export function openSandboxHttp(config: SandboxHttpConfig, network?: Network): Connection<EmailMessage> {
+  const agent = newAgent(config.max_connections, network);
   let taken = 0;
   let closed = false;
   let drained: (() => void) | undefined;
@@ -74,6 +74,13 @@ function outcome(called: Called) {
       return outcomeOf(called.answer, Date.now());
     case 'not_started':
       return { kind: 'not_started' as const, reason: called.reason };
+    case 'forbidden':
+      return {
+        kind: 'refused' as const,
+        permanence: 'permanent' as const,
+        reason: 'sender_rejected' as const,
+        response: called.reason,
+      };
     case 'silent':
       return { kind: 'ambiguous' as const, reason: called.reason };
   }
@@ -110,8 +117,8 @@ function itemsOf(body: string): unknown[] | null {
   }
 }
 
-async function verify(config: SandboxHttpConfig, timeout_ms: number) {
-  const agent = newAgent(config.url, 1);
+async function verify(config: SandboxHttpConfig, { timeout_ms, network }: VerifyOptions) {
+  const agent = newAgent(1, network);
   const url = `${config.url}/v1/${config.class}/${config.account}`;
   const called = await call(agent, { method: 'GET', url, headers: {}, timeout_ms });
   agent.destroy();

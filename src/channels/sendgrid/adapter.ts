@@ -25,8 +25,8 @@ export const sendgrid: Adapter<EmailMessage> = {
   provider_class: 'N',
   config: SendgridConfigSchema,
   secret_fields: ['api_key'],
-  connect: (config) =>
-    openMailApi(SendgridConfigSchema.parse(config), {
+  connect: (config, network) =>
+    openMailApi(SendgridConfigSchema.parse(config), network, {
       provider_class: 'N',
       post,
       reading: { accepted, refused },

@@ -1,15 +1,12 @@
 /** Trying a SendGrid key: is it known, and may it send. */
-import type { VerifyOutcome } from '../channel.ts';
+import type { VerifyOptions, VerifyOutcome } from '../channel.ts';
 import { at, jsonObject } from '../http/json.ts';
 import { connected, signedIn, verifyOver } from '../http/verify.ts';
 import type { SendgridConfig } from './config.ts';
 
-export function verifySendgrid(
-  config: SendgridConfig,
-  options: { timeout_ms: number },
-): Promise<VerifyOutcome> {
+export function verifySendgrid(config: SendgridConfig, options: VerifyOptions): Promise<VerifyOutcome> {
   const ready = 'SendGrid is ready to send.';
-  return verifyOver(config.base_url, options.timeout_ms, ready, async (trial) => {
+  return verifyOver(options, ready, async (trial) => {
     const called = await trial.ask({
       method: 'GET',
       url: `${config.base_url}/v3/scopes`,

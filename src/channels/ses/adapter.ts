@@ -26,8 +26,12 @@ export const ses: Adapter<EmailMessage> = {
   provider_class: 'N',
   config: SesConfigSchema,
   secret_fields: SES_SECRET_FIELDS,
-  connect: (config) =>
-    openMailApi(SesConfigSchema.parse(config), { provider_class: 'N', post, reading: { accepted, refused } }),
+  connect: (config, network) =>
+    openMailApi(SesConfigSchema.parse(config), network, {
+      provider_class: 'N',
+      post,
+      reading: { accepted, refused },
+    }),
   verify: (config, options) => verifySes(SesConfigSchema.parse(config), options),
   webhook: sesWebhook,
 };

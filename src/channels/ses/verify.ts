@@ -1,5 +1,5 @@
 /** Trying an SES account: are the credentials known, may it send, is the sender's identity verified. */
-import type { VerifyOutcome } from '../channel.ts';
+import type { VerifyOptions, VerifyOutcome } from '../channel.ts';
 import type { HttpAnswer } from '../http/call.ts';
 import { at, jsonObject, text } from '../http/json.ts';
 import { connected, domainOf, signedIn, type Trial, verifyOver } from '../http/verify.ts';
@@ -7,12 +7,9 @@ import type { SesConfig } from './config.ts';
 import { errorType } from './refusal.ts';
 import { signed } from './sign.ts';
 
-export function verifySes(
-  config: SesConfig,
-  options: { timeout_ms: number; from: string },
-): Promise<VerifyOutcome> {
+export function verifySes(config: SesConfig, options: VerifyOptions): Promise<VerifyOutcome> {
   const ready = `SES in ${config.region} is ready to send.`;
-  return verifyOver(config.base_url, options.timeout_ms, ready, async (trial) => {
+  return verifyOver(options, ready, async (trial) => {
     const called = await get(trial, config, '/v2/email/account');
     const answer = connected(trial, config.base_url, called);
     // Signed well, and allowed to send alone.

@@ -1,6 +1,6 @@
 /** An SMS provider's HTTP API: what is checked of a text message before any of them gets it. */
 import type { SmsMessage } from '../../kernel/message.ts';
-import type { Connection, RefusalReason, SendOutcome, SendRequest } from '../channel.ts';
+import type { Connection, Network, RefusalReason, SendOutcome, SendRequest } from '../channel.ts';
 import { type Api, type ApiChannel, openApi } from '../http/api.ts';
 import type { HttpConfig } from '../http/config.ts';
 
@@ -16,9 +16,10 @@ const SMS: ApiChannel<SmsMessage> = {
 
 export function openSmsApi<Config extends HttpConfig>(
   config: Config,
+  network: Network | undefined,
   api: Api<SmsMessage, Config>,
 ): Connection<SmsMessage> {
-  return openApi(config, api, SMS);
+  return openApi(config, network, api, SMS);
 }
 
 function prepare(request: SendRequest<SmsMessage>): SendRequest<SmsMessage> | SendOutcome {

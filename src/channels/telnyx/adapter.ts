@@ -22,8 +22,8 @@ export const telnyx: Adapter<SmsMessage> = {
   provider_class: 'N',
   config: TelnyxConfigSchema,
   secret_fields: ['api_key'],
-  connect: (config) =>
-    openSmsApi(TelnyxConfigSchema.parse(config), {
+  connect: (config, network) =>
+    openSmsApi(TelnyxConfigSchema.parse(config), network, {
       provider_class: 'N',
       post,
       reading: { accepted, refused },

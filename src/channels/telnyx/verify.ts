@@ -1,14 +1,11 @@
 /** Trying a Telnyx account: is the key known, and is the sender's number one of its own that belongs to a profile. */
-import type { VerifyOutcome } from '../channel.ts';
+import type { VerifyOptions, VerifyOutcome } from '../channel.ts';
 import { at, jsonObject, text } from '../http/json.ts';
 import { connected, signedIn, verifyOver } from '../http/verify.ts';
 import { credentials, type TelnyxConfig } from './config.ts';
 
-export function verifyTelnyx(
-  config: TelnyxConfig,
-  options: { timeout_ms: number; from: string },
-): Promise<VerifyOutcome> {
-  return verifyOver(config.base_url, options.timeout_ms, 'Telnyx is ready to send.', async (trial) => {
+export function verifyTelnyx(config: TelnyxConfig, options: VerifyOptions): Promise<VerifyOutcome> {
+  return verifyOver(options, 'Telnyx is ready to send.', async (trial) => {
     const query = new URLSearchParams({ 'filter[phone_number]': options.from });
     const called = await trial.ask({
       method: 'GET',

@@ -20,8 +20,8 @@ export const twilio: Adapter<SmsMessage> = {
   provider_class: 'N',
   config: TwilioConfigSchema,
   secret_fields: ['secret'],
-  connect: (config) =>
-    openSmsApi(TwilioConfigSchema.parse(config), {
+  connect: (config, network) =>
+    openSmsApi(TwilioConfigSchema.parse(config), network, {
       provider_class: 'N',
       post,
       reading: { accepted, refused },

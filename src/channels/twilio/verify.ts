@@ -1,14 +1,11 @@
 /** Trying a Twilio account: is the key known, is the account active, and is the sender's number one of its own. */
-import type { VerifyOutcome } from '../channel.ts';
+import type { VerifyOptions, VerifyOutcome } from '../channel.ts';
 import { at, jsonObject, text } from '../http/json.ts';
 import { connected, signedIn, verifyOver } from '../http/verify.ts';
 import { credentials, type TwilioConfig } from './config.ts';
 
-export function verifyTwilio(
-  config: TwilioConfig,
-  options: { timeout_ms: number; from: string },
-): Promise<VerifyOutcome> {
-  return verifyOver(config.base_url, options.timeout_ms, 'Twilio is ready to send.', async (trial) => {
+export function verifyTwilio(config: TwilioConfig, options: VerifyOptions): Promise<VerifyOutcome> {
+  return verifyOver(options, 'Twilio is ready to send.', async (trial) => {
     const headers = credentials(config);
     const account = `${config.base_url}/2010-04-01/Accounts/${config.account_sid}`;
     const called = await trial.ask({ method: 'GET', url: `${account}.json`, headers });

@@ -12,6 +12,7 @@ import { isZone } from '../../schedule/zone.ts';
 import type { Planning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
 import type { StepCheck } from './steps/step-kind.ts';
+import { type KnownTemplates, templateProblems } from './template-check.ts';
 import { sequenceZone, windows } from './time-rules.ts';
 import { checkContent } from './variants/variant-check.ts';
 
@@ -20,6 +21,8 @@ export interface PublishWorld {
   planning: Planning;
   /** Keys of the custom attributes the organization knows. */
   attributes: readonly string[];
+  /** Of the senders that fetched theirs. */
+  templates: KnownTemplates;
 }
 
 type Report = (field: string, code: string, message: string) => void;
@@ -128,6 +131,7 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
   const zone = sequenceZone(definition, orgCalendar(world.planning));
   const ids = new Set<Uuid>();
   const channels = new Set<Channel>();
+  const senders = whatsappSenders(definition, world);
   return steps.map((step, i) => {
     const at = `steps[${i}]`;
     const sound: TrialPart[] = [];
@@ -147,11 +151,19 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
       attributes: world.attributes,
       report: (field, code, message) => report(`${at}.${field}`, code, message),
       sound: (part) => sound.push({ ...part, field: `${at}.${part.field}` }),
+      approved: (template) => templateProblems(template, senders, world.templates),
     };
     checkContent(step, where, checkForeignFields);
     channels.add(step.channel);
     return sound;
   });
+}
+
+function whatsappSenders({ sender_ids }: Definition, { planning }: PublishWorld) {
+  return sender_ids
+    .map((id) => planning.senders.get(id))
+    .filter((sender) => sender !== undefined)
+    .filter(({ channel }) => channel === 'whatsapp');
 }
 
 const OWN_FIELDS = {

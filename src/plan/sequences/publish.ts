@@ -3,10 +3,11 @@
  * It is checked outside any transaction, then written only if neither the draft nor its senders changed meanwhile.
  */
 import { typesOfAttributes } from '../../contacts/attribute-definition.ts';
-import type { Database } from '../../db/database.ts';
+import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
+import { knownTemplates } from '../../senders/templates.ts';
 import { audit } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import { readPlanning } from './calendar.ts';
@@ -52,13 +53,21 @@ async function checkedDraft(db: Database, ctx: Context, id: Uuid): Promise<Defin
     refuseArchived(row.status);
     const planning = await readPlanning(tx, ctx.org, row.draft.sender_ids);
     const types = await typesOfAttributes(tx, ctx);
-    return { draft: row.draft, types, world: { planning, attributes: [...types.keys()] } };
+    const templates = await templatesFor(tx, ctx, row.draft);
+    return { draft: row.draft, types, world: { planning, attributes: [...types.keys()], templates } };
   });
   const { errors: found, sound } = publishCheck(draft, world);
   const errors = [...found, ...(await trialErrors(sound, types))];
   if (errors.length === 0) return draft;
   const count = errors.length === 1 ? 'One problem' : `${errors.length} problems`;
   throw new Problem('sequence_invalid', `${count}; nothing was published`, { errors });
+}
+
+/** Most sequences name none. */
+async function templatesFor(tx: Tx, ctx: Context, { sender_ids, steps }: Definition) {
+  return steps.some((step) => step.channel === 'whatsapp')
+    ? knownTemplates(tx, ctx.org, sender_ids)
+    : new Map();
 }
 
 function refuseArchived(status: SequenceStatus): void {

@@ -6,6 +6,7 @@ import { checkTemplate, type TemplateKind } from '../../../content/check-templat
 import type { Composition, Refused } from '../../../content/render.ts';
 import type { TrialPart } from '../../../content/trial.ts';
 import type { TemplateVars } from '../../../content/variables.ts';
+import type { WhatsappTemplate } from '../../../content/whatsapp-template.ts';
 import { type AddressKind, CHANNELS, type Channel } from '../../../kernel/channels.ts';
 import type { Uuid } from '../../../kernel/ids.ts';
 import type { Message } from '../../../kernel/message.ts';
@@ -63,6 +64,8 @@ export interface StepCheck {
   report(field: string, code: string, message: string): void;
   /** A template in which nothing was found: it can be rendered to try it out. */
   sound(part: TrialPart): void;
+  /** What the senders' accounts have against a template; absent: nobody knows them. */
+  approved?(template: WhatsappTemplate): { field: string; code: string; message: string }[];
 }
 
 export interface StepKind<M extends Message | Note = Message | Note> {

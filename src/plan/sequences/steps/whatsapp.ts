@@ -53,7 +53,10 @@ function check(step: Step, where: StepCheck): void {
     where.report('template', 'no_template', message);
     return;
   }
-  for (const { field, code, message } of mappingProblems(template))
+  for (const { field, code, message } of [
+    ...mappingProblems(template),
+    ...(where.approved?.(template) ?? []),
+  ])
     where.report(`template.${field}`, code, message);
   for (const { field, source } of sourcesOf(template))
     checkSource(step.channel, where, { field: `template.${field}`, source, kind: 'subject' });
