@@ -45,15 +45,22 @@ export async function recordEvents(
   events: readonly NewEvent[],
 ): Promise<Recorded[]> {
   if (events.length === 0) return [];
-  const given = events.map((event) => ({ ...event, id: newId(), external_id: event.external_id ?? null }));
+  // Drawn in one millisecond they come in any order; the list and the reactions go by them.
+  const ids = events.map(() => newId()).sort();
+  const given = events.map((event, n) => ({
+    ...event,
+    n,
+    id: ids[n]!,
+    external_id: event.external_id ?? null,
+  }));
   const list = JSON.stringify(given.map((event) => ({ ...event, properties: event.properties ?? {} })));
   const written = await tx.rows<{ id: Uuid }>(sql`
     INSERT INTO contact_events (org_id, id, contact_id, name, at, source, external_id, touch_id, properties, told_by, created_at)
     SELECT ${ctx.org}::uuid, r.id, r.contact_id, r.name, r.at, ${source}, r.external_id, r.touch_id, r.properties,
            ${actorText(ctx.actor)}, clock_timestamp()
       FROM json_to_recordset(${list}::json)
-        AS r(id uuid, contact_id uuid, name text, at timestamptz, external_id text, touch_id uuid, properties jsonb)
-     ORDER BY r.external_id, r.id
+        AS r(n int, id uuid, contact_id uuid, name text, at timestamptz, external_id text, touch_id uuid, properties jsonb)
+     ORDER BY r.external_id, r.n
     ON CONFLICT (org_id, source, external_id) WHERE external_id IS NOT NULL DO NOTHING
     RETURNING id`);
   const fresh = new Set(written.map((row) => row.id));
