@@ -19,7 +19,8 @@ import { id, idParams, page, pageQuery, time, timeIn } from '../schemas.ts';
 
 const tag = 'Events';
 const path = '/api/events';
-const SOURCE = 'api';
+/** What the external ids of this way of telling belong to. */
+export const SOURCE = 'api';
 const BODY_BYTES = 4 * 1024 * 1024;
 
 const eventName = z
@@ -92,7 +93,10 @@ const newEvent = z
   })
   .refine(namesOne, NAMES_ONE);
 
-const body = z.union([newEvent, z.strictObject({ events: z.array(newEvent).min(1).max(MAX_EVENTS) })]);
+export const eventBody = z.union([
+  newEvent,
+  z.strictObject({ events: z.array(newEvent).min(1).max(MAX_EVENTS) }),
+]);
 
 const results = z.object({
   recorded: z.number().int(),
@@ -149,7 +153,7 @@ export function eventRoutes(deps: ApiDeps): Route[] {
       summary: 'Tell what happened to a contact',
       about: `One event: 201 with the event and what it led to; 200 when it had been told before. Up to ${MAX_EVENTS} in \`events\`: 200 with a result for each. It is stored first: what it leads to is carried out at once where there is time, and otherwise a moment later.`,
       scope: 'contacts:write',
-      body,
+      body: eventBody,
       bodyLimit: BODY_BYTES,
       answers: { 200: z.union([detail, results]), 201: detail },
       problems: ['not_found'],
