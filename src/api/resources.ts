@@ -11,6 +11,7 @@ import { enrollmentRoutes } from './resources/enrollments.ts';
 import { eventRoutes } from './resources/events.ts';
 import { healthRoutes } from './resources/health.ts';
 import { holidayRoutes } from './resources/holidays.ts';
+import { hookRoutes } from './resources/hooks.ts';
 import { importRoutes } from './resources/imports.ts';
 import { memberRoutes } from './resources/members.ts';
 import { organizationRoutes } from './resources/organization.ts';
@@ -42,6 +43,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...recordRoutes(deps),
     ...senderRoutes(deps),
     ...senderTemplateRoutes(deps),
+    ...hookRoutes(deps),
     ...sequenceRoutes(deps),
     ...versionMoveRoutes(deps),
     ...variantRoutes(deps),

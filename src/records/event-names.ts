@@ -15,7 +15,6 @@ export const MESSAGE_EVENTS = {
   unsubscribed: 'its recipient told the provider, or answered STOP, to want no more of that channel',
 } as const satisfies Record<string, string>;
 export type MessageEvent = keyof typeof MESSAGE_EVENTS;
-export const MESSAGE_EVENT_NAMES = Object.keys(MESSAGE_EVENTS) as [MessageEvent, ...MessageEvent[]];
 
 export function isMessageEvent(name: string): name is MessageEvent {
   return Object.hasOwn(MESSAGE_EVENTS, name);

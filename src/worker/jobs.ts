@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events';
 import { Logger as GraphileLogger, run, type TaskList, type WorkerEvents } from 'graphile-worker';
 import type { App } from '../app.ts';
 import { type ImportTask, importContactsTask } from '../contacts/import/run.ts';
+import { readInboundTask } from '../inbound/interpret.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { wake } from '../ledger/wake.ts';
 import { bulkEnrollTask } from '../plan/sequences/bulk-enroll.ts';
@@ -36,6 +37,9 @@ export function tasks(app: App): TaskList {
     },
     async [reactTask.name](payload, helpers) {
       await reactTask.run({ ...app, log: app.logger }, payload, helpers.abortSignal);
+    },
+    async [readInboundTask.name](payload, helpers) {
+      await readInboundTask.run({ ...app, log: app.logger }, payload, helpers.abortSignal);
     },
     async import_contacts(payload, helpers) {
       await importContactsTask(app.db, payload as ImportTask, helpers.abortSignal);
