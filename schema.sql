@@ -441,6 +441,24 @@ CREATE POLICY tenant ON holidays FOR ALL TO public USING (org_id = (NULLIF(curre
 GRANT DELETE, INSERT, SELECT, UPDATE ON holidays TO cadenza_app;
 GRANT SELECT ON holidays TO cadenza_readonly;
 
+CREATE TABLE hooks (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  sender_id uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  secrets bytea,
+  secret_count integer DEFAULT 0 NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT hooks_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT hooks_org_id_sender_id_fkey FOREIGN KEY (org_id, sender_id) REFERENCES senders(org_id, id)
+);
+CREATE INDEX hooks_sender ON public.hooks USING btree (org_id, sender_id);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON hooks FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON hooks TO cadenza_app;
+GRANT SELECT ON hooks TO cadenza_readonly;
+
 CREATE TABLE idempotency_keys (
   org_id uuid NOT NULL,
   key text NOT NULL,
@@ -525,6 +543,40 @@ CREATE TABLE imports (
 CREATE POLICY tenant ON imports FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
 GRANT DELETE, INSERT, SELECT, UPDATE ON imports TO cadenza_app;
 GRANT SELECT ON imports TO cadenza_readonly;
+
+CREATE TABLE inbound_calls (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  hook_id uuid NOT NULL,
+  query text NOT NULL,
+  headers jsonb NOT NULL,
+  body bytea NOT NULL,
+  received_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT inbound_calls_pkey PRIMARY KEY (org_id, id)
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON inbound_calls FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT ON inbound_calls TO cadenza_app;
+GRANT SELECT ON inbound_calls TO cadenza_readonly;
+
+CREATE TABLE inbound_events (
+  org_id uuid NOT NULL,
+  sender_id uuid NOT NULL,
+  event_id text NOT NULL,
+  call_id uuid NOT NULL,
+  hook_id uuid NOT NULL,
+  fact jsonb NOT NULL,
+  result text,
+  received_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT inbound_events_pkey PRIMARY KEY (org_id, sender_id, event_id),
+  CONSTRAINT inbound_events_result CHECK ((result = ANY (ARRAY['recorded'::text, 'suppressed'::text, 'unmatched'::text, 'ignored'::text]))),
+  CONSTRAINT inbound_events_org_id_call_id_fkey FOREIGN KEY (org_id, call_id) REFERENCES inbound_calls(org_id, id) ON DELETE CASCADE
+);
+CREATE INDEX inbound_events_waiting ON public.inbound_events USING btree (org_id, received_at) WHERE (result IS NULL);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON inbound_events FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON inbound_events TO cadenza_app;
+GRANT SELECT ON inbound_events TO cadenza_readonly;
 
 CREATE TABLE installation_secrets (
   check_value text NOT NULL,

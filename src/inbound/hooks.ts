@@ -8,7 +8,7 @@ import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { SenderChannel } from '../kernel/channels.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { notFound, Problem } from '../kernel/problem.ts';
 import { audit } from '../tenancy/audit.ts';
 import { hashOf } from '../tenancy/authenticate.ts';
@@ -102,13 +102,15 @@ async function note(
   await audit(tx, ctx, { action: `hook.${verb}`, subject_type: 'hook', subject_id: id, data });
 }
 
+const ORDER = listOrder('hooks', ['uuid']);
+
 /** Newest first. */
 export async function listHooks(
   db: Database,
   ctx: Pick<Context, 'org'>,
   page: PageRequest & { sender_id?: Uuid | undefined },
 ): Promise<Page<Hook>> {
-  const after = positionOf(page, ['uuid'])?.[0];
+  const after = positionOf(page, ORDER)?.[0];
   const rows = await db.inOrg(ctx.org, (tx) =>
     tx.rows<Hook>(sql`
       SELECT ${columns} FROM ${joined} WHERE h.org_id = ${ctx.org}
@@ -116,7 +118,7 @@ export async function listHooks(
         ${page.sender_id === undefined ? sql`` : sql`AND h.sender_id = ${page.sender_id}`}
        ORDER BY h.id DESC LIMIT ${page.limit + 1}`),
   );
-  return pageOf(rows, page, (row) => [row.id]);
+  return pageOf(rows, page, ORDER, (row) => [row.id]);
 }
 
 /** All of them anew; what is not named is no longer believed. @throws not_found */

@@ -7,7 +7,7 @@
 import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { notFound } from '../kernel/problem.ts';
 import { actorText, type Context } from '../tenancy/context.ts';
 import type { Properties } from './properties.ts';
@@ -133,13 +133,15 @@ export interface EventFilter extends PageRequest {
   name?: string | undefined;
 }
 
+const ORDER = listOrder('contact_events', ['uuid']);
+
 /** Told last first. */
 export async function listEvents(
   db: Database,
   ctx: Pick<Context, 'org'>,
   filter: EventFilter,
 ): Promise<Page<ContactEvent>> {
-  const after = positionOf(filter, ['uuid'])?.[0];
+  const after = positionOf(filter, ORDER)?.[0];
   const rows = await db.inOrg(ctx.org, (tx) =>
     tx.rows<ContactEvent>(sql`
       SELECT ${eventColumns} FROM contact_events WHERE org_id = ${ctx.org}
@@ -148,7 +150,7 @@ export async function listEvents(
         ${filter.name === undefined ? sql`` : sql`AND name = ${filter.name}`}
        ORDER BY id DESC LIMIT ${filter.limit + 1}`),
   );
-  return pageOf(rows, filter, (row) => [row.id]);
+  return pageOf(rows, filter, ORDER, (row) => [row.id]);
 }
 
 /** With what it led to. @throws not_found */

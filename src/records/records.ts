@@ -6,7 +6,7 @@
 import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
-import { type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
+import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { notFound, Problem } from '../kernel/problem.ts';
 import { audit } from '../tenancy/audit.ts';
 import { actorText, type Context } from '../tenancy/context.ts';
@@ -201,13 +201,15 @@ export interface RecordFilter extends PageRequest {
   status?: string | undefined;
 }
 
+const ORDER = listOrder('records', ['uuid']);
+
 /** Newest first. */
 export async function listRecords(
   db: Database,
   ctx: Pick<Context, 'org'>,
   filter: RecordFilter,
 ): Promise<Page<ContactRecord>> {
-  const after = positionOf(filter, ['uuid'])?.[0];
+  const after = positionOf(filter, ORDER)?.[0];
   const rows = await db.inOrg(ctx.org, (tx) =>
     tx.rows<ContactRecord>(sql`
       SELECT ${columns} FROM records WHERE org_id = ${ctx.org}
@@ -218,7 +220,7 @@ export async function listRecords(
         ${filter.status === undefined ? sql`` : sql`AND status = ${filter.status}`}
        ORDER BY id DESC LIMIT ${filter.limit + 1}`),
   );
-  return pageOf(rows, filter, (row) => [row.id]);
+  return pageOf(rows, filter, ORDER, (row) => [row.id]);
 }
 
 /** Its events stay: they happened. @throws not_found */

@@ -1,14 +1,22 @@
 /** `events tell`, `events list`. */
 import { eventBody, SOURCE } from '../../api/resources/events.ts';
-import { PAGE_LIMIT } from '../../kernel/page.ts';
 import { reactNow } from '../../plan/sequences/react.ts';
 import { VersionCache } from '../../plan/sequences/versions.ts';
-import { type ContactEvent, listEvents } from '../../records/events.ts';
+import { listEvents } from '../../records/events.ts';
 import { type Told, tellEvents } from '../../records/tell-events.ts';
 import { type Command, EXIT, textOption } from '../command.ts';
 import { fitting, readJson } from '../input.ts';
 import { chooseOrganization, ORG_OPTION, withInstallation } from '../installation.ts';
-import { idOption } from '../listing.ts';
+import {
+  columns,
+  footer,
+  idOption,
+  inZone,
+  PAGE_OPTIONS,
+  pageOption,
+  ZONE_OPTION,
+  zoneOption,
+} from '../listing.ts';
 
 function answered(told: Told, n: number): string {
   return told.result === 'refused'
@@ -37,28 +45,38 @@ export const eventsTell: Command = {
   },
 };
 
-function line(event: ContactEvent): string {
-  const reacted = event.reacted_at === null ? '  (not reacted to yet)' : '';
-  return `${event.id}  ${event.at.toISOString()}  ${event.contact_id}  ${event.name}${reacted}`;
-}
-
 export const eventsList: Command = {
   options: {
     contact: { value: 'ID', about: 'Of one contact' },
     name: { value: 'NAME', about: 'Of one name' },
+    ...PAGE_OPTIONS,
+    ...ZONE_OPTION,
     ...ORG_OPTION,
   },
-  about: `Up to ${PAGE_LIMIT.max}.`,
   async run(call) {
     const filter = {
-      limit: PAGE_LIMIT.max,
+      ...pageOption(call),
       contact_id: idOption(call, 'contact'),
       name: textOption(call, 'name'),
     };
-    const list = await withInstallation(call.config, async (installation) =>
-      listEvents(installation.db, await chooseOrganization(call, installation), filter),
+    const { list, zone } = await withInstallation(call.config, async (installation) => {
+      const { org } = await chooseOrganization(call, installation);
+      const zone = await zoneOption(call, installation.db, org);
+      return { zone, list: await listEvents(installation.db, { org }, filter) };
+    });
+    const rows = list.items.map((event) => [
+      event.id,
+      inZone(event.at, zone),
+      event.contact_id,
+      event.name,
+      event.source,
+      event.reacted_at === null ? 'waits' : '',
+    ]);
+    const text = columns(['ID', 'AT', 'CONTACT', 'NAME', 'SOURCE', ''], rows);
+    call.result(
+      list,
+      rows.length === 0 ? 'There are no events.' : `${text}\n${footer(zone, list.next_cursor)}`,
     );
-    call.result(list, list.items.map(line).join('\n') || 'There are no events.');
     return undefined;
   },
 };
