@@ -1,6 +1,7 @@
 /** Events and records over HTTP: told, answered, read back with what they led to. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../src/kernel/ids.ts';
+import { reactTask } from '../../src/plan/sequences/react.ts';
 import { makeContacts, makeSender, makeSequence, oneStep } from '../support/outreach.ts';
 import { setup, type World } from './world.ts';
 
@@ -281,6 +282,28 @@ describe('what events lead to', () => {
       enrollments: { exited: 1, total: 1 },
       touches: { cancelled: 1, waiting: 0, total: 1 },
       conversions: { total: 1, contacts: 1, goals: [{ goal: 'Closed', count: 1 }] },
+    });
+  });
+
+  it('[INB-1] a reaction that fails makes neither an event nor a record fail; the job carries it out', async () => {
+    const who = await freshContact();
+    const { enrollment } = await enrolled({ goals: [{ event: 'deal.created' }] }, who);
+    const { versions } = world.deps;
+    const get = versions.get;
+    versions.get = () => Promise.reject(new Error('planted'));
+    try {
+      const told = await tell({ contact_id: who, name: 'anything' });
+      expect([told.status, told.body.reacted_at]).toEqual([201, null]);
+      const made = await record({ kind: 'deal', external_id: 'fails', contact_id: who });
+      expect(made.status).toBe(201);
+    } finally {
+      versions.get = get;
+    }
+    expect(await statusOf(enrollment)).toMatchObject({ status: 'active' });
+    await reactTask.run({ ...world.deps, log: world.deps.logger }, { org: world.org.id });
+    expect(await statusOf(enrollment)).toMatchObject({
+      status: 'exited',
+      status_reason: 'goal:deal.created',
     });
   });
 

@@ -396,6 +396,25 @@ describe('carried out again', () => {
       await conserved(sequence);
     });
 
+  for (const point of ['after_flag', 'after_cancel'] as const)
+    it(`[INB-1] after a process was killed ${point.replace('_', ' ')}, and a person began the enrollment anew: that stands`, async () => {
+      const { enrollments, contacts } = await enrolled(world, 1, {
+        ...oneStep(),
+        goals: [{ event: 'signed_up' }],
+      });
+      const id = await told(world, { contact_id: contacts[0]!, name: 'signed_up' });
+      const child = startChild('test/support/react-process.ts', [world.db.url, world.org, point]);
+      children.push(child);
+      await child.line();
+      child.process.kill('SIGKILL');
+      await child.ended;
+      await act(world.db, world.versions, world.ctx, enrollments[0]!, 'restart');
+      await reactAll(world);
+      expect((await enrollmentRow(world, enrollments[0]!)).status).toBe('active');
+      expect(await story(world, enrollments[0]!)).toEqual(['0.1 cancelled', '0.1 planned']);
+      expect(await reactionsOf(world, id)).toMatchObject([{ reaction: 'exit', result: 'done' }]);
+    });
+
   it('[INB-1] one that cannot be reacted to keeps nobody else waiting, and is tried again', async () => {
     const { enrollments, contacts } = await enrolled(world, 2, {
       ...oneStep(),

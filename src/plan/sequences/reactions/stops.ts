@@ -43,9 +43,17 @@ export const stopByEvent: Reaction = async (deps, incident) => {
   const { org } = incident.ctx;
   const decided = await decide(deps, incident);
   const pending = await deps.db.inOrg(org, async (tx) => {
-    await intend(tx, incident, decided);
-    for (const one of decided)
-      if (one.is_older) await conclude(tx, incident, one, { result: 'skipped', detail: OLDER });
+    const older = decided.filter((one) => one.is_older);
+    await intend(
+      tx,
+      incident,
+      decided.filter((one) => !one.is_older),
+    );
+    for (const one of older) {
+      // One that was pending already was not older then: somebody began its enrollment anew meanwhile.
+      const is_new = (await intend(tx, incident, [one])) === 1;
+      if (is_new) await conclude(tx, incident, one, { result: 'skipped', detail: OLDER });
+    }
     return pendingOf(tx, incident, STOPS);
   });
   for (const one of pending) {
