@@ -141,6 +141,7 @@ CREATE TABLE contact_events (
   properties jsonb DEFAULT '{}'::jsonb NOT NULL,
   told_by text NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
+  reacted_at timestamp with time zone,
   CONSTRAINT contact_events_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT contact_events_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9_.:-]{0,99}$'::text)),
   CONSTRAINT contact_events_source_check CHECK ((source <> ''::text)),
@@ -149,9 +150,10 @@ CREATE TABLE contact_events (
 CREATE INDEX contact_events_contact ON public.contact_events USING btree (org_id, contact_id, name, at);
 CREATE UNIQUE INDEX contact_events_external ON public.contact_events USING btree (org_id, source, external_id) WHERE (external_id IS NOT NULL);
 CREATE INDEX contact_events_name ON public.contact_events USING btree (org_id, name, at);
+CREATE INDEX contact_events_waiting ON public.contact_events USING btree (org_id, id) WHERE (reacted_at IS NULL);
 -- row-level security: ENABLE, FORCE
 CREATE POLICY tenant ON contact_events FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
-GRANT INSERT, SELECT ON contact_events TO cadenza_app;
+GRANT INSERT, SELECT, UPDATE (reacted_at) ON contact_events TO cadenza_app;
 GRANT SELECT ON contact_events TO cadenza_readonly;
 
 CREATE TABLE contact_tags (
@@ -357,6 +359,29 @@ CREATE POLICY tenant ON enrollments FOR ALL TO public USING (org_id = (NULLIF(cu
 GRANT INSERT, SELECT, UPDATE ON enrollments TO cadenza_app;
 GRANT SELECT ON enrollments TO cadenza_readonly;
 
+CREATE TABLE event_reactions (
+  org_id uuid NOT NULL,
+  event_id uuid NOT NULL,
+  reaction text NOT NULL,
+  subject_id uuid NOT NULL,
+  reason text,
+  result text NOT NULL,
+  detail text,
+  contact_id uuid,
+  sequence_id uuid,
+  enrollment_id uuid,
+  receipt_id uuid,
+  at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT event_reactions_pkey PRIMARY KEY (org_id, event_id, reaction, subject_id),
+  CONSTRAINT event_reactions_reaction_check CHECK ((reaction ~ '^[a-z_]+$'::text)),
+  CONSTRAINT event_reactions_result CHECK ((result = ANY (ARRAY['pending'::text, 'done'::text, 'skipped'::text, 'refused'::text, 'failed'::text]))),
+  CONSTRAINT event_reactions_org_id_event_id_fkey FOREIGN KEY (org_id, event_id) REFERENCES contact_events(org_id, id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON event_reactions FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON event_reactions TO cadenza_app;
+GRANT SELECT ON event_reactions TO cadenza_readonly;
+
 CREATE TABLE events (
   org_id uuid NOT NULL,
   at timestamp with time zone NOT NULL,
@@ -372,8 +397,9 @@ CREATE TABLE events (
   token uuid,
   actor text,
   data jsonb,
-  CONSTRAINT events_type CHECK ((type = ANY (ARRAY['enrolled'::text, 'pause'::text, 'resume'::text, 'advance'::text, 'restart'::text, 'moved'::text, 'completed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text, 'failed'::text, 'sent'::text, 'retry'::text, 'not_started'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text, 'postponed'::text, 'held'::text, 'looked_up'::text, 'resolved'::text, 'needs_review'::text, 'drafted'::text, 'started'::text, 'done'::text, 'assigned'::text, 'unsubscribe'::text])))
+  CONSTRAINT events_type CHECK ((type = ANY (ARRAY['enrolled'::text, 'pause'::text, 'resume'::text, 'advance'::text, 'restart'::text, 'moved'::text, 'completed'::text, 'exited'::text, 'converted'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text, 'failed'::text, 'sent'::text, 'retry'::text, 'not_started'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text, 'postponed'::text, 'held'::text, 'looked_up'::text, 'resolved'::text, 'needs_review'::text, 'drafted'::text, 'started'::text, 'done'::text, 'assigned'::text, 'delivered'::text, 'bounce'::text, 'complained'::text, 'opened'::text, 'clicked'::text, 'replied'::text, 'unsubscribe'::text])))
 ) PARTITION BY RANGE (at);
+CREATE INDEX events_converted ON ONLY public.events USING btree (org_id, sequence_id, at) WHERE (type = 'converted'::text);
 CREATE INDEX events_source ON ONLY public.events USING btree (org_id, source_id, at);
 -- row-level security: ENABLE, FORCE
 CREATE POLICY tenant ON events FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
@@ -414,6 +440,24 @@ CREATE TABLE holidays (
 CREATE POLICY tenant ON holidays FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
 GRANT DELETE, INSERT, SELECT, UPDATE ON holidays TO cadenza_app;
 GRANT SELECT ON holidays TO cadenza_readonly;
+
+CREATE TABLE hooks (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  sender_id uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  secrets bytea,
+  secret_count integer DEFAULT 0 NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT hooks_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT hooks_org_id_sender_id_fkey FOREIGN KEY (org_id, sender_id) REFERENCES senders(org_id, id)
+);
+CREATE INDEX hooks_sender ON public.hooks USING btree (org_id, sender_id);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON hooks FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON hooks TO cadenza_app;
+GRANT SELECT ON hooks TO cadenza_readonly;
 
 CREATE TABLE idempotency_keys (
   org_id uuid NOT NULL,
@@ -499,6 +543,40 @@ CREATE TABLE imports (
 CREATE POLICY tenant ON imports FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
 GRANT DELETE, INSERT, SELECT, UPDATE ON imports TO cadenza_app;
 GRANT SELECT ON imports TO cadenza_readonly;
+
+CREATE TABLE inbound_calls (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  hook_id uuid NOT NULL,
+  query text NOT NULL,
+  headers jsonb NOT NULL,
+  body bytea NOT NULL,
+  received_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT inbound_calls_pkey PRIMARY KEY (org_id, id)
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON inbound_calls FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT ON inbound_calls TO cadenza_app;
+GRANT SELECT ON inbound_calls TO cadenza_readonly;
+
+CREATE TABLE inbound_events (
+  org_id uuid NOT NULL,
+  sender_id uuid NOT NULL,
+  event_id text NOT NULL,
+  call_id uuid NOT NULL,
+  hook_id uuid NOT NULL,
+  fact jsonb NOT NULL,
+  result text,
+  received_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT inbound_events_pkey PRIMARY KEY (org_id, sender_id, event_id),
+  CONSTRAINT inbound_events_result CHECK ((result = ANY (ARRAY['recorded'::text, 'suppressed'::text, 'unmatched'::text, 'ignored'::text]))),
+  CONSTRAINT inbound_events_org_id_call_id_fkey FOREIGN KEY (org_id, call_id) REFERENCES inbound_calls(org_id, id) ON DELETE CASCADE
+);
+CREATE INDEX inbound_events_waiting ON public.inbound_events USING btree (org_id, received_at) WHERE (result IS NULL);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON inbound_events FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT INSERT, SELECT, UPDATE ON inbound_events TO cadenza_app;
+GRANT SELECT ON inbound_events TO cadenza_readonly;
 
 CREATE TABLE installation_secrets (
   check_value text NOT NULL,
@@ -608,6 +686,37 @@ CREATE TABLE receipts (
 CREATE POLICY tenant ON receipts FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
 GRANT INSERT, SELECT ON receipts TO cadenza_app;
 GRANT SELECT ON receipts TO cadenza_readonly;
+
+CREATE TABLE records (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  kind text NOT NULL,
+  external_id text NOT NULL,
+  contact_id uuid NOT NULL,
+  version integer DEFAULT 1 NOT NULL,
+  title text,
+  status text NOT NULL,
+  starts_at timestamp with time zone,
+  ends_at timestamp with time zone,
+  amount numeric(18,2),
+  currency text,
+  properties jsonb DEFAULT '{}'::jsonb NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT records_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT records_ends CHECK ((ends_at >= starts_at)),
+  CONSTRAINT records_external_id_check CHECK ((external_id <> ''::text)),
+  CONSTRAINT records_kind CHECK ((kind = ANY (ARRAY['deal'::text, 'appointment'::text, 'service_job'::text]))),
+  CONSTRAINT records_status_check CHECK ((status <> ''::text)),
+  CONSTRAINT records_org_id_contact_id_fkey FOREIGN KEY (org_id, contact_id) REFERENCES contacts(org_id, id)
+);
+CREATE INDEX records_contact ON public.records USING btree (org_id, contact_id, kind);
+CREATE UNIQUE INDEX records_external ON public.records USING btree (org_id, kind, external_id);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON records FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON records TO cadenza_app;
+GRANT SELECT ON records TO cadenza_readonly;
 
 CREATE TABLE schema_migrations (
   name text NOT NULL,
@@ -727,10 +836,16 @@ CREATE TABLE sequence_versions (
   definition jsonb NOT NULL,
   published_by text NOT NULL,
   published_at timestamp with time zone DEFAULT now() NOT NULL,
+  enroll_on jsonb GENERATED ALWAYS AS (
+CASE
+    WHEN (jsonb_array_length((definition -> 'enroll_on'::text)) > 0) THEN (definition -> 'enroll_on'::text)
+    ELSE NULL::jsonb
+END) STORED,
   CONSTRAINT sequence_versions_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT sequence_versions_org_id_sequence_id_number_key UNIQUE (org_id, sequence_id, number),
   CONSTRAINT sequence_versions_org_id_sequence_id_fkey FOREIGN KEY (org_id, sequence_id) REFERENCES sequences(org_id, id) ON DELETE CASCADE
 );
+CREATE INDEX sequence_versions_enroll_on ON public.sequence_versions USING btree (org_id, id) WHERE (enroll_on IS NOT NULL);
 -- row-level security: ENABLE, FORCE
 CREATE POLICY tenant ON sequence_versions FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
 GRANT DELETE, INSERT, SELECT ON sequence_versions TO cadenza_app;
@@ -952,7 +1067,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION enrollment_cancel(p_org uuid, p_id uuid, p_epoch integer, p_reason text, p_receipt uuid, p_status text, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone) RETURNS TABLE(not_started integer, in_flight uuid[])
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enrollment_flag(p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, epoch integer, effective_at timestamp with time zone, was text)
+-- FUNCTION enrollment_flag(p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_audit jsonb, p_now timestamp with time zone, p_goal jsonb) RETURNS TABLE(contact_id uuid, epoch integer, effective_at timestamp with time zone, was text)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollment_move(p_org uuid, p_id uuid, p_from text, p_touch uuid, p_touch_state text, p_cancel_as text, p_event text, p_reason text, p_actor text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_n integer, p_next_channel text, p_next_mode text, p_next_sender uuid, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_ends text, p_receipt uuid, p_audit jsonb, p_now timestamp with time zone, p_version uuid) RETURNS text

@@ -6,6 +6,7 @@ const { EVENT_TYPES, TOUCH_EVENTS, TOUCH_STATES, TOUCH_TRANSITIONS } = await imp
   '../../src/ledger/states.ts'
 );
 const { OTHER_REASONS, REFUSALS } = await import('../../src/ledger/reasons.ts');
+const { MESSAGE_EVENTS, RECORD_EVENTS } = await import('../../src/records/event-names.ts');
 const { ENROLLMENT_EVENTS, ENROLLMENT_STATUSES, TRANSITIONS } = await import(
   '../../src/plan/sequences/lifecycle.ts'
 );
@@ -33,6 +34,10 @@ const refusals = Object.entries(REFUSALS).map(([reason, refusal]) => {
   if (next === undefined) throw new Error(`no words for the action ${refusal.action} of ${reason}`);
   return `| \`${reason}\` | ${refusal.says} | ${next} |`;
 });
+
+const contactEvents = Object.entries({ ...MESSAGE_EVENTS, ...RECORD_EVENTS }).map(
+  ([name, says]) => `| \`${name}\` | ${says} |`,
+);
 
 const others = Object.entries(OTHER_REASONS).map(([reason, says]) => `| \`${reason}\` | ${says} |`);
 
@@ -78,5 +83,14 @@ ${others.join('\n')}
 ## Events
 
 ${EVENT_TYPES.map((type) => `\`${type}\``).join(', ')}.
+
+## Events of contacts
+
+What is told of a contact ([events-and-goals.md](events-and-goals.md)), from [event-names.ts](../src/records/event-names.ts). Any other name
+is an organization's own.
+
+| name | meaning |
+|---|---|
+${contactEvents.join('\n')}
 `,
 );

@@ -48,7 +48,7 @@ export function problemsOf(route: Route): ProblemCode[] {
   add('invalid_request', 'malformed_request');
   if (route.scope !== null) add('unauthenticated', 'forbidden', 'rate_limited');
   if (route.params) add('not_found');
-  if (isWrite(route) && !route.lenient) {
+  if (isWrite(route) && !takesAnything(route)) {
     add('malformed_json', 'payload_too_large', 'unsupported_media_type');
     if (route.scope !== null) add('idempotency_key_reused', 'idempotency_in_progress');
   }
@@ -147,12 +147,26 @@ export function registerRoutes(
 ): void {
   app.setValidatorCompiler(({ schema }) => validator(schema));
   app.addHook('onSend', (request, reply, payload) => keepAnswer(deps, request, reply, payload));
-  for (const route of routes.filter((one) => !one.lenient)) registerOne(app, deps, route, check);
+  for (const route of routes.filter((one) => !takesAnything(one))) registerOne(app, deps, route, check);
+  void app.register(async (scope) => {
+    installRawBody(scope);
+    for (const route of routes.filter((one) => one.raw)) registerOne(scope, deps, route, check);
+  });
   void app.register(async (scope) => {
     installAnyBody(scope);
     for (const route of routes.filter((one) => one.lenient)) registerOne(scope, deps, route, check);
   });
   for (const [path, same] of grouped(routes, (route) => route.path)) refuseOtherMethods(app, path, same);
+}
+
+function takesAnything(route: Route): boolean {
+  return route.lenient === true || route.raw !== undefined;
+}
+
+/** A body of any type, or none, as its bytes: a signature is over these. */
+function installRawBody(scope: FastifyInstance): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, bytes: Buffer) => bytes);
 }
 
 /** A body of any type, or none: its beginning as text. Nothing about it makes the request fail. */
@@ -195,6 +209,7 @@ function registerOne(
     method: route.method,
     url: route.path,
     config: { secretPath: route.secretPath === true },
+    ...(route.raw === undefined ? {} : { bodyLimit: route.raw }),
     ...(route.bodyLimit === undefined
       ? {}
       : { bodyLimit: Math.max(route.bodyLimit, deps.config.body_limit_bytes) }),
@@ -205,14 +220,14 @@ function registerOne(
       security: route.scope === null ? [] : [{ api_key: [] }],
       ...(route.scope === null ? {} : { 'x-scope': route.scope }),
       ...(route.params ? { params: route.params } : {}),
-      ...(route.lenient ? {} : { querystring: route.query ?? NOTHING }),
+      ...(takesAnything(route) ? {} : { querystring: route.query ?? NOTHING }),
       ...(route.body ? { body: route.body } : {}),
       ...(isWrite(route) && route.scope !== null ? { headers: idempotencyHeaders } : {}),
       ...(route.upload ? { 'x-form': formSchema(route.upload) } : {}),
       response: describeAnswers(route),
     },
     ...(route.scope === null ? {} : { onRequest: check(route.scope) }),
-    ...(route.lenient ? {} : { preValidation: prepare(route) }),
+    ...(takesAnything(route) ? {} : { preValidation: prepare(route) }),
     ...(isWrite(route)
       ? {
           preHandler: (request: FastifyRequest, reply: FastifyReply) => beginIdempotent(deps, request, reply),

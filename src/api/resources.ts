@@ -8,12 +8,15 @@ import { dueStepActionRoutes } from './resources/due-step-actions.ts';
 import { dueStepRoutes } from './resources/due-steps.ts';
 import { enrollmentJobRoutes } from './resources/enrollment-jobs.ts';
 import { enrollmentRoutes } from './resources/enrollments.ts';
+import { eventRoutes } from './resources/events.ts';
 import { healthRoutes } from './resources/health.ts';
 import { holidayRoutes } from './resources/holidays.ts';
+import { hookRoutes } from './resources/hooks.ts';
 import { importRoutes } from './resources/imports.ts';
 import { memberRoutes } from './resources/members.ts';
 import { organizationRoutes } from './resources/organization.ts';
 import { receiptRoutes } from './resources/receipts.ts';
+import { recordRoutes } from './resources/records.ts';
 import { sandboxRoutes } from './resources/sandbox.ts';
 import { senderTemplateRoutes } from './resources/sender-templates.ts';
 import { senderRoutes } from './resources/senders.ts';
@@ -36,8 +39,11 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...attributeRoutes(deps),
     ...importRoutes(deps),
     ...suppressionRoutes(deps),
+    ...eventRoutes(deps),
+    ...recordRoutes(deps),
     ...senderRoutes(deps),
     ...senderTemplateRoutes(deps),
+    ...hookRoutes(deps),
     ...sequenceRoutes(deps),
     ...versionMoveRoutes(deps),
     ...variantRoutes(deps),

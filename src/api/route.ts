@@ -57,6 +57,8 @@ interface Described {
    * type its first kilobytes are given to the handler as text.
    */
   lenient?: boolean;
+  /** Public routes only: the body is given to the handler as its bytes, up to so many; any type and query is let through. */
+  raw?: number;
 }
 
 interface Schemas<P extends Schema, Q extends Schema, B extends Schema> {

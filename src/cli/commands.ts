@@ -50,6 +50,14 @@ export const COMMANDS = {
     summary: 'List what waits for people: calls, LinkedIn, tasks, messages to look at',
     load: async () => (await import('./commands/due.ts')).due,
   },
+  'events tell': {
+    summary: 'Tell what happened to contacts, from a JSON file',
+    load: async () => (await import('./commands/events.ts')).eventsTell,
+  },
+  'events list': {
+    summary: 'List what happened to contacts, told last first',
+    load: async () => (await import('./commands/events.ts')).eventsList,
+  },
   touches: {
     summary: 'List touches, newest first',
     load: async () => (await import('./commands/touches.ts')).touches,

@@ -84,6 +84,9 @@ export const OTHER_REASONS = {
   snoozed: 'a person put it off',
   taken_up: 'a person took it up at another time than it was planned for',
   given_back: 'a person had started it and did not do it',
+  replied: 'its contact replied',
+  colleague_replied: 'somebody of the same company replied',
+  hard_bounce: 'its provider told later that the address cannot be reached',
   steps_removed: 'the version it was moved to has none of its remaining steps',
 } as const satisfies Record<string, string>;
 

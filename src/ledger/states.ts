@@ -102,6 +102,8 @@ export const EVENT_TYPES = [
   // of an enrollment
   'completed',
   'exited',
+  // beside `exited`, where what ended it was the goal
+  'converted',
   'bounced',
   'unsubscribed',
   'unenrolled',
@@ -124,6 +126,13 @@ export const EVENT_TYPES = [
   'started',
   'done',
   'assigned',
+  // of a touch, told by its provider or its recipient
+  'delivered',
+  'bounce',
+  'complained',
+  'opened',
+  'clicked',
+  'replied',
   // of a contact
   'unsubscribe',
 ] as const;

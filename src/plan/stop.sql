@@ -1,7 +1,9 @@
 -- An End, first transaction: the flag, its event (an end is told by the status it leads to) and its audit record. Zero rows: the enrollment is not there, or not
 -- in a status it may leave.
 CREATE OR REPLACE FUNCTION enrollment_flag(
-  p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_audit jsonb, p_now timestamptz DEFAULT NULL
+  p_org uuid, p_id uuid, p_from text[], p_to text, p_event text, p_reason text, p_actor text, p_audit jsonb, p_now timestamptz DEFAULT NULL,
+  -- what ended it was the goal of its sequence: told beside the end, for the reports
+  p_goal jsonb DEFAULT NULL
 ) RETURNS TABLE (contact_id uuid, epoch int, effective_at timestamptz, was text)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -20,6 +22,10 @@ BEGIN
   RETURNING * INTO v_row;
   INSERT INTO events (org_id, at, type, reason, source_id, contact_id, sequence_id, step_id, actor)
     VALUES (p_org, v_now, CASE WHEN p_to = 'paused' THEN p_event ELSE p_to END, p_reason, p_id, v_row.contact_id, v_row.sequence_id, v_row.step_id, p_actor);
+  IF p_goal IS NOT NULL THEN
+    INSERT INTO events (org_id, at, type, reason, source_id, contact_id, sequence_id, step_id, actor, data)
+      VALUES (p_org, v_now, 'converted', p_goal ->> 'goal', p_id, v_row.contact_id, v_row.sequence_id, v_row.step_id, p_actor, p_goal);
+  END IF;
   PERFORM audit_write(p_org, p_audit, jsonb_build_object('was', v_old));
   RETURN QUERY SELECT v_row.contact_id, v_row.epoch, v_now, v_old;
 END $$;

@@ -26,20 +26,28 @@ export interface StopOptions {
   failpoint?: StopFailpoint;
 }
 
+export interface EndOptions extends StopOptions {
+  /** Of a stop that may be repeated by another process: both get the one receipt. */
+  receipt?: Uuid | undefined;
+  /** It is the goal of its sequence: counted as a conversion. */
+  goal?: { goal: string; event_id: Uuid } | undefined;
+}
+
 export async function endEnrollment(
   db: Database,
   ctx: Context,
   id: Uuid,
   event: Extract<EnrollmentEvent, 'pause' | 'unenroll' | 'exit' | 'bounce'>,
-  options: StopOptions = {},
+  options: EndOptions = {},
 ): Promise<Receipt> {
   const to = TRANSITIONS.active[event]!;
   const reason = options.reason ?? event;
   const actor = actorText(ctx.actor);
-  const receipt = newId();
+  const receipt = options.receipt ?? newId();
+  const goal = options.goal === undefined ? null : JSON.stringify(options.goal);
   const [raised] = await db.call<{ epoch: number; effective_at: Date }>(sql`
     SELECT * FROM enrollment_flag(${ctx.org}::uuid, ${id}::uuid, ${leavable(event)}::text[], ${to}, ${event}, ${reason}, ${actor},
-      ${entry(ctx, `enrollment.${event}`, 'enrollment', id, { reason, receipt })}::jsonb)`);
+      ${entry(ctx, `enrollment.${event}`, 'enrollment', id, { reason, receipt })}::jsonb, NULL, ${goal}::jsonb)`);
   const flag = raised ?? (await unfinished(db, ctx.org, id, to));
   if (!flag) throw await refusal(db, ctx.org, id, event);
   await options.failpoint?.('after_flag');

@@ -6,10 +6,12 @@ import { EventEmitter } from 'node:events';
 import { Logger as GraphileLogger, run, type TaskList, type WorkerEvents } from 'graphile-worker';
 import type { App } from '../app.ts';
 import { type ImportTask, importContactsTask } from '../contacts/import/run.ts';
+import { readInboundTask } from '../inbound/interpret.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { wake } from '../ledger/wake.ts';
 import { bulkEnrollTask } from '../plan/sequences/bulk-enroll.ts';
 import { moveVersionTask } from '../plan/sequences/bulk-version-move.ts';
+import { reactTask } from '../plan/sequences/react.ts';
 import { decideVariantsTask } from '../plan/sequences/variants/decide.ts';
 import { type HoldClass, releaseHeld } from '../plan/stop.ts';
 import { keepJobLeases } from './job-leases.ts';
@@ -32,6 +34,12 @@ export function tasks(app: App): TaskList {
     },
     async [decideVariantsTask.name](payload) {
       await decideVariantsTask.run(app.db, payload);
+    },
+    async [reactTask.name](payload, helpers) {
+      await reactTask.run({ ...app, log: app.logger }, payload, helpers.abortSignal);
+    },
+    async [readInboundTask.name](payload, helpers) {
+      await readInboundTask.run({ ...app, log: app.logger }, payload, helpers.abortSignal);
     },
     async import_contacts(payload, helpers) {
       await importContactsTask(app.db, payload as ImportTask, helpers.abortSignal);

@@ -26,6 +26,8 @@ import {
   LIVE_STATUSES,
   TRANSITIONS,
 } from '../../src/plan/sequences/lifecycle.ts';
+import { REACTION_RESULTS } from '../../src/records/events.ts';
+import { RECORD_KINDS } from '../../src/records/record-changes.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
@@ -71,6 +73,8 @@ test.each([
   ['senders', 'senders_channel', SENDER_CHANNELS],
   ['consents', 'consents_channel_check', CONSENT_CHANNELS],
   ['suppressions', 'suppressions_kind_check', SUPPRESSION_KINDS],
+  ['records', 'records_kind', RECORD_KINDS],
+  ['event_reactions', 'event_reactions_result', REACTION_RESULTS],
   ['contact_addresses', 'contact_addresses_kind_check', ADDRESS_KINDS],
 ])('[SEQ-2] [CON-4] %s.%s is the list of the code', async (table, constraint, list) => {
   expect((await valuesOf(table, constraint)).sort()).toEqual([...list].sort());

@@ -53,8 +53,18 @@ function counts<const K extends readonly string[]>(keys: K) {
   return z.object(shape as Record<K[number] | 'total', typeof count>);
 }
 
+/** What events do to it. */
+const eventSettings = {
+  goals: fields.goals.unwrap(),
+  exits: fields.exits.unwrap(),
+  enroll_on: fields.enroll_on.unwrap(),
+  on_reply: fields.on_reply.unwrap(),
+  on_reply_scope: fields.on_reply_scope.unwrap(),
+};
+
 const sequence = summary
   .extend({
+    ...eventSettings,
     sender_ids: z.array(id),
     window: windowSchema.nullable(),
     time_zone: z.string().nullable(),
@@ -67,6 +77,14 @@ const sequence = summary
   })
   .meta({ id: 'Sequence', description: 'The draft, and how far it is from what is published' });
 
+const patchedSettings = {
+  goals: fields.goals,
+  exits: fields.exits,
+  enroll_on: fields.enroll_on,
+  on_reply: fields.on_reply,
+  on_reply_scope: fields.on_reply_scope,
+};
+
 export const newSequence = definitionSchema.extend({ name: line(200) });
 
 const patch = z.strictObject({
@@ -76,6 +94,7 @@ const patch = z.strictObject({
   time_zone: fields.time_zone.unwrap().nullable().optional(),
   reenroll: reenrollSchema.optional(),
   on_unsubscribe: fields.on_unsubscribe.unwrap().optional(),
+  ...patchedSettings,
   steps: fields.steps.unwrap().optional().describe('All steps; one that keeps its id stays the same step'),
 });
 
@@ -125,6 +144,9 @@ const stats = z.object({
   enrollments: counts(ENROLLMENT_STATUSES),
   touches: counts(TOUCH_STATES).extend({ waiting: count.describe('planned, sending and unknown together') }),
   reasons: z.array(z.object({ state: z.enum(TOUCH_STATES), reason: z.string(), count })),
+  conversions: z
+    .object({ total: count, contacts: count, goals: z.array(z.object({ goal: z.string(), count })) })
+    .describe('Enrollments that reached a goal, those restarted since included'),
   steps: z.array(
     counts(TOUCH_STATES).extend({
       step_id: id,

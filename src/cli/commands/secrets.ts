@@ -1,4 +1,5 @@
 /** `secrets rewrap`: the middle step of rotating the master secret. */
+import { rewrapHookSecrets } from '../../inbound/hooks.ts';
 import { rewrapSenderSecrets } from '../../senders/rewrap.ts';
 import type { Command } from '../command.ts';
 import { allOrganizations, withInstallation } from '../installation.ts';
@@ -10,8 +11,9 @@ export const secretsRewrap: Command = {
   async run(call) {
     const rewrapped = await withInstallation(call.config, async (installation) => {
       let count = 0;
-      for (const org of await allOrganizations(installation))
-        count += await rewrapSenderSecrets(installation.db, installation.secrets, org.id);
+      const { db, secrets } = installation;
+      for (const { id } of await allOrganizations(installation))
+        count += (await rewrapSenderSecrets(db, secrets, id)) + (await rewrapHookSecrets(db, secrets, id));
       return count;
     });
     call.result(

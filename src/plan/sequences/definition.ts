@@ -7,6 +7,7 @@ import { whatsappTemplateSchema } from '../../content/whatsapp-template.ts';
 import { CHANNEL_NAMES, MODES, type Mode } from '../../kernel/channels.ts';
 import { DELAY_UNITS, MAX_DELAY_DAYS } from '../../schedule/delay.ts';
 import { WEEKDAYS } from '../../schedule/window.ts';
+import { eventRules } from './event-rules.ts';
 
 export const MAX_STEPS = 100;
 const MAX_SENDERS = 50;
@@ -126,12 +127,34 @@ export const reenrollSchema = z.discriminatedUnion('policy', [
  */
 export const ON_UNSUBSCRIBE = ['end', 'skip_steps'] as const;
 
+/** What a reply does to the enrollment it answers [INB-2]. Absent: `pause`. */
+export const ON_REPLY = ['pause', 'exit', 'ignore'] as const;
+/** Whose enrollments in the sequence: the contact's, or those of colleagues too. Absent: `contact`. */
+export const ON_REPLY_SCOPES = ['contact', 'company'] as const;
+
 export const definitionSchema = z.strictObject({
   sender_ids: z.array(z.uuid()).max(MAX_SENDERS).default([]),
   window: windowSchema.optional(),
   time_zone: z.string().max(64).optional(),
   reenroll: reenrollSchema.default({ policy: 'never' }),
   on_unsubscribe: z.enum(ON_UNSUBSCRIBE).default('end'),
+  goals: eventRules
+    .optional()
+    .describe('An enrollment that began before such an event ends with `exited`, and counts as converted'),
+  exits: eventRules.optional().describe('The same, without counting'),
+  enroll_on: eventRules
+    .optional()
+    .describe('Such an event enrols its contact, if the rules of enrolling let it'),
+  on_reply: z
+    .enum(ON_REPLY)
+    .optional()
+    .describe('What a reply does to the enrollment it answers; default `pause`'),
+  on_reply_scope: z
+    .enum(ON_REPLY_SCOPES)
+    .optional()
+    .describe(
+      '`company`: to enrollments of colleagues too, by the company of the contact or a domain of their own; default `contact`',
+    ),
   steps: z.array(stepSchema).max(MAX_STEPS).default([]),
 });
 

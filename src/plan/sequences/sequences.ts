@@ -40,8 +40,12 @@ export interface SequenceRow {
 
 export type SequenceSummary = Omit<SequenceRow, 'draft' | 'published_version_id'> & { step_count: number };
 
+/** What events do to it; as a version that says nothing of them means it. */
+type EventSettings = Pick<Definition, 'goals' | 'exits' | 'enroll_on' | 'on_reply' | 'on_reply_scope'>;
+
 export type Sequence = Omit<SequenceRow, 'draft' | 'published_version_id'> &
-  Omit<Definition, 'window' | 'time_zone'> & {
+  Omit<Definition, 'window' | 'time_zone'> &
+  Required<EventSettings> & {
     window: SendingWindow | null;
     time_zone: string | null;
     /** Enrollments by status. */
@@ -80,8 +84,19 @@ function shown(row: SequenceRow, counts: { status: EnrollmentStatus; n: number }
     window: draft.window ?? null,
     time_zone: draft.time_zone ?? null,
     on_unsubscribe: draft.on_unsubscribe ?? 'end',
+    ...eventSettings(draft),
     enrollments: { ...byStatus, total },
   };
+}
+
+function eventSettings({ goals, exits, enroll_on, on_reply, on_reply_scope }: Definition) {
+  return {
+    goals: goals ?? [],
+    exits: exits ?? [],
+    enroll_on: enroll_on ?? [],
+    on_reply: on_reply ?? 'pause',
+    on_reply_scope: on_reply_scope ?? 'contact',
+  } satisfies Required<EventSettings>;
 }
 
 export async function getSequence(db: Database, ctx: Pick<Context, 'org'>, id: Uuid): Promise<Sequence> {
@@ -134,8 +149,10 @@ export async function createSequence(db: Database, ctx: Context, wanted: NewSequ
   });
 }
 
+type PatchOf<T> = { [K in keyof T]?: T[K] | undefined };
+
 /** Only what is named changes; null takes a window or zone away; steps are replaced as a whole. */
-export interface SequencePatch {
+export interface SequencePatch extends PatchOf<EventSettings> {
   name?: string | undefined;
   sender_ids?: Uuid[] | undefined;
   window?: SendingWindow | null | undefined;

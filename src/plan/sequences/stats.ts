@@ -21,12 +21,14 @@ export interface SequenceStats {
   touches: Counts<TouchState> & { waiting: number };
   /** Why, where a touch says why; most first. */
   reasons: { state: TouchState; reason: string; count: number }[];
+  /** Enrollments that reached a goal, as the event stream has it: also those restarted since. */
+  conversions: { total: number; contacts: number; goals: { goal: string; count: number }[] };
   /** By step, over all versions. */
   steps: ({ step_id: Uuid; variants: VariantStats | null } & Counts<TouchState>)[];
 }
 
 interface CountRow {
-  of: 'sequence' | 'enrollments' | 'touches';
+  of: 'sequence' | 'enrollments' | 'touches' | 'goals' | 'converts';
   status: string | null;
   reason: string | null;
   step_id: Uuid | null;
@@ -47,6 +49,12 @@ export async function sequenceStats(
       SELECT 'enrollments', status, NULL, NULL, count(*)::int FROM enrollments
        WHERE org_id = ${ctx.org} AND sequence_id = ${id} GROUP BY status
       UNION ALL
+      SELECT 'goals', NULL, reason, NULL, count(*)::int FROM events
+       WHERE org_id = ${ctx.org} AND sequence_id = ${id} AND type = 'converted' GROUP BY reason
+      UNION ALL
+      SELECT 'converts', NULL, NULL, NULL, count(DISTINCT contact_id)::int FROM events
+       WHERE org_id = ${ctx.org} AND sequence_id = ${id} AND type = 'converted'
+      UNION ALL
       SELECT 'touches', state, reason, step_id, count(*)::int FROM touches
        WHERE org_id = ${ctx.org} AND sequence_id = ${id} GROUP BY state, reason, step_id`);
     const published = await tx.maybe<{ steps: Step[] }>(sql`
@@ -66,6 +74,7 @@ export async function sequenceStats(
     ),
     touches: { ...byState, waiting },
     reasons: reasonsOf(touches),
+    conversions: conversionsOf(rows),
     steps: stepsOf(touches, variants),
   };
 }
@@ -78,6 +87,17 @@ function counted<K extends string>(keys: readonly K[], rows: readonly CountRow[]
     total += n;
   }
   return { ...counts, total };
+}
+
+function conversionsOf(rows: readonly CountRow[]): SequenceStats['conversions'] {
+  const goals = rows
+    .filter((row) => row.of === 'goals')
+    .map((row) => ({ goal: row.reason ?? '', count: row.n }));
+  return {
+    total: goals.reduce((sum, goal) => sum + goal.count, 0),
+    contacts: rows.find((row) => row.of === 'converts')?.n ?? 0,
+    goals: goals.sort((a, b) => b.count - a.count || (a.goal < b.goal ? -1 : 1)),
+  };
 }
 
 function reasonsOf(rows: readonly CountRow[]): SequenceStats['reasons'] {

@@ -1,0 +1,286 @@
+/** Providers' calls over HTTP, as the sandbox of each provider words and signs them, about messages that were really sent. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ADAPTERS } from '../../src/app.ts';
+import type { EventName } from '../../src/channels/sandbox-api/dialect.ts';
+import { DIALECTS } from '../../src/channels/sandbox-api/dialects.ts';
+import type { Accepted, ProviderName } from '../../src/channels/sandbox-api/message.ts';
+import { type ApiSandbox, startApiSandbox } from '../../src/channels/sandbox-api/server.ts';
+import { sql } from '../../src/db/sql.ts';
+import { deliver } from '../../src/dispatch/deliver.ts';
+import { readInbound } from '../../src/inbound/interpret.ts';
+import { newId } from '../../src/kernel/ids.ts';
+import { setup, type World } from './world.ts';
+
+let world: World;
+let sandbox: ApiSandbox;
+let dir: string;
+const account = (provider: ProviderName) => sandbox.accounts[provider];
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'cadenza-hooks-'));
+  sandbox = await startApiSandbox({ dir });
+  world = await setup({ adapters: ADAPTERS });
+});
+afterAll(async () => {
+  await world?.close();
+  await sandbox?.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** A sender at the sandbox's account with an address for it to call. */
+async function connected(provider: ProviderName, address: string) {
+  const channel = provider === 'twilio' || provider === 'telnyx' || provider === 'quo' ? 'sms' : 'email';
+  const sender = await world.call('POST', '/api/senders', {
+    body: { channel, provider, name: provider, from: { address }, config: sandbox.config(provider) },
+  });
+  expect(sender.status).toBe(201);
+  const secrets = [DIALECTS[provider].webhookSecret(account(provider))];
+  const hook = await world.call('POST', '/api/hooks', { body: { sender_id: sender.body.id, secrets } });
+  expect(hook.status).toBe(201);
+  return { sender: sender.body.id as string, hook: hook.body, path: new URL(hook.body.url).pathname };
+}
+
+let people = 0;
+
+/** Somebody the first message of a sequence was really sent to. */
+async function sentTo(provider: ProviderName, sender: string, contact: Record<string, unknown>) {
+  const channel = contact.phone === undefined ? 'email' : 'sms';
+  const step = { channel, body_text: 'Hello', ...(channel === 'email' ? { subject: 'Hello' } : {}) };
+  const made = await world.call('POST', '/api/outreach/sequences', {
+    body: {
+      name: provider,
+      sender_ids: [sender],
+      steps: [step, { ...step, delay: { amount: 2, unit: 'days' } }],
+    },
+  });
+  expect((await world.call('POST', `/api/outreach/sequences/${made.body.id}/publish`)).status).toBe(200);
+  const person = await world.call('POST', '/api/contacts', { body: contact });
+  const enrolled = await world.call('POST', '/api/outreach/enrollments', {
+    body: { sequence_id: made.body.id, contact_id: person.body.id },
+  });
+  const touch = enrolled.body.enrollment.live_touch as string;
+  const lane = { org: world.org.id, shard: 0, token: newId(), careful: false, suspect: null };
+  await deliver(world.deps.engine, lane, { stop: () => false, settled: () => undefined });
+  const accepted = account(provider).messages.find((one) => one.touch_id === touch)!;
+  return {
+    touch,
+    accepted,
+    contact: person.body.id as string,
+    enrollment: enrolled.body.enrollment_id as string,
+  };
+}
+
+async function call(
+  path: string,
+  provider: ProviderName,
+  sent: Awaited<ReturnType<typeof sentTo>>,
+  event: EventName,
+) {
+  const url = world.url + path;
+  const { headers, body } = DIALECTS[provider].signal(
+    sent.accepted,
+    event,
+    account(provider),
+    Date.now(),
+    url,
+  );
+  const answer = await fetch(url, { method: 'POST', headers, body });
+  return { status: answer.status, text: await answer.text(), headers, body };
+}
+
+const statusOf = async (id: string) =>
+  (await world.call('GET', `/api/outreach/enrollments/${id}`)).body.status;
+const eventsOf = async (contact: string) =>
+  (await world.call('GET', `/api/events?contact_id=${contact}`)).body.items as Record<string, unknown>[];
+
+describe('Resend', () => {
+  let at: Awaited<ReturnType<typeof connected>>;
+  beforeAll(async () => {
+    at = await connected('resend', 'us@example.com');
+  });
+  let sent: Awaited<ReturnType<typeof sentTo>>;
+  beforeEach(async () => {
+    sent = await sentTo('resend', at.sender, { email: `person${++people}@example.com` });
+  });
+
+  it('[INB-3] [INB-4] what it tells stands at the touch, once, in any order and however often', async () => {
+    for (const event of ['opened', 'delivered', 'opened', 'clicked', 'delivered'] as const)
+      expect(await call(at.path, 'resend', sent, event)).toMatchObject({ status: 200, text: '' });
+    const events = await eventsOf(sent.contact);
+    expect(events.map((one) => one.name).sort()).toEqual(['clicked', 'delivered', 'opened']);
+    for (const one of events)
+      expect(one).toMatchObject({
+        touch_id: sent.touch,
+        source: `resend:${at.sender}`,
+        properties: { channel: 'email' },
+      });
+    const { body } = await world.call('GET', `/api/touches/${sent.touch}`);
+    const types = body.events.map((one: { type: string }) => one.type);
+    expect(types.filter((type: string) => ['clicked', 'delivered', 'opened'].includes(type)).sort()).toEqual([
+      'clicked',
+      'delivered',
+      'opened',
+    ]);
+    expect(await statusOf(sent.enrollment)).toBe('active');
+  });
+
+  it('[INB-4] a hard bounce ends the enrollment and suppresses; a complaint unsubscribes', async () => {
+    await call(at.path, 'resend', sent, 'bounced_hard');
+    expect(await statusOf(sent.enrollment)).toBe('bounced');
+    const other = await sentTo('resend', at.sender, { email: `person${++people}@example.com` });
+    await call(at.path, 'resend', other, 'complained');
+    expect(await statusOf(other.enrollment)).toBe('unsubscribed');
+    const { body } = await world.call('GET', '/api/suppressions?q=person');
+    const reasons = Object.fromEntries(
+      body.items.map((one: { contact_id: string; reason: string }) => [one.contact_id, one.reason]),
+    );
+    expect([reasons[sent.contact], reasons[other.contact]]).toEqual(['hard_bounce', 'complaint']);
+  });
+
+  it('[INB-3] what it did not sign, or signed differently, is refused and not stored', async () => {
+    const count = async () =>
+      (await world.db.inOrg(world.org.id, (tx) => tx.one(sql`SELECT count(*)::int AS n FROM inbound_calls`)))
+        .n;
+    const before = await count();
+    const good = DIALECTS.resend.signal(sent.accepted, 'complained', account('resend'), Date.now());
+    const old = DIALECTS.resend.signal(
+      sent.accepted,
+      'complained',
+      account('resend'),
+      Date.now() - 3_600_000,
+    );
+    const attempts: [Record<string, string>, string][] = [
+      [{}, good.body],
+      [good.headers, good.body.replace('complained', 'delivered')],
+      [old.headers, old.body],
+    ];
+    for (const [headers, body] of attempts) {
+      const answer = await fetch(world.url + at.path, { method: 'POST', headers, body });
+      expect([403, 400]).toContain(answer.status);
+    }
+    expect(await count()).toBe(before);
+    expect(await statusOf(sent.enrollment)).toBe('active');
+  });
+
+  it('[INB-1] it is acknowledged when it is stored, also when nothing can be made of it at once', async () => {
+    const { versions } = world.deps;
+    const get = versions.get;
+    versions.get = () => Promise.reject(new Error('planted'));
+    try {
+      expect((await call(at.path, 'resend', sent, 'bounced_hard')).status).toBe(200);
+      expect(await statusOf(sent.enrollment)).toBe('active');
+    } finally {
+      versions.get = get;
+    }
+    expect((await eventsOf(sent.contact))[0]).toMatchObject({ name: 'bounced', reacted_at: null });
+    const { tasks } = await import('../../src/worker/jobs.ts');
+    const list = tasks({ ...world.deps, config: world.deps.config } as never);
+    const queued = await world.db.call<{ identifier: string; payload: unknown }>(sql`
+      SELECT t.identifier, j.payload FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks t ON t.id = j.task_id
+       WHERE j.key = ${`react_to_events:${world.org.id}`}`);
+    expect(queued).toHaveLength(1);
+    await list[queued[0]!.identifier]!(queued[0]!.payload, {} as never);
+    expect(await statusOf(sent.enrollment)).toBe('bounced');
+  });
+
+  it('[INB-3] what only names the provider’s id, before its answer was written, waits for the touch', async () => {
+    const { accepted } = sent;
+    const nameless = { ...accepted, extra: {} };
+    const { headers, body } = DIALECTS.resend.signal(nameless, 'delivered', account('resend'), Date.now());
+    await world.db.inOrg(world.org.id, (tx) =>
+      tx.run(
+        sql`UPDATE touches SET provider_id = NULL WHERE org_id = ${world.org.id} AND id = ${sent.touch}`,
+      ),
+    );
+    const answer = await fetch(world.url + at.path, { method: 'POST', headers, body });
+    expect(answer.status).toBe(200);
+    expect(await eventsOf(sent.contact)).toEqual([]);
+    await world.db.inOrg(world.org.id, (tx) =>
+      tx.run(
+        sql`UPDATE touches SET provider_id = ${accepted.id} WHERE org_id = ${world.org.id} AND id = ${sent.touch}`,
+      ),
+    );
+    await readInbound({ ...world.deps, log: world.deps.logger }, world.org.id);
+    expect(await eventsOf(sent.contact)).toMatchObject([{ name: 'delivered', touch_id: sent.touch }]);
+  });
+
+  it('text that cannot be stored does not keep the call from being stored', async () => {
+    const odd = { ...sent.accepted, subject: 'a\0b\ud800 c\\u0000 d' };
+    const { headers, body } = DIALECTS.resend.signal(odd, 'delivered', account('resend'), Date.now());
+    const answer = await fetch(`${world.url}${at.path}?x=%00`, { method: 'POST', headers, body });
+    expect(answer.status).toBe(200);
+    expect(await eventsOf(sent.contact)).toMatchObject([{ name: 'delivered' }]);
+  });
+});
+
+describe('Twilio', () => {
+  it('[CON-8] [INB-4] STOP suppresses the number and takes its owner off the channel', async () => {
+    const at = await connected('twilio', account('twilio').numbers[0]!);
+    // Who answers STOP need not have been written to first: at night they are not.
+    const planned = await sentTo('twilio', at.sender, { phone: '+14155550188', email: 'stop@example.com' });
+    const accepted = {
+      id: 'SM1',
+      from: account('twilio').numbers[0]!,
+      to: '+14155550188',
+      extra: {},
+    } as Accepted;
+    const sent = { ...planned, accepted };
+    expect(await call(at.path, 'twilio', sent, 'unsubscribed')).toMatchObject({ status: 200, text: '' });
+    expect(await statusOf(sent.enrollment)).toBe('unsubscribed');
+    const { body } = await world.call('GET', '/api/suppressions?kind=phone');
+    expect(body.items).toMatchObject([{ address: '+14155550188', reason: 'unsubscribe' }]);
+    // Nobody here has this number; it is not to be written to all the same.
+    await call(
+      at.path,
+      'twilio',
+      { ...sent, accepted: { ...sent.accepted, to: '+14155550199' } },
+      'unsubscribed',
+    );
+    const after = await world.call('GET', '/api/suppressions?kind=phone&q=%2B14155550199');
+    expect(after.body.items).toMatchObject([{ reason: 'unsubscribe' }]);
+  });
+});
+
+describe('addresses', () => {
+  it('[TEN-3] unknown and closed ones answer alike; each belongs to its organization alone', async () => {
+    const { hook, path } = await connected('postmark', 'us@example.com');
+    expect(hook).not.toHaveProperty('secrets');
+    expect(JSON.stringify(hook)).not.toContain(account('postmark').secrets.webhook);
+    const post = async (to: string) => {
+      const answer = await fetch(world.url + to, { method: 'POST', body: '{}' });
+      return [answer.status, ((await answer.json()) as { detail: string }).detail];
+    };
+    const unknown = await post(`/hooks/${'x'.repeat(43)}`);
+    expect(unknown[0]).toBe(404);
+    expect((await post(path))[0]).toBe(403);
+    const api = `/api/hooks/${hook.id}`;
+    expect((await world.call('PATCH', api, { key: world.other.key, body: { secrets: [] } })).status).toBe(
+      404,
+    );
+    expect((await world.call('DELETE', api, { key: world.other.key })).status).toBe(404);
+    expect((await world.call('PATCH', api, { body: { secrets: ['a', 'b'] } })).body.secret_count).toBe(2);
+    const list = await world.call('GET', `/api/hooks?sender_id=${hook.sender_id}`);
+    expect(list.body.items).toMatchObject([{ id: hook.id, secret_count: 2 }]);
+    expect(list.text).not.toContain('/hooks/');
+    expect((await world.call('DELETE', api)).status).toBe(204);
+    expect(await post(path)).toEqual(unknown);
+    expect(world.logs.map((line) => JSON.stringify(line)).join()).not.toContain(path.slice('/hooks/'.length));
+  });
+
+  it('a provider that calls nobody gets none', async () => {
+    const sender = await world.call('POST', '/api/senders', {
+      body: {
+        channel: 'email',
+        provider: 'smtp',
+        name: 'Own',
+        from: { address: 'us@example.com' },
+        config: { host: '127.0.0.1', port: 2525, secure: false },
+      },
+    });
+    const made = await world.call('POST', '/api/hooks', { body: { sender_id: sender.body.id } });
+    expect([made.status, made.body.errors[0].code]).toEqual([400, 'no_webhook']);
+  });
+});
