@@ -27,6 +27,8 @@ export interface ConditionRow {
   enrollment?: Sql | undefined;
   /** A timestamptz; the clock of the database when absent. */
   now?: Sql | undefined;
+  /** From when on an event counts that says no `within_days`; absent: from ever. */
+  since?: Sql | undefined;
 }
 
 /** `condition` has passed checkCondition(). */
@@ -202,7 +204,7 @@ function daySql(
 }
 
 function eventSql({ event, within_days, at_least, where, of }: EventCondition, row: ConditionRow): Sql {
-  const since = within_days === undefined ? sql`` : sql`AND e.at >= ${daysAgo(within_days, row)}`;
+  const since = sinceSql(within_days, row);
   const matching = where === undefined ? sql`` : sql`AND e.properties @> ${JSON.stringify(where)}::jsonb`;
   const events = sql`SELECT 1 FROM contact_events e WHERE e.org_id = ${row.org} AND e.contact_id = ${row.contact}.id
     AND e.name = ${event} ${since} ${matching} ${scopeSql(of, row)}`;
@@ -210,6 +212,11 @@ function eventSql({ event, within_days, at_least, where, of }: EventCondition, r
   return times === 1
     ? sql`EXISTS (${events})`
     : sql`(SELECT count(*) FROM (${events} LIMIT ${times}) n) = ${times}`;
+}
+
+function sinceSql(days: number | undefined, row: ConditionRow): Sql {
+  if (days !== undefined) return sql`AND e.at >= ${daysAgo(days, row)}`;
+  return row.since === undefined ? sql`` : sql`AND e.at >= ${row.since}`;
 }
 
 function scopeSql(of: EventScope | undefined, { org, enrollment }: ConditionRow): Sql {

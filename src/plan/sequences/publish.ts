@@ -52,7 +52,7 @@ async function checkedDraft(db: Database, ctx: Context, id: Uuid): Promise<Defin
     refuseArchived(row.status);
     const planning = await readPlanning(tx, ctx.org, row.draft.sender_ids);
     const types = await typesOfAttributes(tx, ctx);
-    return { draft: row.draft, types, world: { planning, attributes: [...types.keys()] } };
+    return { draft: row.draft, types, world: { planning, attributes: types } };
   });
   const { errors: found, sound } = publishCheck(draft, world);
   const errors = [...found, ...(await trialErrors(sound, types))];
