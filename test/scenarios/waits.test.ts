@@ -382,12 +382,17 @@ describe('a step with a condition', () => {
         };
       },
     });
-    const looks: string[] = [];
-    const engine = world.newEngine({ failpoint: (name) => void looks.push(name) });
-    await deliverNow(world, { ...engine, db: counting });
+    const seen: string[] = [];
+    let before: string[] | null = null;
+    const failpoint = (name: Failpoint) => {
+      seen.push(name);
+      if (name === 'before_gate') before ??= [...statements];
+    };
+    await deliverNow(world, { ...world.newEngine({ failpoint }), db: counting });
     expect(await way(world, plain.id)).toEqual(['0 sent']);
-    expect(looks).not.toContain('after_look');
-    expect(statements).not.toContain('inOrg');
+    expect(seen).not.toContain('after_look');
+    // The lane and the settings, and nothing more before the gate.
+    expect(before).toEqual(['callPrepared', 'call']);
   });
 });
 
