@@ -940,18 +940,19 @@ CREATE TABLE touches (
   settled_at timestamp with time zone,
   mode text DEFAULT 'automatic'::text NOT NULL,
   CONSTRAINT touches_pkey PRIMARY KEY (org_id, id),
-  CONSTRAINT touches_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text, 'call'::text, 'linkedin'::text, 'task'::text]))),
+  CONSTRAINT touches_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text, 'call'::text, 'linkedin'::text, 'task'::text, 'wait'::text]))),
   CONSTRAINT touches_held_by_check CHECK ((held_by = ANY (ARRAY['sequence'::text, 'sender'::text, 'channel'::text]))),
   CONSTRAINT touches_live CHECK ((live = (state = ANY (ARRAY['planned'::text, 'sending'::text, 'unknown'::text])))),
   CONSTRAINT touches_mode CHECK ((mode = ANY (ARRAY['automatic'::text, 'human'::text]))),
   CONSTRAINT touches_sender CHECK (
 CASE
     WHEN (channel = ANY (ARRAY['call'::text, 'linkedin'::text, 'task'::text])) THEN ((mode = 'human'::text) AND (sender_id IS NULL))
-    ELSE (sender_id IS NOT NULL)
+    ELSE ((sender_id IS NULL) = (channel = 'wait'::text))
 END),
   CONSTRAINT touches_settled CHECK (((settled_at IS NULL) = live)),
   CONSTRAINT touches_source_type_check CHECK ((source_type = 'enrollment'::text)),
   CONSTRAINT touches_state CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text]))),
+  CONSTRAINT touches_wait CHECK (((channel <> 'wait'::text) OR ((mode = 'automatic'::text) AND (state = ANY (ARRAY['planned'::text, 'skipped'::text, 'cancelled'::text]))))),
   CONSTRAINT touches_waits CHECK (((mode = 'automatic'::text) OR (state <> 'planned'::text) OR (wake_at IS NULL)))
 ) WITH (fillfactor=50);
 CREATE INDEX touches_due ON public.touches USING btree (org_id, priority, wake_at) WHERE (wake_at IS NOT NULL);
@@ -959,6 +960,7 @@ CREATE INDEX touches_held ON public.touches USING btree (org_id, held_by, id) WH
 CREATE INDEX touches_human ON public.touches USING btree (org_id, not_before, id) WHERE ((mode = 'human'::text) AND live);
 CREATE UNIQUE INDEX touches_live ON public.touches USING btree (org_id, contact_id, source_id) WHERE live;
 CREATE INDEX touches_review ON public.touches USING btree (org_id, id) WHERE needs_review;
+CREATE INDEX touches_wait ON public.touches USING btree (org_id, contact_id) WHERE ((channel = 'wait'::text) AND live);
 -- row-level security: ENABLE, FORCE
 CREATE POLICY picker ON touches FOR SELECT TO cadenza_picker USING true;
 CREATE POLICY tenant ON touches FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
@@ -1186,3 +1188,6 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 
 -- FUNCTION version_move_chunk(p_org uuid, p_job uuid, p_seen uuid, p_cursor uuid, p_refused uuid[], p_version uuid, p_actor text, p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[], p_steps uuid[], p_step_nos integer[], p_kept text[], p_had text[], p_next_ids uuid[], p_next_ns integer[], p_next_channels text[], p_next_modes text[], p_next_senders uuid[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_ends text[], p_audit jsonb) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION wake_waits(p_org uuid, p_contacts uuid[], p_now timestamp with time zone) RETURNS integer
+--   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app

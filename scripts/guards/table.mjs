@@ -15,6 +15,7 @@ const PACING = 'test/scenarios/pacing.test.ts';
 const BREAKER = 'test/scenarios/breaker.test.ts';
 const CAPS = 'test/scenarios/caps.test.ts';
 const RAMP = 'test/scenarios/ramp.test.ts';
+const WAITS = 'test/scenarios/waits.test.ts';
 const QUIET = 'test/scenarios/quiet-hours.test.ts';
 const VARIANTS = 'test/scenarios/variants.test.ts';
 const WINNER = 'test/scenarios/winner.test.ts';
@@ -674,5 +675,39 @@ export const GUARDS = [
     file: 'src/plan/sequences/variants/decide.ts',
     edits: [['n: (decisions.get(step.id)?.[0]?.n ?? 0) + 1,', 'n: Date.now() % 1_000_000_000,']],
     tests: [WINNER, "a person's word that comes while the rule is counting stands"],
+  },
+  {
+    guard: 'waits: one that was woken since it was looked at is not put back to its end',
+    file: 'src/dispatch/look.ts',
+    edits: [[' AND t.wake_at = l.wake_at AND', ' AND']],
+    tests: [WAITS, 'does not sleep over what happens while it is looked at'],
+  },
+  {
+    guard: 'waits: one that is due already is woken too',
+    file: 'src/ledger/waits.sql',
+    edits: [
+      [
+        'AND t.not_before <= v_now AND t.held_by',
+        'AND t.not_before <= v_now AND t.wake_at > v_now AND t.held_by',
+      ],
+    ],
+    tests: [WAITS, 'does not sleep over what happens while it is looked at'],
+  },
+  {
+    guard: 'waits: what is decided while the enrollment is being paused is not written',
+    file: 'src/ledger/settle.sql',
+    edits: [
+      [
+        "       AND (i.outcome <> 'skipped' OR t.channel <> 'wait' OR e.status = 'active' AND e.live_touch = t.id)\n",
+        '',
+      ],
+    ],
+    tests: [WAITS, 'decided while its enrollment is being paused decides nothing'],
+  },
+  {
+    guard: 'waits: where a branch led is kept when its next touch is planned again',
+    file: 'src/dispatch/replan.ts',
+    edits: [['decided ?? after(definition, row)', 'after(definition, row)']],
+    tests: [WAITS, 'goes on with the next other one'],
   },
 ];

@@ -1,6 +1,6 @@
 /** The shape of a due step: what waits for a person, as lists and actions show it. */
 import { z } from 'zod';
-import { CHANNEL_NAMES } from '../kernel/channels.ts';
+import { OUTREACH_CHANNELS } from '../kernel/channels.ts';
 import { DRAFT_SOURCES } from '../plan/sequences/steps/draft.ts';
 import { DUE_BUCKETS, STALE_AFTER_DAYS } from '../schedule/due-buckets.ts';
 import { enrollmentStatus } from './enrollment.ts';
@@ -52,7 +52,7 @@ export const dueStep = z
     blocked: text.describe('What stops it now, as the gate would say it; null: nothing'),
     sequence: z.object({ id, name: z.string() }),
     step: z.object({ id, no: z.number().int().describe('Position, from 0'), name: text }),
-    channel: z.enum(CHANNEL_NAMES),
+    channel: z.enum(OUTREACH_CHANNELS),
     contact: z.object({
       id,
       first_name: text,

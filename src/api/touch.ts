@@ -19,7 +19,7 @@ export const touch = z
     generation: z.number().int(),
     n: z.number().int().describe('The how-manieth of its step in this generation'),
     contact_id: id,
-    sender_id: id.nullable().describe('null: people do it themselves'),
+    sender_id: id.nullable().describe('null: people do it themselves, or it is a wait'),
     channel: z.enum(CHANNEL_NAMES),
     mode: z.enum(MODES).describe('`human`: it waits for a person'),
     due_at: time.nullable().describe('While planned and not held: when it is to go'),
@@ -78,6 +78,9 @@ export const explanation = z
           .string()
           .nullable()
           .describe('The arm it was composed with; null until then, or when the step has none'),
+        asks: facts
+          .nullable()
+          .describe('Its conditions and jumps: `when`, `until`, `at_most`, `branches`, `otherwise`, `next`'),
       }),
       sequence_window: facts.nullable(),
       sender_window: facts.nullable(),

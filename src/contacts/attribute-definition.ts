@@ -25,7 +25,10 @@ export async function listAttributes(db: Database, ctx: Context): Promise<Attrib
   );
 }
 
-export async function typesOfAttributes(tx: Tx, ctx: Context): Promise<Map<string, AttributeType>> {
+export async function typesOfAttributes(
+  tx: Tx,
+  ctx: Pick<Context, 'org'>,
+): Promise<Map<string, AttributeType>> {
   const rows = await tx.rows<AttributeDefinition>(
     sql`SELECT key, type FROM attribute_definitions WHERE org_id = ${ctx.org}`,
   );

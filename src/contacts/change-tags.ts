@@ -6,6 +6,7 @@ import { type FieldError, notFound, Problem } from '../kernel/problem.ts';
 import { audit } from '../tenancy/audit.ts';
 import type { Context } from '../tenancy/context.ts';
 import { readTags } from './contact-values.ts';
+import { wakeWaits } from './wake-waits.ts';
 
 export interface TagChange {
   contact_ids: Uuid[];
@@ -40,13 +41,15 @@ export async function changeTags(
       SELECT ${ctx.org}::uuid, tag, id FROM unnest(${add}::text[]) AS tag, unnest(${ids}::uuid[]) AS id
       ORDER BY tag, id ON CONFLICT DO NOTHING`);
     const [only] = ids;
-    if (added + removed > 0)
+    if (added + removed > 0) {
+      await wakeWaits(tx, ctx.org, ids);
       await audit(tx, ctx, {
         action: 'contact.tag',
         subject_type: 'contact',
         subject_id: ids.length === 1 && only !== undefined ? only : 'many',
         data: { contacts: ids.length, add, remove, added, removed },
       });
+    }
     return { added, removed };
   });
 }

@@ -11,4 +11,4 @@ $$ SELECT CASE address_kind(p_channel) WHEN 'email' THEN p_email WHEN 'phone' TH
 
 -- The channel of the consent ledger that covers it; null: nobody is written to.
 CREATE OR REPLACE FUNCTION consent_channel(p_channel text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-$$ SELECT CASE p_channel WHEN 'whatsapp_lite' THEN 'whatsapp' WHEN 'webhook' THEN NULL WHEN 'task' THEN NULL ELSE p_channel END $$;
+$$ SELECT CASE p_channel WHEN 'whatsapp_lite' THEN 'whatsapp' WHEN 'webhook' THEN NULL WHEN 'task' THEN NULL WHEN 'wait' THEN NULL ELSE p_channel END $$;

@@ -13,6 +13,7 @@ import { audit } from '../tenancy/audit.ts';
 import type { Context } from '../tenancy/context.ts';
 import { cleanText } from './clean-text.ts';
 import { type ConsentStatus, type Contact, findContact } from './contact.ts';
+import { wakeWaits } from './wake-waits.ts';
 
 const ORDER = listOrder('consents', ['uuid']);
 
@@ -82,6 +83,7 @@ export async function grantConsent(db: Database, ctx: Context, input: ConsentInp
       subject_id: input.contact_id,
       data: { channel: input.channel, source, consent_id: entry.id, lifted: unsubscribe !== null },
     });
+    await wakeWaits(tx, ctx.org, [input.contact_id]);
     return entry;
   });
 }
@@ -98,6 +100,7 @@ export async function revokeConsent(tx: Tx, ctx: Context, input: ConsentInput): 
     subject_id: input.contact_id,
     data: { channel: input.channel, source, consent_id: entry.id },
   });
+  await wakeWaits(tx, ctx.org, [input.contact_id]);
   return entry;
 }
 

@@ -12,6 +12,7 @@ import { type Address, type Contact, type ContactDetail, findContactDetail } fro
 import { type ContactInput, type ContactValues, readContactInput } from './contact-values.ts';
 import { zoneOfPhone } from './phone-place.ts';
 import { TEXT_FIELDS, type TextField } from './text-fields.ts';
+import { wakeWaits } from './wake-waits.ts';
 
 const SCALARS = [...TEXT_FIELDS, 'email', 'phone', 'whatsapp', 'time_zone', 'time_zone_from'] as const;
 type Row = Pick<
@@ -104,7 +105,8 @@ export async function updateContact(
     if (values.tags !== null && (await replaceTags(tx, ctx, id, values.tags))) changed.push('tags');
     if (values.addresses !== null && (await replaceAddresses(tx, ctx, id, values.addresses)))
       changed.push('addresses');
-    if (changed.length > 0)
+    if (changed.length > 0) {
+      await wakeWaits(tx, ctx.org, [id]);
       await audit(tx, ctx, {
         action: 'contact.update',
         subject_type: 'contact',
@@ -112,6 +114,7 @@ export async function updateContact(
         // Names alone: an erased contact must not live on in the audit trail.
         data: { changed },
       });
+    }
     return findContactDetail(tx, ctx, id);
   });
 }

@@ -1,6 +1,6 @@
 /**
  * How a due touch becomes a sent message. This file names the steps in order and holds all branching:
- * read → compose → gate → send → settle, with reconcile for what may have happened and postpone for what may not go
+ * read → look → compose → gate → send → settle, with reconcile for what may have happened and postpone for what may not go
  * yet. The steps are leaves: pure, or one I/O each; they return outcomes and do not throw for control flow.
  *
  * In: a lane this worker holds. Out: its due touches handed to their providers, every outcome settled.
@@ -17,6 +17,7 @@ import type { Engine } from './engine.ts';
 import { Flights } from './flights.ts';
 import { holdFaultySender } from './hold.ts';
 import { type DueTouch, keepLane, type Lane, readDue } from './lanes.ts';
+import { asked, look } from './look.ts';
 import { passesOver, settlementOf, settlementOfPassed, settlementOfRefusal } from './outcomes.ts';
 import { type Postponed, type Postponement, postpone } from './postpone.ts';
 import { noteReach } from './reach.ts';
@@ -94,12 +95,10 @@ async function work(
       unknown.map((touch) => touch.id),
       () => reconcile(engine, lane.org, situation, unknown),
     );
-  const composed = await compose(
-    engine,
-    lane.org,
-    situation,
-    due.filter((touch) => touch.state === 'planned'),
-  );
+  const planned = due.filter((touch) => touch.state === 'planned');
+  const { going: holding, open } = await passConditions(engine, lane.org, situation, planned, flights);
+  if (!open) return false;
+  const composed = await compose(engine, lane.org, situation, holding);
   await engine.failpoint?.('after_compose');
   if (composed.refused.length > 0) {
     const ids = composed.refused.map((settlement) => settlement.touch_id);
@@ -115,6 +114,27 @@ async function work(
   if (flights.size > 0) await flights.next();
   else if (ready.size > 0) await ready.wait();
   return true;
+}
+
+/** Those that ask nothing, and those whose condition holds, in their order; what the others came to is settled beside. */
+async function passConditions(
+  engine: Engine,
+  org: Uuid,
+  situation: Situation,
+  planned: readonly DueTouch[],
+  flights: Flights,
+): Promise<{ going: readonly DueTouch[]; open: boolean }> {
+  const { asking, others } = asked(planned, situation.versions);
+  if (asking.length === 0) return { going: planned, open: true };
+  const { go, settlements, open } = await look(engine, org, situation, asking);
+  await engine.failpoint?.('after_look');
+  if (settlements.length > 0) {
+    const ids = settlements.map((settlement) => settlement.touch_id);
+    flights.start(ids, () => settleAll(engine, org, null, settlements), true);
+  }
+  const held = new Set(go);
+  const passed = new Set(others);
+  return { going: planned.filter((touch) => passed.has(touch) || held.has(touch)), open };
 }
 
 /** Through the gate; what may go is sent and settled beside the next read. */

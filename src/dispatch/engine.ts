@@ -34,6 +34,7 @@ export interface EngineLog {
 export type Failpoint =
   | 'before_read'
   | 'after_read'
+  | 'after_look'
   | 'after_compose'
   | 'before_gate'
   | 'after_gate'

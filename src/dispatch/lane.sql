@@ -137,7 +137,7 @@ BEGIN
     SELECT d.* FROM generate_series(0, 3) p(priority) CROSS JOIN LATERAL (
       SELECT t.* FROM touches t
        WHERE t.org_id = p_org AND t.priority = p.priority AND t.wake_at <= v_now AND t.state IN ('planned', 'unknown')
-         AND t.sender_id <> ALL (p_skip_senders)
+         AND (t.sender_id <> ALL (p_skip_senders)) IS NOT FALSE
        ORDER BY t.wake_at LIMIT p_limit) d
      WHERE p_only IS NULL
      LIMIT p_limit

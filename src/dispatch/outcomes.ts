@@ -7,6 +7,7 @@ import { CHANNELS } from '../kernel/channels.ts';
 import { OPTED_OUT, REFUSALS } from '../ledger/reasons.ts';
 import type { NextTouch, Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
+import { onwardFrom } from '../plan/sequences/flow.ts';
 import { opening, plannedTouch, reopening } from '../plan/sequences/next.ts';
 import { firstToDo } from '../plan/sequences/place.ts';
 import { stepThrough, through } from '../plan/sequences/step-sender.ts';
@@ -106,10 +107,15 @@ function refused(happening: Happening, outcome: Refused): Decision {
   return { outcome: 'retry', reason: outcome.reason, wake: open.not_before, not_after: open.not_after };
 }
 
-/** The step after this one, or the end of the sequence. Counted from when this touch was sent (EXE-12). */
-export function movedOn(happening: Happening): Pick<Settlement, 'next' | 'ends' | 'reason'> {
-  const { touch, version } = happening;
-  const stepNo = touch.step_no + 1;
+/**
+ * The step after this one, or the end of the sequence. Counted from when this touch was sent (EXE-12). `stepNo`: where a
+ * branch led.
+ */
+export function movedOn(
+  happening: Happening,
+  stepNo = onwardFrom(happening.version.definition, happening.touch.step_no),
+): Pick<Settlement, 'next' | 'ends' | 'reason'> {
+  const { version } = happening;
   if (stepNo >= version.definition.steps.length) return { next: null, ends: 'completed', reason: null };
   const next = followUp(happening, stepNo);
   return typeof next === 'string'
@@ -143,7 +149,7 @@ export function settlementOfPassed(happening: Happening, reason: keyof typeof RE
   const base = { touch_id: touch.id, source_id: touch.source_id, at, reason, outcome: 'skipped' as const };
   const { consent } = CHANNELS[touch.channel];
   const passed = { history: new Map(), skip_channels: consent === null ? null : [consent] };
-  const stepNo = firstToDo(definition, touch.step_no + 1, passed);
+  const stepNo = firstToDo(definition, onwardFrom(definition, touch.step_no), passed);
   if (stepNo === null) return { ...base, ends: 'completed' };
   const next = followUp(happening, stepNo);
   return typeof next === 'string' ? { ...base, ends: 'failed' } : { ...base, next };

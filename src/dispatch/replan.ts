@@ -13,7 +13,7 @@ import { OPTED_OUT } from '../ledger/reasons.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import { type Planning, readPlanning } from '../plan/sequences/calendar.ts';
 import { type HistoryRow, historyColumn, historyOf } from '../plan/sequences/history.ts';
-import { opening, plannedTouch, reopening } from '../plan/sequences/next.ts';
+import { openingSince, plannedTouch } from '../plan/sequences/next.ts';
 import { after, firstToDo, nextN } from '../plan/sequences/place.ts';
 import { stepThrough } from '../plan/sequences/step-sender.ts';
 import type { Version, VersionCache } from '../plan/sequences/versions.ts';
@@ -25,6 +25,7 @@ export interface Replanned {
 
 interface Moved {
   touch_id: Uuid;
+  touch_version: Uuid;
   id: Uuid;
   version_id: Uuid;
   step_id: Uuid;
@@ -50,7 +51,7 @@ export async function replan(
   if (leading.length === 0) return [];
   const rows = await db.inOrg(org, (tx) =>
     tx.rows<Moved>(sql`
-      SELECT t.id AS touch_id, e.id, e.version_id, e.step_id, e.step_no, e.generation, e.contact_id, e.kept_senders, t.channel, e.skip_channels,
+      SELECT t.id AS touch_id, t.version_id AS touch_version, e.id, e.version_id, e.step_id, e.step_no, e.generation, e.contact_id, e.kept_senders, t.channel, e.skip_channels,
              c.time_zone, coalesce(c.phone, c.whatsapp) AS phone, ${historyColumn}
         FROM touches t JOIN enrollments e ON e.org_id = t.org_id AND e.id = t.source_id AND e.live_touch = t.id
         JOIN contacts c ON c.org_id = t.org_id AND c.id = t.contact_id
@@ -82,7 +83,7 @@ function continued(
   row: Moved,
   { definition, senders }: Version,
   planning: Planning,
-  { at, outcome, reason }: Settlement,
+  { at, outcome, reason, onward }: Settlement,
 ): Pick<Settlement, 'next' | 'ends' | 'reason'> {
   // The reason of a plan that no longer holds is not one of the touch.
   const planless = reason === 'bad_schedule' || reason === 'no_sender';
@@ -95,18 +96,16 @@ function continued(
       ? [...(row.skip_channels ?? []), consent]
       : row.skip_channels;
   const passed = { history, skip_channels: skip };
-  const stepNo = firstToDo(definition, after(definition, row), passed);
+  // A branch was decided under this version, or is asked again.
+  const decided = row.touch_version === row.version_id ? onward : undefined;
+  const stepNo = firstToDo(definition, decided ?? after(definition, row), passed);
   if (stepNo === null) return { next: null, ends: 'completed', reason: why };
   const { channel } = definition.steps[stepNo]!;
   const found = stepThrough(planning, senders, channel, row.contact_id, row.kept_senders ?? []);
   if (!found) return { next: null, ends: 'failed', reason: 'no_sender' };
   const { calendar, sender_id } = found;
   const place = placeOf(row, planning.organization.time_zone);
-  const planned = opening(definition, stepNo, at, calendar, place);
-  const open =
-    planned.ok && planned.not_before < planning.now
-      ? reopening(definition, channel, planning.now, calendar, place)
-      : planned;
+  const open = openingSince(definition, stepNo, { from: at, now: planning.now }, calendar, place);
   if (!open.ok) return { next: null, ends: 'failed', reason: 'bad_schedule' };
   const n = nextN(definition, stepNo, history);
   const key = { enrollment_id: row.id, generation: row.generation, step_no: stepNo, n, sender_id };

@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { type Place, placeOf } from '../contacts/place.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { type Planning, readPlanning } from '../plan/sequences/calendar.ts';
+import { flowOf } from '../plan/sequences/flow.ts';
 import { senderIdFor } from '../plan/sequences/step-sender.ts';
 import type { Draft } from '../plan/sequences/steps/draft.ts';
 import { readWinners } from '../plan/sequences/variants/winners.ts';
@@ -43,10 +44,14 @@ export async function readSituation(
     const version = versions.get(touch.version_id);
     if (!version) continue;
     const { steps, on_unsubscribe } = version.definition;
-    // The next step; one further on, where this one may be passed over together with others of its channel.
-    const until = on_unsubscribe === 'skip_steps' ? steps.length : Math.min(touch.step_no + 2, steps.length);
-    for (let no = touch.step_no + 1; no < until; no++) {
-      const id = senderIdFor(version.senders, steps[no]!.channel, touch.contact_id, keptBy(touch));
+    // What may come next; anything further on, where this one may be passed over together with others of its channel.
+    const ahead =
+      on_unsubscribe === 'skip_steps'
+        ? [...steps.keys()].slice(touch.step_no + 1)
+        : (flowOf(version.definition).successors[touch.step_no] ?? []);
+    for (const no of ahead) {
+      const step = steps[no];
+      const id = step && senderIdFor(version.senders, step.channel, touch.contact_id, keptBy(touch));
       if (id) senders.add(id);
     }
   }

@@ -3,6 +3,7 @@
  * contacts/channel.sql answers are this table.
  *
  * by:       `program`: a worker may send it, through a sender. `person`: people do it themselves; it has no sender.
+ *           `nobody`: nothing goes anywhere; a wait or a decision, which a worker looks at.
  * writes_to: the address of the contact it needs; null: none.
  * suppressed_as: the kind of address that a suppression stops it by; null: none can.
  * consent:  the channel of the consent ledger that covers it; null: nobody is written to.
@@ -22,7 +23,7 @@ export const CONSENT_CHANNELS = ['email', 'sms', 'whatsapp', 'call', 'linkedin',
 export type ConsentChannel = (typeof CONSENT_CHANNELS)[number];
 
 interface ChannelFacts {
-  by: 'program' | 'person';
+  by: 'program' | 'person' | 'nobody';
   writes_to: AddressKind | null;
   suppressed_as: SuppressionKind | null;
   consent: ConsentChannel | null;
@@ -38,6 +39,7 @@ export const CHANNELS = {
   call: { by: 'person', writes_to: 'phone', suppressed_as: 'phone', consent: 'call' },
   linkedin: { by: 'person', writes_to: 'linkedin', suppressed_as: null, consent: 'linkedin' },
   task: { by: 'person', writes_to: null, suppressed_as: null, consent: null },
+  wait: { by: 'nobody', writes_to: null, suppressed_as: null, consent: null },
 } as const satisfies Record<string, ChannelFacts>;
 
 export type Channel = keyof typeof CHANNELS;
@@ -49,6 +51,13 @@ export type SenderChannel = {
 
 export const CHANNEL_NAMES = Object.keys(CHANNELS) as [Channel, ...Channel[]];
 export const SENDER_CHANNELS = CHANNEL_NAMES.filter(isSenderChannel) as [SenderChannel, ...SenderChannel[]];
+
+/** Those over which something happens, and which can be switched off. */
+export type OutreachChannel = Exclude<Channel, 'wait'>;
+export const OUTREACH_CHANNELS = CHANNEL_NAMES.filter((name) => name !== 'wait') as [
+  OutreachChannel,
+  ...OutreachChannel[],
+];
 
 export function isSenderChannel(channel: Channel): channel is SenderChannel {
   return CHANNELS[channel].by === 'program';

@@ -50,6 +50,7 @@ export interface Explanation {
       delay: Row | null;
       /** The arm it was composed with; null until then, or when the step has none. */
       variant: string | null;
+      asks: Row | null;
     };
     /** The windows it was planned into; null: none, at any time. */
     sequence_window: Row | null;
@@ -87,14 +88,14 @@ export async function explainTouch(db: Database, org: Uuid, id: Uuid): Promise<E
       planned: plannedOf(row),
       recipient: recipientOf(row),
       decisions,
-      events: events.map((event) => ({ ...event, says: eventInWords(event) })),
+      events: events.map((event) => ({ ...event, says: eventInWords(event, row.step) })),
       provider: {
         name: row.provider,
         provider_id: row.provider_id,
         idempotency_key: `${id}.${row.key_n}`,
         said: row.detail,
       },
-      state: { state: row.state, reason: row.reason, says: reasonInWords(row.reason) },
+      state: { state: row.state, reason: row.reason, says: lookInWords(row.reason, row.step) },
       next: nextOf(row, decisions.at(-1)?.lease_until ?? null),
     };
   });
@@ -155,10 +156,28 @@ async function readDecisions(
   });
 }
 
-function eventInWords({ type, reason, data }: RecordedEvent): string | null {
+function eventInWords({ type, reason, data }: RecordedEvent, step: Row | null): string | null {
   if (type === 'moved' && data)
     return `its enrollment was moved from version ${data.from_version} to version ${data.to_version} of the sequence`;
-  return reasonInWords(reason);
+  return lookInWords(reason, step);
+}
+
+/** Of a decision, where it led too. */
+function lookInWords(reason: string | null, step: Row | null): string | null {
+  const says = reasonInWords(reason);
+  if (reason === null || !reason.startsWith('arm:') || !step?.branches) return says;
+  const target =
+    reason === 'arm:otherwise' ? step.otherwise : step.branches[Number(reason.slice(4)) - 1]?.go_to;
+  if (target === undefined) return `${says}; it went on to the next step of the list`;
+  return target === 'end' ? `${says}; it led to the end` : `${says}; it led to the step "${target}"`;
+}
+
+const ASKS = ['when', 'until', 'at_most', 'branches', 'otherwise', 'next'] as const;
+
+/** What a step looks at, and where it leads, as its version has it; null: nothing, and to the next one. */
+function asksOf(step: Row | null): Row | null {
+  const asks = ASKS.flatMap((name) => (step?.[name] === undefined ? [] : [[name, step[name]]]));
+  return asks.length === 0 ? null : Object.fromEntries(asks);
 }
 
 /** Of the batch's rules, those that were this touch's. */
@@ -187,6 +206,7 @@ function plannedOf(row: Row): Explanation['planned'] {
       mode: row.mode,
       delay: row.step?.delay ?? null,
       variant: row.variant,
+      asks: asksOf(row.step),
     },
     sequence_window: row.sequence_window,
     sender_window: row.sender_window,

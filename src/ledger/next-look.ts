@@ -6,6 +6,8 @@ import { reasonInWords } from './reasons.ts';
 export const NEXT_KINDS = [
   'due',
   'person',
+  'wait',
+  'decision',
   'held',
   'cancel',
   'outcome',
@@ -59,9 +61,25 @@ function planned(row: Row): TouchNext {
   const stopped = obstacle(row);
   if (stopped !== null)
     return say('held', null, `It waits, because ${reasonInWords(stopped)}; then it goes on.`);
+  if (row.channel === 'wait') return waiting(row);
   return row.mode === 'human'
     ? say('person', row.not_before, 'A person does it.')
     : say('due', row.due_at ?? row.not_before, 'A worker sends it, if the gate lets it go.');
+}
+
+function waiting(row: Row): TouchNext {
+  if (row.not_after === null)
+    return say(
+      'decision',
+      row.not_before,
+      'Then the first of its conditions that holds says which step comes next.',
+    );
+  const from = row.due_at !== null && row.due_at < row.not_after ? 'from then on it waits' : 'it waits';
+  return say(
+    'wait',
+    row.due_at,
+    `It is looked at then; ${from} until its condition holds, at most until ${row.not_after.toISOString()}.`,
+  );
 }
 
 function afterwards(row: Row): TouchNext {

@@ -76,6 +76,23 @@ export const REFUSALS = {
 /** Refusals that say the contact has left the channel. */
 export const OPTED_OUT: ReadonlySet<string> = new Set(['suppressed', 'opted_out']);
 
+/** Ends of waits and decisions [SEQ-14]: the touch is skipped, and its enrollment goes on. */
+export const LOOKED = {
+  condition_false: 'its condition did not hold when it was due',
+  condition_met: 'what it waited for has happened',
+  waited_out: 'what it waited for had not happened when its time was over',
+} as const satisfies Record<string, string>;
+
+/** The reason of a decision: the arm that held, counted from 1; 0: none did. */
+export function armReason(arm: number): string {
+  return arm === 0 ? 'arm:otherwise' : `arm:${arm}`;
+}
+
+function armInWords(reason: string): string | null {
+  if (reason === 'arm:otherwise') return 'none of its arms held';
+  return /^arm:[0-9]+$/.test(reason) ? `arm ${reason.slice(4)} was the first that held` : null;
+}
+
 /** Reasons that are no refusals: what happened to an enrollment, told at its touches too. */
 export const OTHER_REASONS = {
   moved: 'its enrollment was moved to another version of the sequence',
@@ -94,5 +111,7 @@ export const OTHER_REASONS = {
 export function reasonInWords(reason: string | null): string | null {
   if (reason === null) return null;
   if (Object.hasOwn(REFUSALS, reason)) return REFUSALS[reason as keyof typeof REFUSALS].says;
-  return Object.hasOwn(OTHER_REASONS, reason) ? OTHER_REASONS[reason as keyof typeof OTHER_REASONS] : null;
+  if (Object.hasOwn(LOOKED, reason)) return LOOKED[reason as keyof typeof LOOKED];
+  if (Object.hasOwn(OTHER_REASONS, reason)) return OTHER_REASONS[reason as keyof typeof OTHER_REASONS];
+  return armInWords(reason);
 }

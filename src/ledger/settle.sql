@@ -105,6 +105,8 @@ BEGIN
                 ELSE t.state IN ('sending', 'unknown') AND t.token = p_token END
        -- a paused or re-planned enrollment's touch is not ours to end
        AND (i.outcome <> 'dropped' OR e.status <> 'active' OR e.live_touch <> t.id)
+       -- A wait that is over after a pause is asked again when that ends: skipped here, a branch would have led nowhere.
+       AND (i.outcome <> 'skipped' OR t.channel <> 'wait' OR e.status = 'active' AND e.live_touch = t.id)
        AND (e.status = 'active' AND e.live_touch = t.id AND (i.outcome = 'sent' OR i.next_id IS NOT NULL OR i.ends = 'completed')
             AND CASE WHEN p_version IS NULL THEN e.version_id <> t.version_id OR e.had_steps IS NOT NULL OR e.skip_channels IS NOT NULL
                      ELSE e.version_id <> p_version OR consent_channel(i.next_channel) = ANY (e.skip_channels) END) IS NOT TRUE

@@ -48,6 +48,8 @@ export interface Settlement {
   ends?: string | null;
   subject?: string | null;
   next?: NextTouch | null;
+  /** Where a branch led: the position that its next touch is looked for from, should it have to be planned again. */
+  onward?: number;
 }
 
 /**

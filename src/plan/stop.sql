@@ -253,6 +253,7 @@ BEGIN
            p_contact, e.sequence_id, e.step_id, v_actor
       FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (v_sources);
   PERFORM audit_write(p_org, p_audit, jsonb_build_object('enrollments', v_sources, 'skipping', v_skips));
+  PERFORM wake_waits(p_org, ARRAY[p_contact], p_now);
   RETURN QUERY SELECT v_sources, v_cancelled + v_skipped, v_now;
 END $$;
 

@@ -4,7 +4,7 @@
  */
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
-import { CHANNEL_NAMES } from '../kernel/channels.ts';
+import { OUTREACH_CHANNELS } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { notFound, Problem } from '../kernel/problem.ts';
 import type { Receipt } from '../ledger/receipts.ts';
@@ -33,7 +33,7 @@ export async function listSwitches(db: Database, ctx: Pick<Context, 'org'>): Pro
     const rows = await tx.rows<Omit<Switch, 'class'>>(sql`
       SELECT channel AS id, paused, epoch, updated_at FROM channel_switches WHERE org_id = ${ctx.org}`);
     const known = new Map(rows.map((row) => [row.id, row]));
-    const channels = CHANNEL_NAMES.map(
+    const channels = OUTREACH_CHANNELS.map(
       (id) => known.get(id) ?? { id, paused: false, epoch: 0, updated_at: null },
     );
     return [
@@ -55,10 +55,10 @@ export async function turn(
     if (target.id !== undefined && target.id !== ctx.org) throw notFound('organization', target.id);
     return hold(db, ctx, { class: 'organization', id: ctx.org, paused }, options);
   }
-  const channel = CHANNEL_NAMES.find((name) => name === target.id);
+  const channel = OUTREACH_CHANNELS.find((name) => name === target.id);
   if (!channel) {
     throw new Problem('invalid_request', 'The channel is not known', {
-      errors: [{ field: 'id', code: 'unknown_channel', message: `One of: ${CHANNEL_NAMES.join(', ')}` }],
+      errors: [{ field: 'id', code: 'unknown_channel', message: `One of: ${OUTREACH_CHANNELS.join(', ')}` }],
     });
   }
   return hold(db, ctx, { class: 'channel', id: channel, paused }, options);

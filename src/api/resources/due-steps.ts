@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { MAX_COUNTED } from '../../dispatch/people/due-rows.ts';
 import { getDueStep, listDueSteps } from '../../dispatch/people/due-steps.ts';
-import { CHANNEL_NAMES } from '../../kernel/channels.ts';
+import { OUTREACH_CHANNELS } from '../../kernel/channels.ts';
 import { Problem } from '../../kernel/problem.ts';
 import type { Caller } from '../../tenancy/roles.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -26,7 +26,7 @@ const listQuery = pageQuery.extend({
     .stringbool({ truthy: ['true'], falsy: ['false'] })
     .optional()
     .describe('`true`: those of the member who asks'),
-  channel: z.enum(CHANNEL_NAMES).optional(),
+  channel: z.enum(OUTREACH_CHANNELS).optional(),
   sequence_id: id.optional(),
 });
 

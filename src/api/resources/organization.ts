@@ -1,6 +1,6 @@
 /** `/api/organization`: the caller's own, and its settings. */
 import { z } from 'zod';
-import { CHANNEL_NAMES, CONSENT_CHANNELS, SENDER_CHANNELS } from '../../kernel/channels.ts';
+import { CONSENT_CHANNELS, OUTREACH_CHANNELS, SENDER_CHANNELS } from '../../kernel/channels.ts';
 import { DEFAULT_QUIET_HOURS, quietHoursProblem } from '../../schedule/quiet-hours.ts';
 import { getOrganization, type SettingsPatch, updateSettings } from '../../tenancy/organizations.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -21,7 +21,7 @@ const channelCaps = z
   .describe('Caps of single channels; they hold beside those over all, and the one that binds is named');
 
 const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$/, 'a time HH:MM');
-const quietChannel = z.enum(CHANNEL_NAMES);
+const quietChannel = z.enum(OUTREACH_CHANNELS);
 
 const quietHours = z
   .strictObject({
@@ -30,7 +30,7 @@ const quietHours = z
     channels: z
       .array(quietChannel)
       .min(1)
-      .max(CHANNEL_NAMES.length)
+      .max(OUTREACH_CHANNELS.length)
       .optional()
       .describe(`Default: ${DEFAULT_QUIET_HOURS.channels.join(', ')}`),
   })

@@ -115,13 +115,23 @@ const preview = z.object({
     z.object({
       step_id: id,
       step_no: count,
+      key: z.string().nullable(),
+      on_way: z.boolean().describe('The contact, as it is now, comes to it'),
+      holds: z.boolean().nullable().describe('Its `when` or `until`, now; null: it has none'),
+      arm: count.nullable().describe('Of a branch: the arm that holds now, from 1; 0: none does'),
+      leads_to: count.nullable().describe('`step_no` of the step after it, as things are now; null: the end'),
+      may_lead_to: z.array(count).describe('Every `step_no` it may lead to; the number of steps is the end'),
       channel: z.enum(CHANNEL_NAMES),
       mode: z.enum(MODES),
       variant: z
         .string()
         .nullable()
         .describe('The arm that is shown: the one asked for, else what the contact gets; null: no variants'),
-      at: time.nullable().describe('When it would go, if every step before it goes at its time'),
+      at: time
+        .nullable()
+        .describe(
+          'When it would go, if every step before it goes at its time and every wait lasts to its end',
+        ),
       until: time.nullable().describe('Until when its window stays open; null: nothing limits it'),
       to: z.string().nullable(),
       sender: previewSender.nullable().describe('null: people do it, or there is none'),

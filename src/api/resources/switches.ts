@@ -1,6 +1,6 @@
 /** `/api/switches`: the kill switches of the organization and of its channels (EXE-15). */
 import { z } from 'zod';
-import { CHANNEL_NAMES } from '../../kernel/channels.ts';
+import { OUTREACH_CHANNELS } from '../../kernel/channels.ts';
 import { listSwitches, SWITCH_CLASSES, turn } from '../../plan/switches.ts';
 import type { ApiDeps } from '../deps.ts';
 import { receipt, waitQuery } from '../receipt.ts';
@@ -25,7 +25,7 @@ const change = z.strictObject({
     .string()
     .max(64)
     .optional()
-    .describe(`A channel: ${CHANNEL_NAMES.join(', ')}`),
+    .describe(`A channel: ${OUTREACH_CHANNELS.join(', ')}`),
   paused: z.boolean().describe('true stops, false lets the same messages go on'),
   reason: line(500).optional(),
 });

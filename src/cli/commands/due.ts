@@ -3,7 +3,7 @@ import { unsubscribeTokens } from '../../app.ts';
 import { masterSecrets } from '../../config.ts';
 import type { Engine } from '../../dispatch/engine.ts';
 import { type DueList, type DueStep, listDueSteps } from '../../dispatch/people/due-steps.ts';
-import { CHANNEL_NAMES, type Channel } from '../../kernel/channels.ts';
+import { type Channel, OUTREACH_CHANNELS } from '../../kernel/channels.ts';
 import { PAGE_LIMIT } from '../../kernel/page.ts';
 import { VersionCache } from '../../plan/sequences/versions.ts';
 import { DUE_BUCKETS, type DueBucket } from '../../schedule/due-buckets.ts';
@@ -45,7 +45,7 @@ export const due: Command = {
     const wanted = {
       limit: PAGE_LIMIT.max,
       bucket: oneOf<DueBucket>(call, 'bucket', DUE_BUCKETS),
-      channel: oneOf<Channel>(call, 'channel', CHANNEL_NAMES),
+      channel: oneOf<Channel>(call, 'channel', OUTREACH_CHANNELS),
       sequence_id: idOption(call, 'sequence'),
       assignee: textOption(call, 'assignee') === 'none' ? ('none' as const) : idOption(call, 'assignee'),
       time_zone: textOption(call, 'time-zone'),

@@ -15,6 +15,7 @@ function plannedLines({ touch, planned }: Explanation): string[] {
     '',
     `Planned    ${when(planned.at)} by ${planned.by}`,
     `For        step ${step.no + 1}${step.name ? ` (${step.name})` : ''} of ${sequence.name}, version ${sequence.version}: ${step.channel}${delay}`,
+    ...(step.asks === null ? [] : [`Asks       ${JSON.stringify(step.asks)}`]),
     `Enrollment ${planned.enrollment_id}`,
     `Window     from ${when(planned.not_before)}${until}`,
   ];

@@ -6,6 +6,7 @@ import { type Database, pgCode, type Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { Context } from '../../tenancy/context.ts';
+import { wakeWaits } from '../wake-waits.ts';
 import {
   addAddresses,
   type BatchRules,
@@ -88,6 +89,13 @@ async function write(
   const settled = await settleRows(tx, ctx, rules, batch.rows, wary);
   const before = await turn;
   if (before === null) throw new Superseded();
+  // After the turn, so that nothing of the ledger is locked while it is waited for.
+  const merged = settled.filter(({ outcome }) => outcome === 'updated' || outcome === 'unchanged');
+  await wakeWaits(
+    tx,
+    ctx.org,
+    contactsOf(merged).map((contact) => contact.id),
+  );
   const counts = countUp(before, settled);
   const moved =
     await tx.run(sql`UPDATE imports SET next_byte = ${batch.next_byte}, next_row = ${batch.next_row},

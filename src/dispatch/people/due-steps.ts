@@ -13,6 +13,7 @@ import { bucketOf, type DueBucket, type DueDays, dueDays } from '../../schedule/
 import { stepOf } from '../compose.ts';
 import type { Engine } from '../engine.ts';
 import { type DueTouch, readTouches } from '../lanes.ts';
+import { asked, look } from '../look.ts';
 import { placeOfTouch, readSituation, type Situation } from '../situation.ts';
 import { countDue, type DueFilter, type DueRow, dueRows, readDueRow } from './due-rows.ts';
 import { type ShownDraft, showDrafts } from './shown-draft.ts';
@@ -126,7 +127,32 @@ async function show(
   const inOrder = found.map((row) => byId.get(row.id)!);
   const situation = await readSituation(reader, org, inOrder);
   const drafts = await showDrafts(reader, org, situation, inOrder);
-  return found.map((row, i) => dueStep(row, inOrder[i]!, situation, drafts[i]!, days));
+  const unasked = await conditionsFalse(reader, org, situation, inOrder);
+  return found.map((row, i) => {
+    const draft = drafts[i]!;
+    const due = row.due_at.getTime() <= situation.planning.now;
+    const problem = due && unasked.has(row.id) ? CONDITION_FALSE : draft.problem;
+    return dueStep(row, inOrder[i]!, situation, { ...draft, problem }, days);
+  });
+}
+
+const CONDITION_FALSE = {
+  code: 'condition_false',
+  detail: 'Its condition does not hold; carrying it out is refused, and its enrollment goes on without it',
+};
+
+/** Those that wait and whose condition does not hold now. Nothing is decided by reading. */
+async function conditionsFalse(
+  reader: DueReader,
+  org: Uuid,
+  situation: Situation,
+  touches: readonly DueTouch[],
+): Promise<ReadonlySet<Uuid>> {
+  const planned = touches.filter((touch) => touch.state === 'planned');
+  const { asking } = asked(planned, situation.versions);
+  if (asking.length === 0) return new Set();
+  const { settlements } = await look(reader, org, situation, asking);
+  return new Set(settlements.map((one) => one.touch_id));
 }
 
 function dueStep(

@@ -5,6 +5,7 @@
 import { newId, type Uuid } from '../../kernel/ids.ts';
 import type { GateVerdict } from '../../ledger/gate.ts';
 import { REFUSALS } from '../../ledger/reasons.ts';
+import { wake } from '../../ledger/wake.ts';
 import { reopening } from '../../plan/sequences/next.ts';
 import { through } from '../../plan/sequences/step-sender.ts';
 import { closedBy, rulesFor } from '../../plan/sequences/time-rules.ts';
@@ -13,6 +14,7 @@ import { type Asking, askGate } from '../ask-gate.ts';
 import { settleRefused } from '../deliver.ts';
 import type { Engine } from '../engine.ts';
 import type { DueTouch } from '../lanes.ts';
+import { asked, look } from '../look.ts';
 import { settleAll } from '../settle.ts';
 import { placeOfTouch, readSituation, type Situation } from '../situation.ts';
 import { readDueRow } from './due-rows.ts';
@@ -47,6 +49,7 @@ export async function sceneOf(engine: Engine, org: Uuid, touch: DueTouch): Promi
 export async function openNow(engine: Engine, org: Uuid, scene: Scene, anyTime: boolean): Promise<void> {
   const { touch } = scene;
   const { now } = scene.situation.planning;
+  await refuseUnasked(engine, org, scene);
   const until = anyTime ? null : openUntil(scene);
   const row = await readDueRow(engine.db, org, touch.id);
   if (row && row.due_at.getTime() <= now && (row.not_after?.getTime() ?? null) === until) return;
@@ -57,6 +60,23 @@ export async function openNow(engine: Engine, org: Uuid, scene: Scene, anyTime: 
     { touch_id, source_id, outcome: 'postponed', reason: 'taken_up', at: now, wake, not_after: until },
   ]);
   if (settled === 0) throw await whyNotNow(engine, org, touch_id);
+}
+
+/**
+ * A step whose condition does not hold is carried out by nobody. Where its time has come, its enrollment goes on without
+ * it, as when a worker finds that; a person who was early finds it again later.
+ */
+async function refuseUnasked(engine: Engine, org: Uuid, { touch, situation }: Scene): Promise<void> {
+  const { asking } = asked([touch], situation.versions);
+  if (asking.length === 0) return;
+  const { settlements } = await look(engine, org, situation, asking);
+  if (settlements.length === 0) return;
+  const row = await readDueRow(engine.db, org, touch.id);
+  if (row && row.due_at.getTime() <= situation.planning.now) {
+    await settleAll(engine, org, null, settlements);
+    await wake(engine.db, org);
+  }
+  throw stepRefused('condition_false', 'its condition does not hold');
 }
 
 /** Until when the opening lasts, Unix milliseconds; null: for ever. */

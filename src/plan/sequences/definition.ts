@@ -3,6 +3,7 @@
  * published form adds nothing, so one reader serves both.
  */
 import { z } from 'zod';
+import { conditionSchema } from '../../contacts/segments/condition.ts';
 import { whatsappTemplateSchema } from '../../content/whatsapp-template.ts';
 import { CHANNEL_NAMES, MODES, type Mode } from '../../kernel/channels.ts';
 import { DELAY_UNITS, MAX_DELAY_DAYS } from '../../schedule/delay.ts';
@@ -17,6 +18,7 @@ const MAX_URL = 2_000;
 const MAX_VARIANTS = 10;
 const MAX_WEIGHT = 1_000_000;
 const MAX_SAMPLE = 10_000_000;
+const MAX_BRANCHES = 20;
 
 const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$/, 'a time HH:MM');
 
@@ -35,6 +37,10 @@ export const delaySchema = z.strictObject({
     .max(MAX_DELAY_DAYS * 24 * 60),
   unit: z.enum(DELAY_UNITS),
 });
+
+/** A step's own name for itself, by which others jump to it. */
+const stepKey = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'letters a to z, digits, - and _');
+const jump = stepKey.describe('The key of a step further on, or `end`');
 
 /** What a step says, or an arm of it. */
 const contentFields = {
@@ -90,6 +96,7 @@ export type WinnerRule = z.infer<typeof winnerSchema>;
 
 export const stepSchema = z.strictObject({
   id: z.uuid().optional(),
+  key: stepKey.optional().describe('Unique in its sequence; `next` and branches name it'),
   channel: z.enum(CHANNEL_NAMES),
   mode: z
     .enum(MODES)
@@ -113,6 +120,23 @@ export const stepSchema = z.strictObject({
     .optional()
     .describe('Arms that are tried against each other; what one says replaces what the step says'),
   winner: winnerSchema.optional().describe('When an arm is declared winner by itself; absent: people do'),
+  when: conditionSchema
+    .optional()
+    .describe('Looked at when the step is due: where it does not hold, the step is passed over'),
+  next: jump.optional().describe('What comes after this step, where it is not the next of the list'),
+  until: conditionSchema
+    .optional()
+    .describe('For a wait: it is over as soon as this holds, and after `at_most` in any case'),
+  at_most: delaySchema.optional().describe('For a wait with `until`: how long, from its beginning'),
+  branches: z
+    .array(z.strictObject({ when: conditionSchema, go_to: jump }))
+    .min(1)
+    .max(MAX_BRANCHES)
+    .optional()
+    .describe('For a wait that decides: the first arm that holds says what comes next'),
+  otherwise: jump
+    .optional()
+    .describe('For a wait that decides: what comes next when no arm holds; absent: the next of the list'),
 });
 
 export const reenrollSchema = z.discriminatedUnion('policy', [

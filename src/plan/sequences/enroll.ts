@@ -21,6 +21,7 @@ import {
   readPlaces,
   type Skipped,
 } from './candidates.ts';
+import { flowOf } from './flow.ts';
 import { leavable } from './lifecycle.ts';
 import { opening } from './next.ts';
 import { needsOf } from './reach.ts';
@@ -111,7 +112,7 @@ export async function planEnrollment(
   const version = await enrollableVersion(db, versions, org, input.sequence_id);
   const { planning, candidates, places } = await db.inOrg(org, async (tx) => {
     const planning = await readPlanning(tx, org, version.definition.sender_ids, input.now);
-    const channels = version.definition.steps.map((step) => step.channel);
+    const channels = flowOf(version.definition).certain_channels;
     const needs = needsOf(channels, planning.organization.consent_required);
     return {
       planning,

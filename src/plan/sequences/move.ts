@@ -14,6 +14,7 @@ import { auditEntry } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import { refusal, type StopOptions } from '../stop.ts';
 import { type Planning, readPlanning } from './calendar.ts';
+import { certainFrom } from './flow.ts';
 import { historyColumn, historyOf } from './history.ts';
 import { inFlightProblem } from './in-flight.ts';
 import { type EnrollmentStatus, TRANSITIONS } from './lifecycle.ts';
@@ -85,13 +86,13 @@ async function refuseInFlight(db: Database, ctx: Context, seen: Seen): Promise<v
  */
 async function refuseUnreachable(db: Database, ctx: Context, seen: Seen, plan: Plan): Promise<void> {
   const { row, planning } = seen;
-  const { on_unsubscribe, steps } = seen.version.definition;
+  const { on_unsubscribe } = seen.version.definition;
   const ahead =
     on_unsubscribe === 'skip_steps'
       ? plan.next === null
         ? []
         : [plan.next.channel]
-      : steps.slice(row.step_no).map((step) => step.channel);
+      : certainFrom(seen.version.definition, row.step_no);
   const needs = needsOf(ahead, planning.organization.consent_required);
   const reach = await db.inOrg(ctx.org, (tx) => readReach(tx, ctx.org, row.contact_id, needs));
   const reason = unreachable(reach);

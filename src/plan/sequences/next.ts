@@ -1,14 +1,15 @@
 /**
  * When a step's touch may go (SEQ-16): the step's delay from a moment, then the first opening under all rules of its
  * time (time-rules.ts). The one place that plans a step's time: enrolling, settling, resuming and forecasting all
- * come here. Pure: time comes in as a value.
+ * come here. A wait keeps no hours: it begins when its delay is over, and `not_after` is when it ends at the latest.
+ * Pure: time comes in as a value.
  */
 import type { Place } from '../../contacts/place.ts';
 import { touchId, type Uuid } from '../../kernel/ids.ts';
 import type { NextTouch } from '../../ledger/settle.ts';
-import { afterDelay } from '../../schedule/delay.ts';
+import { afterDelay, type DelayResult } from '../../schedule/delay.ts';
 import { nextOpen, type OpenResult } from '../../schedule/window.ts';
-import type { Definition } from './definition.ts';
+import type { Definition, Step } from './definition.ts';
 import { type Calendar, rulesFor, sequenceZone, type TimeRules } from './time-rules.ts';
 
 export type Opening =
@@ -33,14 +34,47 @@ export function opening(
   calendar: Calendar,
   place: Place | null,
 ): Opening {
-  const { channel, delay } = definition.steps[stepNo]!;
+  const step = definition.steps[stepNo]!;
+  const { channel, delay } = step;
   const rules = rulesFor(definition, calendar, channel, place);
   const last = answers.get(rules);
   if (last?.from === from && last.step_no === stepNo) return last.opening;
-  const delayed = afterDelay(from, delay, sequenceZone(definition, calendar), rules.days_off);
-  const fresh = delayed.ok ? inWords(nextOpen(delayed.at, rules.all)) : inWords(delayed);
+  const after = (moment: number, time: Step['delay']) =>
+    afterDelay(moment, time, sequenceZone(definition, calendar), rules.days_off);
+  const delayed = after(from, delay);
+  const fresh = !delayed.ok
+    ? inWords(delayed)
+    : channel === 'wait'
+      ? waiting(delayed.at, step, after)
+      : inWords(nextOpen(delayed.at, rules.all));
   answers.set(rules, { step_no: stepNo, from, opening: fresh });
   return fresh;
+}
+
+/** A decision without `at_most` has no end: it is made when it is looked at. */
+function waiting(
+  from: number,
+  { at_most }: Step,
+  after: (moment: number, time: Step['delay']) => DelayResult,
+): Opening {
+  if (at_most === undefined) return { ok: true, not_before: from, not_after: null };
+  const end = after(from, at_most);
+  return end.ok ? { ok: true, not_before: from, not_after: end.at } : inWords(end);
+}
+
+/** The same counted from a moment long ago, but not into a time that is over. A wait may have ended meanwhile. */
+export function openingSince(
+  definition: Definition,
+  stepNo: number,
+  since: { from: number; now: number },
+  calendar: Calendar,
+  place: Place | null,
+): Opening {
+  const open = opening(definition, stepNo, since.from, calendar, place);
+  const { channel } = definition.steps[stepNo]!;
+  return open.ok && open.not_before < since.now && channel !== 'wait'
+    ? reopening(definition, channel, since.now, calendar, place)
+    : open;
 }
 
 /** The first opening at or after a moment, without a step's delay: retries and postponements. */

@@ -7,6 +7,7 @@ import { CHANNELS, type ConsentChannel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { TouchState } from '../../ledger/states.ts';
 import type { Definition } from './definition.ts';
+import { onwardFrom } from './flow.ts';
 
 export interface Place {
   step_id: Uuid;
@@ -35,14 +36,14 @@ function isThere(definition: Definition, place: Place): boolean {
   return definition.steps[place.step_no]?.id === place.step_id;
 }
 
-/** Where to look from for the step after this one. */
+/** Where to look from for the step after this one; past a branch that nobody decided, where it leads otherwise. */
 export function after(definition: Definition, place: Place): number {
-  return isThere(definition, place) ? place.step_no + 1 : place.step_no;
+  return isThere(definition, place) ? onwardFrom(definition, place.step_no) : place.step_no;
 }
 
-/** The first step at or after a position that is not passed over; null: none is left. */
+/** The first step on the way from a position that is not passed over; null: none is left. */
 export function firstToDo(definition: Definition, from: number, passed: Passed): number | null {
-  for (let no = from; no < definition.steps.length; no++) {
+  for (let no = from; no < definition.steps.length; no = onwardFrom(definition, no)) {
     const { id, channel } = definition.steps[no]!;
     const { consent } = CHANNELS[channel];
     const left = consent !== null && passed.skip_channels?.includes(consent);
@@ -58,13 +59,13 @@ export function nextN(definition: Definition, stepNo: number, history: History):
 
 /**
  * The same place in another version. A step that is there too stays; one that is not gives way to the next that is,
- * in the order of the version it is left in and never one it has had; or to the end.
+ * on the way through the version it is left in and never one it has had; or to the end.
  */
 export function placeIn(from: Definition, place: Place, to: Definition, history: History): number {
   const positions = new Map(to.steps.map((step, no) => [step.id, no]));
   const own = positions.get(place.step_id);
   if (own !== undefined) return own;
-  for (let no = after(from, place); no < from.steps.length; no++) {
+  for (let no = after(from, place); no < from.steps.length; no = onwardFrom(from, no)) {
     const { id } = from.steps[no]!;
     const there = positions.get(id);
     if (there !== undefined && !history.get(id)?.done) return there;

@@ -11,8 +11,10 @@ import type { Message } from '../../kernel/message.ts';
 import { notFound } from '../../kernel/problem.ts';
 import type { Context } from '../../tenancy/context.ts';
 import { type Planning, readPlanning } from './calendar.ts';
-import type { Definition } from './definition.ts';
+import type { Definition, Step } from './definition.ts';
+import { flowOf } from './flow.ts';
 import { type Opening, opening } from './next.ts';
+import { type WayStep, wayThrough } from './preview-way.ts';
 import { needsOf, readReach, type Unreachable, unreachable } from './reach.ts';
 import { type SendersByChannel, sendersByChannel, stepThrough } from './step-sender.ts';
 import { addressFor, type Note, type Recipient, type StepInput } from './steps/step-kind.ts';
@@ -21,14 +23,18 @@ import { type ArmedStep, armedStep } from './variants/arm.ts';
 import { requireVariant } from './variants/variant-check.ts';
 import { winnersOf } from './variants/winners.ts';
 
-export interface PreviewStep {
+export interface PreviewStep extends WayStep {
   step_id: Uuid;
   step_no: number;
+  key: string | null;
   channel: Channel;
   mode: Mode;
   /** The arm that is shown: the one asked for, else what the contact would get; null: the step has none. */
   variant: string | null;
-  /** When it would go, if every step before it goes at its time; null when that cannot be said. */
+  /**
+   * When it would go, if every step before it goes at its time, on the contact's way, and for a step beside it on the
+   * first way of the list that leads there; null when that cannot be said.
+   */
   at: Date | null;
   /** Until when its window stays open. */
   until: Date | null;
@@ -70,6 +76,7 @@ interface Scene {
   refused: Unreachable | null;
   unsubscribe_url: string;
   winners: ReadonlyMap<Uuid, string>;
+  way: WayStep[];
 }
 
 interface PreviewInput {
@@ -93,20 +100,29 @@ export async function previewSequence(
   const phone = contact.phone ?? contact.whatsapp;
   const place = placeOf({ time_zone: contact.time_zone, phone }, planning.organization.time_zone);
   const steps: PreviewStep[] = [];
-  let from: number | null = planning.now;
+  // When somebody comes to each step: the contact's own way first.
+  const arrivals: (number | null | undefined)[] = [planning.now];
   let thread = null as StepInput['thread'];
   for (const [stepNo, written] of definition.steps.entries()) {
     const chosen = { sent: input.variant ?? null, winner: scene.winners.get(written.id) };
     const { step, variant } = armedStep(written, contact.id, chosen);
     const { channel, mode } = step;
+    const way = scene.way[stepNo]!;
+    const arrival = arrivals[stepNo] ?? null;
     const found = stepThrough(planning, scene.senders, channel, contact.id, []);
     const open: Opening | null =
-      from === null || !found ? null : opening(definition, stepNo, from, found.calendar, place);
-    from = open?.ok ? open.not_before : null;
+      arrival === null || !found ? null : opening(definition, stepNo, arrival, found.calendar, place);
+    const from = open?.ok ? open.not_before : null;
+    for (const next of way.may_lead_to)
+      if (arrivals[next] === undefined || (way.on_way && next === way.leads_to))
+        arrivals[next] = leaves(step, way, open);
     const touch = { id: touchId(id, `preview.${step.id}`), key_n: 1 };
-    const content: Content = found
-      ? await render(scene, { step, variant }, found.sender_id, touch, thread)
-      : without('no_sender', `The sequence names no sender for ${channel} that exists`);
+    const content: Content =
+      channel === 'wait'
+        ? EMPTY
+        : found
+          ? await render(scene, { step, variant }, found.sender_id, touch, thread)
+          : without('no_sender', `The sequence names no sender for ${channel} that exists`);
     if (channel === 'email' && content.subject !== null) {
       thread = {
         subject: thread?.subject ?? content.subject,
@@ -117,6 +133,8 @@ export async function previewSequence(
     steps.push({
       step_id: step.id,
       step_no: stepNo,
+      key: step.key ?? null,
+      ...way,
       channel,
       mode,
       variant,
@@ -138,6 +156,14 @@ export async function previewSequence(
   };
 }
 
+/** When whoever comes to a step leaves it. */
+function leaves(step: Step, way: WayStep, open: Opening | null): number | null {
+  if (!open?.ok) return null;
+  return step.until !== undefined && way.holds !== true
+    ? (open.not_after ?? open.not_before)
+    : open.not_before;
+}
+
 function senderOf({ planning }: Scene, id: Uuid | null): PreviewSender | null {
   const sender = id === null ? undefined : planning.senders.get(id);
   if (!sender) return null;
@@ -156,7 +182,7 @@ async function readScene(db: Database, org: Uuid, id: Uuid, input: PreviewInput)
         FROM contacts WHERE org_id = ${org} AND id = ${input.contact_id}`);
     if (!contact) throw notFound('contact', input.contact_id);
     const planning = await readPlanning(tx, org, definition.sender_ids, input.now ?? null);
-    const channels = definition.steps.map((step) => step.channel);
+    const channels = flowOf(definition).certain_channels;
     const needs = needsOf(channels, planning.organization.consent_required);
     return {
       org,
@@ -172,6 +198,7 @@ async function readScene(db: Database, org: Uuid, id: Uuid, input: PreviewInput)
         org,
         definition.steps.flatMap((step) => (step.variants ? [step.id] : [])),
       ),
+      way: await wayThrough(tx, org, definition, contact.id, input.now ?? null),
     };
   });
 }

@@ -2,8 +2,11 @@
  * What keeps a draft from being published [SEQ-1, SEQ-5, SEQ-16]: every problem at once, each with its field. Pure:
  * what it needs of the organization and its senders comes in. What passes here is sent without anybody looking again.
  */
+
+import type { AttributeType } from '../../contacts/attribute-value.ts';
+import { checkCondition, type Known } from '../../contacts/segments/check-condition.ts';
 import type { TrialPart } from '../../content/trial.ts';
-import { type Channel, isSenderChannel } from '../../kernel/channels.ts';
+import { CHANNELS, type Channel, isSenderChannel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { FieldError } from '../../kernel/problem.ts';
 import { afterDelay } from '../../schedule/delay.ts';
@@ -11,6 +14,7 @@ import { nextOpen, windowProblem } from '../../schedule/window.ts';
 import { isZone } from '../../schedule/zone.ts';
 import type { Planning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
+import { checkFlow } from './flow-check.ts';
 import type { StepCheck } from './steps/step-kind.ts';
 import { type KnownTemplates, templateProblems } from './template-check.ts';
 import { sequenceZone, windows } from './time-rules.ts';
@@ -19,8 +23,8 @@ import { checkContent } from './variants/variant-check.ts';
 export interface PublishWorld {
   /** With the senders that the draft names, as far as they exist. */
   planning: Planning;
-  /** Keys of the custom attributes the organization knows. */
-  attributes: readonly string[];
+  /** The custom attributes the organization knows, and their types. */
+  attributes: ReadonlyMap<string, AttributeType>;
   /** Of the senders that fetched theirs. */
   templates: KnownTemplates;
 }
@@ -39,7 +43,9 @@ export function publishCheck(definition: Definition, world: PublishWorld): Publi
   const calendarIsSound = checkCalendar(definition, world, report);
   checkSenders(definition, world, calendarIsSound, report);
   checkChannels(definition, world, report);
-  return { sound: checkSteps(definition, world, report), errors };
+  const sound = checkSteps(definition, world, report);
+  checkFlow(definition, report);
+  return { sound, errors };
 }
 
 /** True when the sequence's own zone and window can be read. */
@@ -132,15 +138,23 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
   const ids = new Set<Uuid>();
   const channels = new Set<Channel>();
   const senders = whatsappSenders(definition, world);
+  const attributes = [...world.attributes.keys()];
   return steps.map((step, i) => {
     const at = `steps[${i}]`;
     const sound: TrialPart[] = [];
     if (ids.has(step.id))
       report(`${at}.id`, 'duplicate_id', 'Another step has this id; leave it out for a new one');
+    checkConditions(step, at, { attributes: world.attributes, steps: ids }, report);
     ids.add(step.id);
-    const delayed = afterDelay(world.planning.now, step.delay, isZone(zone) ? zone : 'UTC');
-    if (!delayed.ok) report(`${at}.delay`, 'delay_too_long', `${delayed.detail} is longer than ten years`);
-    if (step.mode === 'automatic' && !isSenderChannel(step.channel))
+    for (const field of ['delay', 'at_most'] as const) {
+      const time = step[field];
+      const delayed = time && afterDelay(world.planning.now, time, isZone(zone) ? zone : 'UTC');
+      if (delayed?.ok === false)
+        report(`${at}.${field}`, 'delay_too_long', `${delayed.detail} is longer than ten years`);
+    }
+    if (step.channel === 'wait' && step.mode === 'human')
+      report(`${at}.mode`, 'never_human', 'A worker looks at a wait; leave mode out or say automatic');
+    if (step.mode === 'automatic' && CHANNELS[step.channel].by === 'person')
       report(
         `${at}.mode`,
         'never_automatic',
@@ -148,7 +162,7 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
       );
     const where: StepCheck = {
       is_first: !channels.has(step.channel),
-      attributes: world.attributes,
+      attributes,
       report: (field, code, message) => report(`${at}.${field}`, code, message),
       sound: (part) => sound.push({ ...part, field: `${at}.${part.field}` }),
       approved: (template) => templateProblems(template, senders, world.templates),
@@ -166,12 +180,30 @@ function whatsappSenders({ sender_ids }: Definition, { planning }: PublishWorld)
     .filter(({ channel }) => channel === 'whatsapp');
 }
 
+/** A step may ask for the answers to those before it in the list. */
+function checkConditions(step: Step, at: string, known: Known, report: Report): void {
+  const conditions = [
+    ['when', step.when],
+    ['until', step.until],
+    ...(step.branches ?? []).map((arm, i) => [`branches[${i}].when`, arm.when] as const),
+  ] as const;
+  for (const [field, condition] of conditions) {
+    if (condition === undefined) continue;
+    for (const error of checkCondition(condition, known, `${at}.${field}`))
+      report(error.field, error.code, error.message);
+  }
+}
+
 const OWN_FIELDS = {
   subject: ['email'],
   body_html: ['email'],
   template: ['whatsapp'],
   url: ['webhook'],
   payload: ['webhook'],
+  until: ['wait'],
+  at_most: ['wait'],
+  branches: ['wait'],
+  otherwise: ['wait'],
 } as const satisfies { [F in keyof Step]?: readonly Channel[] };
 
 /** A field that the channel does not have would silently be left out of what is sent. */

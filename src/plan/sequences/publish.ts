@@ -54,7 +54,7 @@ async function checkedDraft(db: Database, ctx: Context, id: Uuid): Promise<Defin
     const planning = await readPlanning(tx, ctx.org, row.draft.sender_ids);
     const types = await typesOfAttributes(tx, ctx);
     const templates = await templatesFor(tx, ctx, row.draft);
-    return { draft: row.draft, types, world: { planning, attributes: [...types.keys()], templates } };
+    return { draft: row.draft, types, world: { planning, attributes: types, templates } };
   });
   const { errors: found, sound } = publishCheck(draft, world);
   const errors = [...found, ...(await trialErrors(sound, types))];

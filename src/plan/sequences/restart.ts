@@ -14,6 +14,7 @@ import { refusal, type StopOptions } from '../stop.ts';
 import { readPlanning } from './calendar.ts';
 import { readPlaces } from './candidates.ts';
 import { EnrollPlanner, enrollableVersion, placeMatters, readAgain, writeBatch } from './enroll.ts';
+import { flowOf } from './flow.ts';
 import { inFlightProblem } from './in-flight.ts';
 import { type EnrollmentStatus, TRANSITIONS } from './lifecycle.ts';
 import { needsOf, readReach, unreachable } from './reach.ts';
@@ -68,7 +69,7 @@ async function see(db: Database, org: Uuid, id: Uuid): Promise<Row | null> {
 
 async function planOne(db: Database, versions: VersionCache, ctx: Context, row: Row) {
   const version = await enrollableVersion(db, versions, ctx.org, row.sequence_id);
-  const channels = version.definition.steps.map((step) => step.channel);
+  const channels = flowOf(version.definition).certain_channels;
   const { planning, at, reason } = await db.inOrg(ctx.org, async (tx) => {
     const planning = await readPlanning(tx, ctx.org, version.definition.sender_ids);
     const places = placeMatters(version, planning)

@@ -4,7 +4,7 @@
  */
 import type { Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
-import { isSenderChannel } from '../../kernel/channels.ts';
+import { CHANNELS } from '../../kernel/channels.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
 import { type FieldError, Problem } from '../../kernel/problem.ts';
 import type { Definition, SequenceDraft } from './definition.ts';
@@ -17,7 +17,7 @@ export function withIds(draft: SequenceDraft): Definition {
     steps: draft.steps.map((step) => ({
       ...step,
       id: step.id?.toLowerCase() ?? newId(),
-      mode: step.mode ?? (isSenderChannel(step.channel) ? 'automatic' : 'human'),
+      mode: step.mode ?? (CHANNELS[step.channel].by === 'person' ? 'human' : 'automatic'),
     })),
   };
 }

@@ -11,7 +11,7 @@ import type { TouchState } from '../../ledger/states.ts';
 import type { Planning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
 import type { LIVE_STATUSES } from './lifecycle.ts';
-import { type Opening, opening, plannedTouch, reopening } from './next.ts';
+import { type Opening, openingSince, plannedTouch } from './next.ts';
 import { after, firstToDo, type History, hadFrom, nextN, placeIn } from './place.ts';
 import { type SendersByChannel, senderIdFor, type Through, through } from './step-sender.ts';
 import type { Version } from './versions.ts';
@@ -113,22 +113,24 @@ interface Placed {
  */
 function opened(placed: Placed, planning: Planning): Opening {
   const { seen, to, stepNo, found } = placed;
-  if (sameTimes(placed))
-    return { ok: true, not_before: seen.wake_at ?? seen.not_before, not_after: seen.not_after };
+  if (sameTimes(placed)) {
+    // When a wait is looked at next says nothing about when it began.
+    const from = to.steps[stepNo]!.channel === 'wait' ? null : seen.wake_at;
+    return { ok: true, not_before: from ?? seen.not_before, not_after: seen.not_after };
+  }
   const { calendar } = found;
   const place = placeOf(seen, planning.organization.time_zone);
-  const open = opening(to, stepNo, seen.waits_since, calendar, place);
-  const { channel } = to.steps[stepNo]!;
-  return open.ok && open.not_before < planning.now
-    ? reopening(to, channel, planning.now, calendar, place)
-    : open;
+  return openingSince(to, stepNo, { from: seen.waits_since, now: planning.now }, calendar, place);
 }
 
 function sameTimes({ seen, from, to, stepNo, found }: Placed): boolean {
   const step = to.steps[stepNo]!;
   const before = from.steps[seen.step_no];
   if (step.id !== before?.id || found.sender_id !== seen.sender_id) return false;
-  const times = (definition: Definition, { channel, delay }: Step) =>
-    JSON.stringify([channel, delay.amount, delay.unit, definition.window, definition.time_zone]);
+  const times = (definition: Definition, { channel, delay, at_most }: Step) =>
+    JSON.stringify([
+      ...[channel, delay.amount, delay.unit, at_most?.amount, at_most?.unit],
+      ...[definition.window, definition.time_zone],
+    ]);
   return times(to, step) === times(from, before);
 }

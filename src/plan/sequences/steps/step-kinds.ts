@@ -4,6 +4,7 @@ import type { Message } from '../../../kernel/message.ts';
 import { emailStep } from './email.ts';
 import type { Note, StepKind } from './step-kind.ts';
 import { noteStep, smsStep, telegramStep, whatsappLiteStep } from './text.ts';
+import { waitStep } from './wait.ts';
 import { webhookStep } from './webhook.ts';
 import { whatsappStep } from './whatsapp.ts';
 
@@ -20,4 +21,5 @@ export const STEP_KINDS: { readonly [C in Channel]: KindOf<C> } = {
   call: noteStep,
   linkedin: noteStep,
   task: noteStep,
+  wait: waitStep,
 };

@@ -53,6 +53,8 @@ export function checkContent(
 function checkArms({ channel }: Step, variants: readonly Variant[], report: StepCheck['report']): void {
   if (channel === 'webhook')
     report('variants', 'not_for_channel', 'A webhook step has no variants: nobody reads it');
+  if (channel === 'wait')
+    report('variants', 'not_for_channel', 'A wait has no variants: it decides by conditions');
   if (variants.length < MIN_VARIANTS)
     report('variants', 'too_few', `Give at least ${MIN_VARIANTS} variants, or none`);
   const seen = new Set<string>();
