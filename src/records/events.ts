@@ -4,6 +4,7 @@
  * however often it is told, and a job that carries the reactions out (plan/sequences/react.ts): stored first, so that
  * no reaction can make the telling fail [INB-1].
  */
+import { wakeWaits } from '../contacts/wake-waits.ts';
 import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
@@ -64,7 +65,11 @@ export async function recordEvents(
     ON CONFLICT (org_id, source, external_id) WHERE external_id IS NOT NULL DO NOTHING
     RETURNING id`);
   const fresh = new Set(written.map((row) => row.id));
-  if (fresh.size > 0) await queueReactions(tx, ctx.org);
+  if (fresh.size > 0) {
+    await queueReactions(tx, ctx.org);
+    const contacts = given.filter((event) => fresh.has(event.id)).map((event) => event.contact_id);
+    await wakeWaits(tx, ctx.org, [...new Set(contacts)]);
+  }
   const known = fresh.size === given.length ? new Map() : await knownIds(tx, ctx.org, source, given);
   return given.map((event) =>
     fresh.has(event.id)

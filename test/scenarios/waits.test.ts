@@ -8,6 +8,7 @@ import { explainTouch } from '../../src/ledger/explain.ts';
 import { act, getEnrollment } from '../../src/plan/sequences/enrollments.ts';
 import { moveEnrollments } from '../../src/plan/sequences/move-enrollments.ts';
 import { endEnrollment, hold } from '../../src/plan/stop.ts';
+import { recordEvents } from '../../src/records/events.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import type { EngineWorld } from '../support/engine.ts';
 import { connection, holder, untilWaiting } from '../support/interleave.ts';
@@ -199,12 +200,9 @@ describe('a wait', () => {
 
 async function happens(contact: Uuid, name: string, inDays = 0): Promise<void> {
   const at = new Date(Date.now() + inDays * DAY);
-  await world.db.inOrg(world.org, async (tx) => {
-    await tx.run(sql`
-      INSERT INTO contact_events (org_id, id, contact_id, name, at, source, told_by)
-      VALUES (${world.org}, ${newId()}, ${contact}, ${name}, ${at}, 'api', 'test')`);
-    await tx.run(sql`SELECT wake_waits(${world.org}::uuid, ARRAY[${contact}]::uuid[])`);
-  });
+  await world.db.inOrg(world.org, (tx) =>
+    recordEvents(tx, world.ctx, 'api', [{ contact_id: contact, name, at }]),
+  );
 }
 
 const CROSSROADS = [
