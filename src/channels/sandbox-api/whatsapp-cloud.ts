@@ -49,7 +49,6 @@ const Message = z.strictObject({
     .optional(),
   biz_opaque_callback_data: z.string().max(MAX_ECHO).optional(),
 });
-export type CloudTemplate = NonNullable<z.infer<typeof Message>['template']>;
 
 const error = (status: number, code: number, message: string, more: Record<string, unknown> = {}): Reply => ({
   status,

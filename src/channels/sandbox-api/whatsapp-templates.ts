@@ -1,5 +1,4 @@
 /** The templates of the sandbox's WhatsApp account, and what the true API has against one that is filled wrongly. */
-import type { CloudTemplate } from './whatsapp-cloud.ts';
 
 /** As `GET …/message_templates` lists them. */
 export const TEMPLATES = [
@@ -54,6 +53,12 @@ export const TEMPLATES = [
     components: [{ type: 'BODY', text: 'Spring is here, {{1}}!' }],
   },
 ] as const;
+
+interface CloudTemplate {
+  name: string;
+  language: { code: string };
+  components?: { type: string; index?: string | undefined; parameters: Parameters }[] | undefined;
+}
 
 interface Flaw {
   code: number;
