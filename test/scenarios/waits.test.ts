@@ -1,5 +1,6 @@
 /** Waits, branches and conditions of steps (SEQ-14, EXE-10), as a worker looks at them. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { grantConsent } from '../../src/contacts/consent.ts';
 import { updateContact } from '../../src/contacts/save-contact.ts';
 import { sql } from '../../src/db/sql.ts';
 import type { Failpoint } from '../../src/dispatch/engine.ts';
@@ -66,7 +67,7 @@ describe('a wait', () => {
     expect(await way(world, id)).toEqual(['0 skipped condition_met', '1 sent']);
   });
 
-  it('[SEQ-14] is woken by a tag, a changed field and an event, and by nothing else', async () => {
+  it('[SEQ-14] is woken by a tag, a changed field, an event and a consent, and asks again whatever changed', async () => {
     const conditions: [object, (contact: Uuid) => Promise<unknown>][] = [
       [VIP, (contact) => tag(world, contact, 'vip')],
       [
@@ -74,6 +75,11 @@ describe('a wait', () => {
         (contact) => updateContact(world.db, world.ctx, contact, { company: 'ACME' }),
       ],
       [{ event: 'deal.created' }, (contact) => happens(contact, 'deal.created')],
+      [
+        { consent: 'sms', status: 'granted' },
+        (contact_id) =>
+          grantConsent(world.db, world.ctx, { contact_id, channel: 'sms', source: 'form', evidence: 'f1' }),
+      ],
     ];
     for (const [until, happen] of conditions) {
       const { id, contact } = await person(waitFor(until, 3), email());
