@@ -104,6 +104,36 @@ describe('[SEQ-14] publishing', () => {
     ]);
   });
 
+  test('each arm is rendered by itself: sizes are of a message, and a loop is told of the arm that has it', async () => {
+    const row = 'x'.repeat(50);
+    const large = `{% for a in (1..3000) %}${row}{% endfor %}`;
+    const endless = '{% for a in (1..9999) %}{% for b in (1..9999) %}{{ a }}{% endfor %}{% endfor %}';
+    await published([
+      email({
+        subject: 'S',
+        variants: [
+          { key: 'a', body_html: large },
+          { key: 'b', body_html: large },
+        ],
+      }),
+    ]);
+    const made = await draft([
+      email({ subject: 'S', body_text: large, variants: [{ key: 'a' }, { key: 'b', body_text: endless }] }),
+      email({
+        subject: `S ${endless}`,
+        variants: [
+          { key: 'a', body_text: 'A' },
+          { key: 'b', body_text: 'B' },
+        ],
+      }),
+    ]);
+    const reply = await world.call('POST', `${PATH}/${made.id}/publish`);
+    expect(reply.body.errors.map(({ field }: { field: string }) => field)).toEqual([
+      'steps[0].variants[1].body_text',
+      'steps[1].subject',
+    ]);
+  });
+
   test('a draft with more arms than ten, or a key that is none, is not taken', async () => {
     for (const variants of [
       Array.from({ length: 11 }, (_, i) => ({ key: `v${i}` })),

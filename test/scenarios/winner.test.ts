@@ -104,7 +104,10 @@ describe('the rule', () => {
     const test = await sent(MINIMUM, { ...RULE, by: 'clicked' });
     for (let again = 0; again < 3; again++) await told(world, test.step, test.a.slice(0, 5), 'clicked');
     await told(world, test.step, test.b.slice(0, 7), 'opened');
-    await told(world, test.step, test.b.slice(0, 2), 'message_received');
+    await told(world, test.step, test.b.slice(0, 2), 'message_received', { auto_reply: false });
+    // what machines do says nothing
+    await told(world, test.step, test.b, 'message_received', { auto_reply: true });
+    await told(world, test.step, test.b, 'clicked', { machine: true });
     await world.db.inOrg(world.org, (tx) =>
       tx.run(sql`
         INSERT INTO contact_events (org_id, id, contact_id, name, at, source, touch_id, told_by)

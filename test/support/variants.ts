@@ -71,6 +71,7 @@ export async function told(
   step: Uuid,
   contacts: readonly Uuid[],
   name: string,
+  properties: Record<string, unknown> = {},
 ): Promise<void> {
   await world.db.inOrg(world.org, async (tx) => {
     const rows = await tx.rows<{ id: Uuid; contact_id: Uuid }>(
@@ -78,7 +79,7 @@ export async function told(
     );
     for (const { id, contact_id } of rows)
       await tx.run(sql`
-        INSERT INTO contact_events (org_id, id, contact_id, name, at, source, touch_id, told_by)
-        VALUES (${world.org}, ${newId()}, ${contact_id}, ${name}, now(), 'test', ${id}, 'test')`);
+        INSERT INTO contact_events (org_id, id, contact_id, name, at, source, touch_id, told_by, properties)
+        VALUES (${world.org}, ${newId()}, ${contact_id}, ${name}, now(), 'test', ${id}, 'test', ${JSON.stringify(properties)})`);
   });
 }

@@ -33,7 +33,7 @@ type Report = (field: string, code: string, message: string) => void;
 
 export interface PublishCheck {
   errors: FieldError[];
-  /** By step, the templates in which nothing was found: what they do is seen when they are rendered. */
+  /** By message (a step, or an arm of it), the templates in which nothing was found: what they do is seen when they are rendered. */
   sound: TrialPart[][];
 }
 
@@ -139,9 +139,9 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
   const channels = new Set<Channel>();
   const senders = whatsappSenders(definition, world);
   const attributes = [...world.attributes.keys()];
-  return steps.map((step, i) => {
+  return steps.flatMap((step, i) => {
     const at = `steps[${i}]`;
-    const sound: TrialPart[] = [];
+    const sound: TrialPart[][] = [];
     if (ids.has(step.id))
       report(`${at}.id`, 'duplicate_id', 'Another step has this id; leave it out for a new one');
     checkConditions(step, at, { attributes: world.attributes, steps: ids }, report);
@@ -164,12 +164,15 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
       is_first: !channels.has(step.channel),
       attributes,
       report: (field, code, message) => report(`${at}.${field}`, code, message),
-      sound: (part) => sound.push({ ...part, field: `${at}.${part.field}` }),
       approved: (template) => templateProblems(template, senders, world.templates),
+      sound(part, arm = 0) {
+        sound[arm] ??= [];
+        sound[arm].push({ ...part, field: `${at}.${part.field}` });
+      },
     };
     checkContent(step, where, checkForeignFields);
     channels.add(step.channel);
-    return sound;
+    return sound.filter((parts) => parts !== undefined);
   });
 }
 

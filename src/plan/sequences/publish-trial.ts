@@ -11,16 +11,17 @@ import type { FieldError } from '../../kernel/problem.ts';
 /** Each takes half a second and more of the one worker: whoever has so many knows what to look for in the others. */
 const MAX_FOUND = 10;
 
-/** `parts`: by step, their fields as they are reported. */
+/** `parts`: by message, their fields as they are reported; what arms of a step share is told once. */
 export async function trialErrors(
   parts: readonly (readonly TrialPart[])[],
   attributes: ReadonlyMap<string, AttributeType>,
 ): Promise<FieldError[]> {
   const samples = [filled(attributes), {}];
   const errors: FieldError[] = [];
-  for (const ofStep of parts) {
+  for (const ofMessage of parts) {
     if (errors.length >= MAX_FOUND) break;
-    errors.push(...(await tryParts(ofStep, samples)));
+    const open = ofMessage.filter(({ field }) => !errors.some((error) => error.field === field));
+    errors.push(...(await tryParts(open, samples)));
   }
   return errors;
 }

@@ -62,10 +62,10 @@ export interface StepCheck {
   attributes: readonly string[];
   /** `field`: within the step. */
   report(field: string, code: string, message: string): void;
-  /** A template in which nothing was found: it can be rendered to try it out. */
-  sound(part: TrialPart): void;
   /** What the senders' accounts have against a template; absent: nobody knows them. */
   approved?(template: WhatsappTemplate): { field: string; code: string; message: string }[];
+  /** A template in which nothing was found: it can be rendered to try it out. `arm`: of which of the step's variants. */
+  sound(part: TrialPart, arm?: number): void;
 }
 
 export interface StepKind<M extends Message | Note = Message | Note> {

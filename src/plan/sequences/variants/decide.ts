@@ -57,7 +57,11 @@ export async function lookAtRules(db: Database, org: Uuid, sequence: Uuid): Prom
     const ids = ruled.map((step) => step.id);
     const decisions = await decisionsOf(tx, org, ids);
     const open = ruled.filter((step) => ruleDecides(step, decisions.get(step.id)?.[0]));
-    const figures = open.length === 0 ? new Map() : await readFigures(tx, org, ids);
+    const figures = await readFigures(
+      tx,
+      org,
+      open.map((step) => step.id),
+    );
     const decided: Decision[] = [];
     let left = open.length;
     for (const step of open) {

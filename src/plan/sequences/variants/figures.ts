@@ -21,7 +21,7 @@ export interface ArmFigures {
 
 export type Figures = { arms: ArmFigures[]; comparisons?: Comparison[] };
 
-/** Names of contact events that say so, each with its message. */
+/** Names of contact events that say so, each with its message; what a machine did (a scanner, an out-of-office) is none. */
 const EVENT_NAMES = { replied: 'message_received', clicked: 'clicked', opened: 'opened' } as const;
 /** An enrollment that left because its goal was reached says so in its reason. */
 const GOAL_REASONS = 'goal:%';
@@ -46,7 +46,8 @@ export async function readFigures(
         FROM messages m CROSS JOIN LATERAL (
           SELECT bool_or(e.name = ${replied}) AS replied, bool_or(e.name = ${clicked}) AS clicked, bool_or(e.name = ${opened}) AS opened
             FROM contact_events e
-           WHERE e.org_id = ${org} AND e.contact_id = m.contact_id AND e.name = ANY (${names}) AND e.touch_id = m.id) x
+           WHERE e.org_id = ${org} AND e.contact_id = m.contact_id AND e.name = ANY (${names}) AND e.touch_id = m.id
+             AND (e.properties -> 'machine' = 'true') IS NOT TRUE AND (e.properties -> 'auto_reply' = 'true') IS NOT TRUE) x
        GROUP BY 1, 2, 3
     )
     SELECT step_id, variant AS key, count(*)::int AS contacts, count(*) FILTER (WHERE replied)::int AS replied,

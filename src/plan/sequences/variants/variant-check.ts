@@ -42,9 +42,7 @@ export function checkContent(
         told.add(`${field} ${code} ${message}`);
       },
       sound(part) {
-        if (isOwn(variant, step, part.field)) where.sound({ ...part, field: `${at}.${part.field}` });
-        else if (!told.has(part.field)) where.sound(part);
-        told.add(part.field);
+        where.sound(isOwn(variant, step, part.field) ? { ...part, field: `${at}.${part.field}` } : part, i);
       },
     });
   });
