@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { checkEvidence } from './checker/check.ts';
-import type { Ack, Evidence, JournalLine, Touch } from './checker/evidence.ts';
+import type { Ack, Evidence, JournalLine, Sender, Touch } from './checker/evidence.ts';
 import type { Violation } from './checker/violation.ts';
 
 const SECOND = 1_000_000_000n;
@@ -20,6 +20,7 @@ function touch(id: string, more: Partial<Touch> = {}): Touch {
     sender: 'sK',
     contact: 'c1',
     channel: 'email',
+    mode: 'automatic',
     state: 'sent',
     step_id: id,
     generation: 1,
@@ -28,6 +29,15 @@ function touch(id: string, more: Partial<Touch> = {}): Touch {
     due_at: null,
     gated_at: atMs(1),
     created_at: atMs(0),
+    gap: null,
+    ...more,
+  };
+}
+
+function sender(id: string, account: string, more: Partial<Sender> = {}): Sender {
+  return {
+    ...{ id, account, channel: 'email', class: account.at(-1) as Sender['class'], forgets: false },
+    ...{ daily_limit: null, hourly_limit: null, min_gap_s: null, max_gap_s: null, opens: null, closes: null },
     ...more,
   };
 }
@@ -36,7 +46,7 @@ let calls = 0;
 
 /** A call that began at a time, and whether it was accepted. */
 function call(of: Touch, seconds: number, accepted = true, key = `${of.id}.1`): JournalLine[] {
-  const kind = of.sender.at(1) as 'K' | 'L' | 'N';
+  const kind = of.sender!.at(1) as 'K' | 'L' | 'N';
   const line = {
     call: ++calls,
     wall: new Date(atMs(seconds)).toISOString(),
@@ -84,36 +94,26 @@ function sound(): Evidence {
     read_at: atMs(60),
     from: atMs(0),
     until: atMs(60),
+    budget: 400,
+    freeze: 4_000,
     organizations: [
       {
         label: 'alder',
         id: 'o1',
         daily_cap: 3,
-        senders: (['K', 'L', 'N'] as const).map((kind) => ({
-          id: `s${kind}`,
-          account: `alder-${kind}`,
-          class: kind,
-          forgets: false,
-          daily_limit: 3,
-          hourly_limit: null,
-        })),
-        contacts: { c1: 'p1@alder.example.org' },
+        channel_caps: {},
+        senders: ['K', 'L', 'N'].map((kind) => sender(`s${kind}`, `alder-${kind}`, { daily_limit: 3 })),
+        sequences: [{ id: 'q1', opens: null, closes: null }],
+        contacts: { c1: ['p1@alder.example.org', '+491555000001'] },
       },
       {
         label: 'birch',
         id: 'o2',
         daily_cap: null,
-        senders: [
-          {
-            id: 'b1',
-            account: 'birch-K',
-            class: 'K',
-            forgets: false,
-            daily_limit: null,
-            hourly_limit: null,
-          },
-        ],
-        contacts: { c2: 'p2@birch.example.org' },
+        channel_caps: {},
+        senders: [sender('b1', 'birch-K')],
+        sequences: [],
+        contacts: { c2: ['p2@birch.example.org'] },
       },
     ],
     touches: [t1, t2, t3],
@@ -125,11 +125,22 @@ function sound(): Evidence {
       status: 'active',
     })),
     journal: [...call(t1, 1), ...call(t2, 2)],
+    passages: [],
     acks: [
       ack('enroll', { class: 'sequence', id: 'q1' }, 0.5, { receipt: null, enrolled: ['e1', 'e2', 'e3'] }),
       ack('unenroll', { class: 'enrollment', id: 'e1' }, 3),
     ],
   };
+}
+
+/** Every call was let go just before it began, where nothing else is planted. */
+function judge(evidence: Evidence) {
+  if (evidence.passages.length === 0)
+    evidence.passages = evidence.journal
+      .filter(({ event, touch_id }) => event === 'begun' && touch_id)
+      .map(({ touch_id, wall }) => ({ touch: touch_id!, at: Date.parse(wall) - 10, again: false }))
+      .sort((a, b) => a.at - b.at);
+  return checkEvidence(evidence);
 }
 
 type Plant = (evidence: Evidence) => void;
@@ -144,7 +155,7 @@ const set =
 const STOPPED: [string, NonNullable<Ack['target']>][] = [
   ['pause', { class: 'enrollment', id: 'e1' }],
   ['unenroll', { class: 'enrollment', id: 'e1' }],
-  ['unsubscribe', { class: 'contact', id: 'c1' }],
+  ['unsubscribe', { class: 'contact', id: 'c1', channel: 'email' }],
   ['hold', { class: 'sequence', id: 'q1' }],
   ['hold', { class: 'sender', id: 'sK' }],
   ['hold', { class: 'channel', id: 'email' }],
@@ -231,7 +242,7 @@ const FAULTS: [string, Violation['invariant'], Plant][] = [
   [
     'the gate passed after the link to opt out was answered',
     'I1',
-    stoppedBefore('unsubscribe', { class: 'contact', id: 'c1' }, { receipt: null }),
+    stoppedBefore('unsubscribe', { class: 'contact', id: 'c1', channel: 'email' }, { receipt: null }),
   ],
   ['a touch accepted twice', 'I2', (evidence) => evidence.journal.push(...call(first(evidence), 1.5))],
   [
@@ -416,7 +427,7 @@ const FAULTS: [string, Violation['invariant'], Plant][] = [
 
 describe('the chaos checker', () => {
   it('finds nothing where nothing is wrong', () => {
-    const { violations, counts } = checkEvidence(sound());
+    const { violations, counts } = judge(sound());
     expect(violations).toEqual([]);
     expect(counts).toMatchObject({ calls: 2, sends: 2, stops: 1, late_listed: 0 });
   });
@@ -425,7 +436,7 @@ describe('the chaos checker', () => {
     it(`[${invariant}] finds ${name}`, () => {
       const evidence = sound();
       plant(evidence);
-      const { violations } = checkEvidence(evidence);
+      const { violations } = judge(evidence);
       expect(violations.map((violation) => violation.invariant)).toContain(invariant);
     });
   }
@@ -438,7 +449,7 @@ describe('the chaos checker', () => {
     evidence.touches[1]!.state = 'failed';
     evidence.journal = evidence.journal.filter((line) => line.touch_id === 't1');
     for (const each of evidence.touches) each.gated_at = atMs(0.3);
-    const { violations, counts } = checkEvidence(evidence);
+    const { violations, counts } = judge(evidence);
     expect(violations).toEqual([]);
     expect(counts.late_listed).toBe(1);
   });
@@ -452,7 +463,7 @@ describe('the chaos checker', () => {
       const evidence = sound();
       const target = { class: 'sender', id: 'sK' } as const;
       evidence.acks.push(ack('hold', target, 0.5), ack('release', target, 0.8, more));
-      expect(checkEvidence(evidence).violations).toEqual([]);
+      expect(judge(evidence).violations).toEqual([]);
     });
   }
 
@@ -460,7 +471,7 @@ describe('the chaos checker', () => {
     const evidence = sound();
     const target = { class: 'sender', id: 'sK' } as const;
     evidence.acks.push(ack('hold', target, 0.5), ack('release', target, 0.8, { status: 409, receipt: null }));
-    expect(checkEvidence(evidence).violations).toHaveLength(1);
+    expect(judge(evidence).violations.map(({ invariant }) => invariant)).toContain('I1');
   });
 
   for (const [said, state] of [
@@ -472,7 +483,7 @@ describe('the chaos checker', () => {
       evidence.organizations[0]!.daily_cap = 1;
       first(evidence).state = state;
       evidence.acks.push(resolved('t1', said, 1.5));
-      const { violations, counts } = checkEvidence(evidence);
+      const { violations, counts } = judge(evidence);
       expect(violations).toEqual([]);
       expect(counts.given_back).toBe(1);
     });
@@ -485,14 +496,14 @@ describe('the chaos checker', () => {
     evidence.touches.push(again);
     evidence.journal.push(...call(again, 2));
     evidence.acks.push(resolved('t1', 'resend', 1.5));
-    expect(checkEvidence(evidence).violations).toEqual([]);
+    expect(judge(evidence).violations).toEqual([]);
   });
 
   it('lets a message wait for a person whose address bounced before its key could be used again', () => {
     const evidence = sound();
     Object.assign(evidence.touches[2]!, { state: 'unknown', needs_review: true });
     evidence.journal.push(refusal(evidence.touches[1]!, 'mailbox_unknown'));
-    expect(checkEvidence(evidence).violations).toEqual([]);
+    expect(judge(evidence).violations).toEqual([]);
   });
 
   it('accepts a second sending that a person asked for', () => {
@@ -500,7 +511,7 @@ describe('the chaos checker', () => {
     evidence.journal.push(...call(first(evidence), 1.5, true, 't1.2'));
     const resend = { receipt: null, decision: 'resend' };
     evidence.acks.push(ack('resolve', { class: 'touch', id: 't1' }, 1.4, resend));
-    expect(checkEvidence(evidence).violations).toEqual([]);
+    expect(judge(evidence).violations).toEqual([]);
   });
 
   it('imports nothing of the product', () => {
