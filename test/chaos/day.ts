@@ -32,14 +32,22 @@ function hourIn(zone: string, at: number): number {
   return Number(localTime(zone, at).slice(0, 2));
 }
 
+/** Making one takes longer than all else here. */
+const CLOCKS = new Map<string, Intl.DateTimeFormat>();
+
 /** `HH:MM` */
 export function localTime(zone: string, at: number): string {
-  return new Intl.DateTimeFormat('en-GB', {
-    timeZone: zone,
-    hour: '2-digit',
-    minute: '2-digit',
-    hourCycle: 'h23',
-  }).format(at);
+  let clock = CLOCKS.get(zone);
+  if (!clock) {
+    clock = new Intl.DateTimeFormat('en-GB', {
+      timeZone: zone,
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+    });
+    CLOCKS.set(zone, clock);
+  }
+  return clock.format(at);
 }
 
 /** Where it is day; the nth of them. */

@@ -18,6 +18,9 @@ const HOLD_MS = [50, 1_200] as const;
 const NEWEST = 40;
 const BULK = 60;
 const WAIT = '?wait=2s';
+/** Each so manieth client does what waits for people and little else. */
+const PERSON_EVERY = 4;
+const PERSON = { person: 20, enroll: 1, pause: 1, resume: 1 } as const;
 /** Of the pauses and opt-outs, those that hit what somebody is drafting for. */
 const AMBUSH = 0.3;
 const CHANNELS = ['email', 'sms', 'whatsapp'] as const;
@@ -58,7 +61,7 @@ const WEIGHTS: Record<Act, number> = {
   publish: 1,
   probe: 2,
   resolve: 2,
-  person: 20,
+  person: 6,
   quiet: 0.7,
   read: 2,
 };
@@ -72,10 +75,12 @@ export interface Load {
 
 export async function runClient(load: Load, seed: number, number: number, stop: AbortSignal): Promise<void> {
   const draw = random(seed, 1_000 + number);
+  const choose = () =>
+    number % PERSON_EVERY === PERSON_EVERY - 1 ? draw.weighted(PERSON) : draw.weighted(WEIGHTS);
   while (!stop.aborted) {
     const book = draw.pick(load.books);
     try {
-      await ACTS[draw.weighted(WEIGHTS)]({ ...load, book, draw });
+      await ACTS[choose()]({ ...load, book, draw });
     } catch (error) {
       appendFileSync(
         load.trouble,

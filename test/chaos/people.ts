@@ -4,53 +4,32 @@
  */
 import type { Turn } from './load.ts';
 import { routes } from './routes.ts';
-import type { Enrolled } from './world.ts';
+import type { Due } from './world.ts';
 
-/** Due steps looked at, and enrollments among the newest that may have one. */
-const LOOKED_AT = 12;
-const NEWEST = 60;
+/** Due steps that somebody sees at once, and goes through one after another. */
+const SEEN = 10;
 /** A step put off comes back within the run. */
 const SNOOZE_MS = [500, 5_000] as const;
 
-interface Due {
-  /** Of its touch. */
-  id: string;
-  channel: string;
-  enrollment: Enrolled;
+/** One of those that were seen, however long ago; from a fresh look when none is left. */
+async function dueStep({ client, book, draw }: Turn): Promise<Due | undefined> {
+  if (book.due.length === 0) {
+    const human = book.sequences.filter((sequence) => sequence.human);
+    const path = `${routes.dueSteps}?limit=${SEEN}&sequence_id=${draw.pick(human).id}`;
+    const { status, body } = await client.act({
+      org: book.organization.label,
+      act: 'read',
+      method: 'GET',
+      path,
+    });
+    if (status === 200) book.due.push(...body.items.map(dueOf));
+  }
+  return book.due.splice(draw.below(book.due.length), 1)[0];
 }
 
-/** Of an enrollment among the newest, else one from the list of all. */
-async function dueStep({ client, book, draw }: Turn): Promise<Due | null> {
-  const org = book.organization.label;
-  const human = new Set(book.sequences.filter((sequence) => sequence.human).map(({ id }) => id));
-  const newest = book.enrollments.filter(({ sequence }) => human.has(sequence)).slice(-NEWEST);
-  if (newest.length > 0 && draw.next() < 0.7) {
-    const enrollment = draw.pick(newest);
-    const path = `${routes.enrollments}/${enrollment.id}`;
-    const { status, body } = await client.act({ org, act: 'read', method: 'GET', path });
-    if (status !== 200 || body.status !== 'active') return null;
-    // Which channel it is, the step says.
-    const step = await client.act({ org, act: 'read', method: 'GET', path: routes.dueStep(body.live_touch) });
-    return step.status === 200 ? { id: body.live_touch, channel: step.body.channel, enrollment } : null;
-  }
-  const path = `${routes.dueSteps}?limit=${LOOKED_AT}&sequence_id=${draw.pick([...human])}`;
-  const { status, body } = await client.act({ org, act: 'read', method: 'GET', path });
-  if (status !== 200 || body.items.length === 0) return null;
-  const item = draw.pick(
-    body.items as {
-      id: string;
-      channel: string;
-      enrollment_id: string;
-      contact: { id: string };
-      sequence: { id: string };
-    }[],
-  );
-  const { enrollment_id: id, contact, sequence } = item;
-  return {
-    id: item.id,
-    channel: item.channel,
-    enrollment: { id, contact: contact.id, sequence: sequence.id },
-  };
+// biome-ignore lint/suspicious/noExplicitAny: whatever JSON the API answers
+function dueOf({ id, channel, enrollment_id, contact, sequence }: any): Due {
+  return { id, channel, enrollment: { id: enrollment_id, contact: contact.id, sequence: sequence.id } };
 }
 
 const BY_PEOPLE = ['call', 'task'];

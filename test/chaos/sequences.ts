@@ -19,10 +19,11 @@ const ALL = ['email', 'sms', 'whatsapp'] as const;
 
 const PLANS: readonly SequencePlan[] = [
   { senders: ['mail-K'], of: MAIL },
-  { senders: ['mail-L'], of: MAIL },
   { senders: ['mail-N'], of: MAIL },
   { senders: ['mail-K-forgets'], of: MAIL },
   { senders: ['mail-K', 'mail-L', 'mail-N', 'mail-K-forgets', 'mail-L-limited'], of: MAIL },
+  { senders: ['sms-K', 'sms-L', 'sms-N'], of: ['sms'] },
+  { senders: ['whatsapp-K', 'whatsapp-L', 'whatsapp-N'], of: ['whatsapp'] },
   { senders: ['mail-L', 'sms-K', 'whatsapp-N'], of: ALL },
   { senders: ['mail-N', 'sms-L', 'whatsapp-K'], of: ALL },
   { senders: ['mail-K', 'sms-N', 'whatsapp-L'], of: ALL },

@@ -25,6 +25,14 @@ export interface Enrolled {
   sequence: string;
 }
 
+/** A step that waits for a person. */
+export interface Due {
+  /** Of its touch. */
+  id: string;
+  channel: string;
+  enrollment: Enrolled;
+}
+
 /** What clients know of one organization. */
 export interface Book {
   organization: Organization;
@@ -40,6 +48,8 @@ export interface Book {
   /** Of those, paused by a client and not resumed since; and being drafted for by one just now. */
   paused: Enrolled[];
   drafting: Enrolled[];
+  /** Seen in a list, and not yet done. */
+  due: Due[];
   /** Its quiet hours are being changed by a client. */
   hushed: boolean;
   /** Contact by address, and the links to opt out that reached it, by contact and channel. */
@@ -59,7 +69,8 @@ export async function makeBook(
   const channel_caps = number === 1 ? CHANNEL_CAPS : {};
   const book: Book = {
     organization: { label, id, daily_cap, channel_caps, senders: [], sequences: [], contacts: {} },
-    ...{ zone, contacts: [], sequences: [], enrollments: [], paused: [], drafting: [], hushed: false },
+    ...{ zone, contacts: [], sequences: [], enrollments: [], paused: [], drafting: [], due: [] },
+    hushed: false,
     byAddress: new Map(),
     links: new Map(),
   };

@@ -6,11 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Adapter, Connection, SendOutcome, SendRequest } from '../../src/channels/channel.ts';
-import {
-  sandboxHttp,
-  sandboxHttpSms,
-  sandboxHttpWhatsapp,
-} from '../../src/channels/sandbox-http/adapter.ts';
+import { sandboxHttp, sandboxHttpSms, sandboxHttpWhatsapp } from '../../src/channels/sandbox-http/adapter.ts';
 import { SEND_FAULTS, type SendFault } from '../../src/channels/sandbox-http/faults.ts';
 import { type Provider, startProvider } from '../../src/channels/sandbox-http/recorder.ts';
 import { newId } from '../../src/kernel/ids.ts';
