@@ -198,7 +198,7 @@ function doneBy(act: string, body: Answer['body']): Pick<Ack, 'result' | 'repeat
   return {
     ...(typeof body?.result === 'string' ? { result: body.result } : {}),
     ...(typeof body?.repeated === 'boolean' ? { repeated: body.repeated } : {}),
-    ...(typeof body?.reason === 'string' ? { reason: body.reason } : {}),
+    ...(body?.code === 'step_refused' ? { reason: body.reason } : {}),
   };
 }
 
