@@ -8,6 +8,7 @@ import { workOnStep } from './people.ts';
 import { hush } from './quiet.ts';
 import { type Random, random } from './random.ts';
 import { routes, switchRoute } from './routes.ts';
+import type { Load, Turn } from './turn.ts';
 import { type Book, type Enrolled, makeContact, TAGS } from './world.ts';
 
 /** Between two acts of one client. */
@@ -66,13 +67,6 @@ const WEIGHTS: Record<Act, number> = {
   read: 2,
 };
 
-export interface Load {
-  client: Client;
-  books: Book[];
-  /** Somebody to tell what went wrong in the harness itself. */
-  trouble: string;
-}
-
 export async function runClient(load: Load, seed: number, number: number, stop: AbortSignal): Promise<void> {
   const draw = random(seed, 1_000 + number);
   const choose = () =>
@@ -89,11 +83,6 @@ export async function runClient(load: Load, seed: number, number: number, stop: 
     }
     await sleep(draw.between(...PAUSE_MS));
   }
-}
-
-export interface Turn extends Load {
-  book: Book;
-  draw: Random;
 }
 
 const ACTS: Record<Act, (turn: Turn) => Promise<unknown>> = {

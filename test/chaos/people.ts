@@ -2,8 +2,8 @@
  * Clients that do what waits for people: have it drafted, which takes a while, then execute it, whatever others have
  * stopped meanwhile; take up calls and tasks, and tell what came of them; skip, and put off.
  */
-import type { Turn } from './load.ts';
 import { routes } from './routes.ts';
+import type { Turn } from './turn.ts';
 import type { Due } from './world.ts';
 
 /** Due steps that somebody sees at once, and goes through one after another. */

@@ -1,8 +1,8 @@
 /** A client that sets quiet hours in the middle of the day, for one channel, and takes them away again. */
 import type { Client } from './client.ts';
 import { hoursAround } from './day.ts';
-import type { Turn } from './load.ts';
 import { routes } from './routes.ts';
+import type { Turn } from './turn.ts';
 import type { Book } from './world.ts';
 
 const CHANNEL = 'whatsapp';

@@ -7,7 +7,6 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Passage } from './passages.ts';
 
 /** A line of the provider's journal. `mono` is nanoseconds, monotonic over all processes of the machine. */
 export interface JournalLine {
@@ -140,6 +139,15 @@ export interface Enrollment {
   contact: string;
   sequence: string;
   status: string;
+}
+
+/** Once that the gate let a touch go. */
+export interface Passage {
+  touch: string;
+  /** Milliseconds, the database's clock. */
+  at: number;
+  /** The same bytes under the same key. */
+  again: boolean;
 }
 
 export interface Shown {

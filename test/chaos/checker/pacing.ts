@@ -3,8 +3,8 @@
  * by the gate's times, between which the budget of the earlier call lies too, so that its call may begin as late as it
  * may; and by what the provider accepted, where only a process that stood still between gate and call brings two closer.
  */
-import type { Evidence, Sender, Touch } from './evidence.ts';
-import { CLOCK_MS, type Passage, passageBefore, passagesOf } from './passages.ts';
+import type { Evidence, Passage, Sender, Touch } from './evidence.ts';
+import { CLOCK_MS, passageBefore, passagesOf } from './passages.ts';
 import type { Violation } from './violation.ts';
 import { acceptancesOf } from './word.ts';
 

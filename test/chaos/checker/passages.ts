@@ -3,16 +3,8 @@
  * their key (the passage before was never settled). Every call must have one, made before it began.
  */
 import type { Queryable } from './database.ts';
-import type { Evidence, JournalLine } from './evidence.ts';
+import type { Evidence, JournalLine, Passage } from './evidence.ts';
 import type { Violation } from './violation.ts';
-
-export interface Passage {
-  touch: string;
-  /** Milliseconds, the database's clock. */
-  at: number;
-  /** The same bytes under the same key. */
-  again: boolean;
-}
 
 const PASSAGES = `
   WITH passed AS (
