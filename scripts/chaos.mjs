@@ -9,6 +9,8 @@ import ts from 'typescript';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const SOURCES = join(ROOT, 'test/chaos');
+/** What the harness shares with other tests, beside it. */
+const SHARED = ['support/model-server.ts'];
 
 /** Below the project, so that its packages are found; on a disk, because the cluster's commits must reach one. */
 function runDirectory() {
@@ -16,24 +18,24 @@ function runDirectory() {
   return mkdtempSync(join(ROOT, 'tmp', 'chaos-'));
 }
 
-function compile(into) {
-  for (const name of readdirSync(SOURCES, { recursive: true })) {
-    if (!name.endsWith('.ts') || name.endsWith('.test.ts')) continue;
-    const { outputText } = ts.transpileModule(readFileSync(join(SOURCES, name), 'utf8'), {
-      compilerOptions: {
-        target: ts.ScriptTarget.ES2023,
-        module: ts.ModuleKind.ESNext,
-        rewriteRelativeImportExtensions: true,
-        verbatimModuleSyntax: true,
-      },
-    });
-    const path = join(into, name.replace(/ts$/, 'js'));
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, outputText);
-  }
+function compile(from, to) {
+  const { outputText } = ts.transpileModule(readFileSync(from, 'utf8'), {
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2023,
+      module: ts.ModuleKind.ESNext,
+      rewriteRelativeImportExtensions: true,
+      verbatimModuleSyntax: true,
+    },
+  });
+  mkdirSync(dirname(to), { recursive: true });
+  writeFileSync(to.replace(/ts$/, 'js'), outputText);
 }
 
 const dir = runDirectory();
-compile(join(dir, 'code'));
+for (const name of readdirSync(SOURCES, { recursive: true })) {
+  if (name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    compile(join(SOURCES, name), join(dir, 'code', name));
+}
+for (const name of SHARED) compile(join(ROOT, 'test', name), join(dir, name));
 const { main } = await import(pathToFileURL(join(dir, 'code/run.js')).href);
 process.exitCode = await main(ROOT, dir, process.argv.slice(2));

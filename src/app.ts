@@ -14,7 +14,7 @@ import { quo } from './channels/quo/adapter.ts';
 import { resend } from './channels/resend/adapter.ts';
 import { sandbox } from './channels/sandbox/adapter.ts';
 import { runSandbox, type Sandbox } from './channels/sandbox/run.ts';
-import { sandboxHttp } from './channels/sandbox-http/adapter.ts';
+import { sandboxHttp, sandboxHttpSms, sandboxHttpWhatsapp } from './channels/sandbox-http/adapter.ts';
 import { sendgrid } from './channels/sendgrid/adapter.ts';
 import { ses } from './channels/ses/adapter.ts';
 import { smtp } from './channels/smtp/adapter.ts';
@@ -52,6 +52,8 @@ export const ADAPTERS: readonly Adapter[] = [
   webhook,
   sandbox,
   sandboxHttp,
+  sandboxHttpSms,
+  sandboxHttpWhatsapp,
 ];
 
 export interface App {

@@ -125,6 +125,9 @@ BEGIN
         held_by = CASE WHEN d.outcome = 'held' THEN split_part(d.reason, '_', 1) END,
         attempt = d.attempt,
         key_n = CASE WHEN d.outcome = 'retry_new_key' THEN t.key_n + 1 ELSE t.key_n END,
+        -- Whoever tells it now lived until now: what was looked up before, because its lease had run out, proves nothing. It is
+        -- looked up at once, and as the second of two looks that would be too soon after the first (measured: sent twice).
+        looks = CASE WHEN d.outcome = 'unknown' THEN 0 ELSE t.looks END,
         needs_review = false,
         reason = d.reason,
         provider_id = coalesce(d.provider_id, t.provider_id),

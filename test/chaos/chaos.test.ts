@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import { dayZone, localTime, turn, windowOf } from './day.ts';
 import { MAX_FREEZE_MS } from './limits.ts';
 import { random } from './random.ts';
 import { schedule } from './schedule.ts';
@@ -9,6 +10,11 @@ import { schedule } from './schedule.ts';
 const SECONDS = 30;
 /** Starting, the run, the drain at its longest, and a machine that does other things. */
 const TIMEOUT_MS = 360_000;
+
+const HAPPENED = [
+  ...['sends', 'sends_email', 'sends_sms', 'sends_whatsapp', 'acks', 'stops', 'compared', 'passages', 'gaps'],
+  ...['held_against_openings', 'kills', 'freezes', 'cuts', 'samples'],
+];
 
 interface Report {
   seconds: number;
@@ -44,8 +50,7 @@ describe('chaos', () => {
       expect(code).toBe(0);
       expect(report).toMatchObject({ seconds: SECONDS, seed });
       // A run in which nothing happened proves nothing.
-      for (const name of ['sends', 'acks', 'stops', 'kills', 'freezes', 'cuts', 'compared', 'samples'])
-        expect(report.counts[name], `${name} of seed ${seed}`).toBeGreaterThan(0);
+      for (const name of HAPPENED) expect(report.counts[name], `${name} of seed ${seed}`).toBeGreaterThan(0);
     },
     TIMEOUT_MS,
   );
@@ -64,6 +69,25 @@ describe('chaos', () => {
     for (const fault of faults) {
       expect(fault.at_ms).toBeLessThan(300_000);
       if (fault.kind === 'freeze') expect(fault.ms).toBeLessThanOrEqual(MAX_FREEZE_MS);
+    }
+  });
+
+  it('at any hour of the year organizations live where it is day, whole hours from UTC, and windows turn at full minutes', () => {
+    const from = Date.parse('2026-01-01T00:10:00Z');
+    for (let hour = 0; hour < 365 * 24; hour += 5) {
+      const now = from + hour * 3_600_000;
+      for (const nth of [0, 1, 2]) {
+        const zone = dayZone(nth, now);
+        const local = localTime(zone, now);
+        expect(local >= '09:00' && local < '18:00', `${zone} ${local}`).toBe(true);
+        expect(local.slice(3)).toBe('10');
+        expect(localTime(zone, turn(now)).slice(3)).toBe('11');
+        for (const kind of ['opens', 'closes'] as const) {
+          const { window, opening } = windowOf(kind, zone, turn(now));
+          expect(window.from < window.to).toBe(true);
+          expect(localTime(zone, opening.closes!)).toBe(window.to);
+        }
+      }
     }
   });
 

@@ -1,136 +1,9 @@
 /** The checker judged: on evidence without a fault it is silent, and each planted fault is found, and named. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { checkEvidence } from './checker/check.ts';
 import type { Ack, Evidence, JournalLine, Touch } from './checker/evidence.ts';
 import type { Violation } from './checker/violation.ts';
-
-const SECOND = 1_000_000_000n;
-const START = 1_000n * SECOND;
-const START_MS = Date.parse('2026-11-22T10:00:00Z');
-const at = (seconds: number) => String(START + BigInt(Math.round(seconds * 1e9)));
-const atMs = (seconds: number) => START_MS + seconds * 1_000;
-
-function touch(id: string, more: Partial<Touch> = {}): Touch {
-  return {
-    id,
-    org: 'alder',
-    enrollment: 'e1',
-    sequence: 'q1',
-    sender: 'sK',
-    contact: 'c1',
-    channel: 'email',
-    state: 'sent',
-    step_id: id,
-    generation: 1,
-    needs_review: false,
-    held_by: null,
-    due_at: null,
-    gated_at: atMs(1),
-    created_at: atMs(0),
-    ...more,
-  };
-}
-
-let calls = 0;
-
-/** A call that began at a time, and whether it was accepted. */
-function call(of: Touch, seconds: number, accepted = true, key = `${of.id}.1`): JournalLine[] {
-  const kind = of.sender.at(1) as 'K' | 'L' | 'N';
-  const line = {
-    call: ++calls,
-    wall: new Date(atMs(seconds)).toISOString(),
-    class: kind,
-    account: `alder-${kind}`,
-    touch_id: of.id,
-    key,
-    recipient: 'p1@alder.example.org',
-    body_hash: `body of ${of.id}`,
-  };
-  const begun: JournalLine = { ...line, event: 'begun', mono: at(seconds) };
-  return accepted ? [begun, { ...line, event: 'accepted', mono: at(seconds + 0.01) }] : [begun];
-}
-
-let acks = 0;
-
-function ack(act: string, target: Ack['target'], seconds: number, more: Partial<Ack> = {}): Ack {
-  return {
-    n: ++acks,
-    org: 'alder',
-    act,
-    target,
-    began: at(seconds - 0.1),
-    ended: at(seconds),
-    ended_at: atMs(seconds),
-    tries: 1,
-    status: 200,
-    receipt: {
-      id: `r${acks}`,
-      epoch: acks,
-      effective_at: atMs(seconds - 0.05),
-      in_flight: [],
-      drained: true,
-    },
-    ...more,
-  };
-}
-
-/** Two touches sent, one waiting for tomorrow, and an unenroll that came after the calls. */
-function sound(): Evidence {
-  const t1 = touch('t1');
-  const t2 = touch('t2', { sender: 'sL', enrollment: 'e2' });
-  const t3 = touch('t3', { state: 'planned', due_at: atMs(86_400), gated_at: null, enrollment: 'e3' });
-  return {
-    read_at: atMs(60),
-    from: atMs(0),
-    until: atMs(60),
-    organizations: [
-      {
-        label: 'alder',
-        id: 'o1',
-        daily_cap: 3,
-        senders: (['K', 'L', 'N'] as const).map((kind) => ({
-          id: `s${kind}`,
-          account: `alder-${kind}`,
-          class: kind,
-          forgets: false,
-          daily_limit: 3,
-          hourly_limit: null,
-        })),
-        contacts: { c1: 'p1@alder.example.org' },
-      },
-      {
-        label: 'birch',
-        id: 'o2',
-        daily_cap: null,
-        senders: [
-          {
-            id: 'b1',
-            account: 'birch-K',
-            class: 'K',
-            forgets: false,
-            daily_limit: null,
-            hourly_limit: null,
-          },
-        ],
-        contacts: { c2: 'p2@birch.example.org' },
-      },
-    ],
-    touches: [t1, t2, t3],
-    enrollments: ['e1', 'e2', 'e3'].map((id) => ({
-      id,
-      org: 'alder',
-      contact: 'c1',
-      sequence: 'q1',
-      status: 'active',
-    })),
-    journal: [...call(t1, 1), ...call(t2, 2)],
-    acks: [
-      ack('enroll', { class: 'sequence', id: 'q1' }, 0.5, { receipt: null, enrolled: ['e1', 'e2', 'e3'] }),
-      ack('unenroll', { class: 'enrollment', id: 'e1' }, 3),
-    ],
-  };
-}
+import { ack, atMs, call, judge, sound, touch } from './sound.ts';
 
 type Plant = (evidence: Evidence) => void;
 const first = (evidence: Evidence) => evidence.touches[0]!;
@@ -144,7 +17,7 @@ const set =
 const STOPPED: [string, NonNullable<Ack['target']>][] = [
   ['pause', { class: 'enrollment', id: 'e1' }],
   ['unenroll', { class: 'enrollment', id: 'e1' }],
-  ['unsubscribe', { class: 'contact', id: 'c1' }],
+  ['unsubscribe', { class: 'contact', id: 'c1', channel: 'email' }],
   ['hold', { class: 'sequence', id: 'q1' }],
   ['hold', { class: 'sender', id: 'sK' }],
   ['hold', { class: 'channel', id: 'email' }],
@@ -231,7 +104,7 @@ const FAULTS: [string, Violation['invariant'], Plant][] = [
   [
     'the gate passed after the link to opt out was answered',
     'I1',
-    stoppedBefore('unsubscribe', { class: 'contact', id: 'c1' }, { receipt: null }),
+    stoppedBefore('unsubscribe', { class: 'contact', id: 'c1', channel: 'email' }, { receipt: null }),
   ],
   ['a touch accepted twice', 'I2', (evidence) => evidence.journal.push(...call(first(evidence), 1.5))],
   [
@@ -416,7 +289,7 @@ const FAULTS: [string, Violation['invariant'], Plant][] = [
 
 describe('the chaos checker', () => {
   it('finds nothing where nothing is wrong', () => {
-    const { violations, counts } = checkEvidence(sound());
+    const { violations, counts } = judge(sound());
     expect(violations).toEqual([]);
     expect(counts).toMatchObject({ calls: 2, sends: 2, stops: 1, late_listed: 0 });
   });
@@ -425,7 +298,7 @@ describe('the chaos checker', () => {
     it(`[${invariant}] finds ${name}`, () => {
       const evidence = sound();
       plant(evidence);
-      const { violations } = checkEvidence(evidence);
+      const { violations } = judge(evidence);
       expect(violations.map((violation) => violation.invariant)).toContain(invariant);
     });
   }
@@ -438,7 +311,7 @@ describe('the chaos checker', () => {
     evidence.touches[1]!.state = 'failed';
     evidence.journal = evidence.journal.filter((line) => line.touch_id === 't1');
     for (const each of evidence.touches) each.gated_at = atMs(0.3);
-    const { violations, counts } = checkEvidence(evidence);
+    const { violations, counts } = judge(evidence);
     expect(violations).toEqual([]);
     expect(counts.late_listed).toBe(1);
   });
@@ -452,7 +325,7 @@ describe('the chaos checker', () => {
       const evidence = sound();
       const target = { class: 'sender', id: 'sK' } as const;
       evidence.acks.push(ack('hold', target, 0.5), ack('release', target, 0.8, more));
-      expect(checkEvidence(evidence).violations).toEqual([]);
+      expect(judge(evidence).violations).toEqual([]);
     });
   }
 
@@ -460,7 +333,7 @@ describe('the chaos checker', () => {
     const evidence = sound();
     const target = { class: 'sender', id: 'sK' } as const;
     evidence.acks.push(ack('hold', target, 0.5), ack('release', target, 0.8, { status: 409, receipt: null }));
-    expect(checkEvidence(evidence).violations).toHaveLength(1);
+    expect(judge(evidence).violations.map(({ invariant }) => invariant)).toContain('I1');
   });
 
   for (const [said, state] of [
@@ -472,7 +345,7 @@ describe('the chaos checker', () => {
       evidence.organizations[0]!.daily_cap = 1;
       first(evidence).state = state;
       evidence.acks.push(resolved('t1', said, 1.5));
-      const { violations, counts } = checkEvidence(evidence);
+      const { violations, counts } = judge(evidence);
       expect(violations).toEqual([]);
       expect(counts.given_back).toBe(1);
     });
@@ -485,14 +358,14 @@ describe('the chaos checker', () => {
     evidence.touches.push(again);
     evidence.journal.push(...call(again, 2));
     evidence.acks.push(resolved('t1', 'resend', 1.5));
-    expect(checkEvidence(evidence).violations).toEqual([]);
+    expect(judge(evidence).violations).toEqual([]);
   });
 
   it('lets a message wait for a person whose address bounced before its key could be used again', () => {
     const evidence = sound();
     Object.assign(evidence.touches[2]!, { state: 'unknown', needs_review: true });
     evidence.journal.push(refusal(evidence.touches[1]!, 'mailbox_unknown'));
-    expect(checkEvidence(evidence).violations).toEqual([]);
+    expect(judge(evidence).violations).toEqual([]);
   });
 
   it('accepts a second sending that a person asked for', () => {
@@ -500,7 +373,7 @@ describe('the chaos checker', () => {
     evidence.journal.push(...call(first(evidence), 1.5, true, 't1.2'));
     const resend = { receipt: null, decision: 'resend' };
     evidence.acks.push(ack('resolve', { class: 'touch', id: 't1' }, 1.4, resend));
-    expect(checkEvidence(evidence).violations).toEqual([]);
+    expect(judge(evidence).violations).toEqual([]);
   });
 
   it('imports nothing of the product', () => {

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { hrtime } from 'node:process';
-import type { Ack, ReceiptSeen } from './checker/evidence.ts';
+import { type Ack, PEOPLE, type ReceiptSeen } from './checker/evidence.ts';
 import { CLIENT_TIMEOUT_MS } from './limits.ts';
 
 export interface Wanted {
@@ -36,7 +36,7 @@ export interface Answer {
 
 const RETRY_MS = 150;
 /** Acts that change nothing when they are done twice. */
-const REPEATABLE = new Set(['pause', 'unenroll', 'unsubscribe', 'hold', 'release']);
+const REPEATABLE = new Set(['pause', 'unenroll', 'unsubscribe', 'hold', 'release', 'quiet', 'wake']);
 /** A persistent request is given up after so many tries. */
 const MAX_TRIES = 200;
 /** And after so many answers that its first try is still under way. */
@@ -109,6 +109,7 @@ export class Client {
       receipt,
       ...(enrolled ? { enrolled } : {}),
       ...(wanted.decision === undefined ? {} : { decision: wanted.decision }),
+      ...doneBy(wanted.act, answer.body),
     });
     return { ...answer, receipt };
   }
@@ -189,6 +190,16 @@ function parsed(text: string): Answer['body'] {
   } catch {
     return text;
   }
+}
+
+/** What an answer to a person says of the step. */
+function doneBy(act: string, body: Answer['body']): Pick<Ack, 'result' | 'repeated' | 'reason'> {
+  if (!(PEOPLE as readonly string[]).includes(act)) return {};
+  return {
+    ...(typeof body?.result === 'string' ? { result: body.result } : {}),
+    ...(typeof body?.repeated === 'boolean' ? { repeated: body.repeated } : {}),
+    ...(body?.code === 'step_refused' ? { reason: body.reason } : {}),
+  };
 }
 
 function enrolledIn(body: Answer['body']): string[] {

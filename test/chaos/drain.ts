@@ -1,30 +1,40 @@
 /** The end of a run: everything switched on again, then waited for until nothing moves by itself any more. */
 import type { Client } from './client.ts';
 import { asOwner } from './cluster.ts';
-import { DRAIN_MS } from './limits.ts';
+import { BUDGET_MS, DRAIN_MS } from './limits.ts';
+import { wake } from './quiet.ts';
 import { switchRoute } from './routes.ts';
 import type { Book } from './world.ts';
 
 const LOOK_MS = 300;
 const TELL_MS = 5_000;
 
-/** What is still to come: in flight, to be asked about (a pause keeps a class K message unknown), or due. `now()` is the database's, as the engine's is. */
+/**
+ * What is still to come: in flight, to be asked about (a pause keeps a class K message unknown, and so does a window that
+ * has closed), or due. What paced senders have before them falls due one by one, and is gone within a second. `now()` is the
+ * database's, as the engine's is.
+ */
 const OPEN = `
   SELECT count(*) FILTER (WHERE t.state = 'sending')::int AS sending,
          count(*) FILTER (WHERE t.state = 'unknown' AND t.wake_at IS NOT NULL
-           AND (e.status = 'active' OR s.config ->> 'class' = 'L'))::int AS unknown,
-         count(*) FILTER (WHERE t.state = 'planned' AND t.wake_at <= now())::int AS due,
+           AND (e.status = 'active' AND coalesce(t.not_after > now() + interval '${BUDGET_MS} milliseconds', true)
+                OR s.config ->> 'class' = 'L'))::int AS unknown,
+         count(*) FILTER (WHERE t.state = 'planned' AND t.wake_at <= now() - interval '1 second')::int AS due,
          count(*) FILTER (WHERE t.held_by IS NOT NULL)::int AS held
     FROM touches t JOIN enrollments e ON e.org_id = t.org_id AND e.id = t.source_id
     JOIN senders s ON s.org_id = t.org_id AND s.id = t.sender_id
    WHERE t.live`;
 
 export async function releaseAll(client: Client, books: readonly Book[]): Promise<void> {
-  for (const { organization, sequences } of books) {
+  for (const book of books) {
+    const { organization, sequences } = book;
     const { label, id, senders } = organization;
+    await wake(client, book);
     const targets = [
       { kind: 'organization', target: label, of: id },
-      { kind: 'channel', target: 'email', of: 'email' },
+      ...(['email', 'sms', 'whatsapp'] as const).map(
+        (channel) => ({ kind: 'channel', target: channel, of: channel }) as const,
+      ),
       ...senders.map((sender) => ({ kind: 'sender', target: sender.id, of: sender.id }) as const),
       ...sequences.map((sequence) => ({ kind: 'sequence', target: sequence.id, of: sequence.id }) as const),
     ] as const;

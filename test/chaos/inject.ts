@@ -51,8 +51,7 @@ export async function inject(
 async function strike(world: Injected, fault: Fault, counts: FaultCounts): Promise<void> {
   switch (fault.kind) {
     case 'kill':
-      world.processes.get(fault.process)?.kill();
-      counts.kills++;
+      if (world.processes.get(fault.process)?.kill()) counts.kills++;
       return;
     case 'freeze':
       if (world.processes.get(fault.process)?.freeze(fault.ms)) counts.freezes++;

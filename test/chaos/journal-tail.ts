@@ -22,12 +22,12 @@ export async function followJournal(path: string, books: readonly Book[], stop: 
 }
 
 function note(
-  line: { event: string; recipient?: string; unsubscribe?: string | null },
+  line: { event: string; recipient?: string; kind?: string | null; unsubscribe?: string | null },
   books: readonly Book[],
 ): void {
   if (line.event !== 'accepted' || !line.recipient || !line.unsubscribe) return;
   for (const book of books) {
     const contact = book.byAddress.get(line.recipient);
-    if (contact) book.links.set(contact, line.unsubscribe);
+    if (contact) book.links.set(`${contact} ${line.kind}`, line.unsubscribe);
   }
 }

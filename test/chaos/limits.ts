@@ -21,6 +21,8 @@ export const LOOKUP_DELAY_MS = 1_500;
 export const SHORT_KEY_LIFE_MS = 5_000;
 export const TOLD_KEY_LIFE_MS = 4_500;
 
+/** The language model of people's drafts is given up after this. */
+export const DRAFTING_MS = 1_200;
 /** A client gives a request up after this. */
 export const CLIENT_TIMEOUT_MS = 6_000;
 /** Until everything has settled after the last fault. */

@@ -4,9 +4,12 @@
  */
 import { appendFileSync } from 'node:fs';
 import type { Answer, Client } from './client.ts';
+import { workOnStep } from './people.ts';
+import { hush } from './quiet.ts';
 import { type Random, random } from './random.ts';
 import { routes, switchRoute } from './routes.ts';
-import { type Book, definition, makeContact, TAGS } from './world.ts';
+import type { Load, Turn } from './turn.ts';
+import { type Book, type Enrolled, makeContact, TAGS } from './world.ts';
 
 /** Between two acts of one client. */
 const PAUSE_MS = [5, 60] as const;
@@ -16,6 +19,12 @@ const HOLD_MS = [50, 1_200] as const;
 const NEWEST = 40;
 const BULK = 60;
 const WAIT = '?wait=2s';
+/** Each so manieth client does what waits for people and little else. */
+const PERSON_EVERY = 4;
+const PERSON = { person: 20, enroll: 1, pause: 1, resume: 1 } as const;
+/** Of the pauses and opt-outs, those that hit what somebody is drafting for. */
+const AMBUSH = 0.3;
+const CHANNELS = ['email', 'sms', 'whatsapp'] as const;
 
 type Act =
   | 'enroll'
@@ -33,6 +42,8 @@ type Act =
   | 'publish'
   | 'probe'
   | 'resolve'
+  | 'person'
+  | 'quiet'
   | 'read';
 
 const WEIGHTS: Record<Act, number> = {
@@ -51,22 +62,19 @@ const WEIGHTS: Record<Act, number> = {
   publish: 1,
   probe: 2,
   resolve: 2,
-  read: 4,
+  person: 6,
+  quiet: 0.7,
+  read: 2,
 };
-
-export interface Load {
-  client: Client;
-  books: Book[];
-  /** Somebody to tell what went wrong in the harness itself. */
-  trouble: string;
-}
 
 export async function runClient(load: Load, seed: number, number: number, stop: AbortSignal): Promise<void> {
   const draw = random(seed, 1_000 + number);
+  const choose = () =>
+    number % PERSON_EVERY === PERSON_EVERY - 1 ? draw.weighted(PERSON) : draw.weighted(WEIGHTS);
   while (!stop.aborted) {
     const book = draw.pick(load.books);
     try {
-      await ACTS[draw.weighted(WEIGHTS)]({ ...load, book, draw });
+      await ACTS[choose()]({ ...load, book, draw });
     } catch (error) {
       appendFileSync(
         load.trouble,
@@ -75,11 +83,6 @@ export async function runClient(load: Load, seed: number, number: number, stop: 
     }
     await sleep(draw.between(...PAUSE_MS));
   }
-}
-
-interface Turn extends Load {
-  book: Book;
-  draw: Random;
 }
 
 const ACTS: Record<Act, (turn: Turn) => Promise<unknown>> = {
@@ -102,6 +105,8 @@ const ACTS: Record<Act, (turn: Turn) => Promise<unknown>> = {
   publish: publishAnew,
   probe,
   resolve,
+  person: workOnStep,
+  quiet: hush,
   async read({ client, book, draw }) {
     const [enrollment] = newest(book, draw);
     if (!enrollment) return;
@@ -154,7 +159,8 @@ async function patch(
   // What was paused is mostly what gets resumed.
   const paused =
     action === 'resume' && draw.next() < 0.8 ? book.paused.splice(draw.below(book.paused.length), 1) : [];
-  const [enrollment] = paused.length > 0 ? paused : newest(book, draw);
+  const ambushed = action === 'pause' || action === 'unenroll' ? ambush(book, draw) : null;
+  const [enrollment] = paused.length > 0 ? paused : ambushed ? [ambushed] : newest(book, draw);
   if (!enrollment) return;
   const stop = action === 'pause' || action === 'unenroll';
   const wait = stop && draw.next() < 0.1 ? WAIT : '';
@@ -171,14 +177,15 @@ async function patch(
 }
 
 function optOut({ client, book, draw }: Turn): Promise<Answer | undefined> {
-  const [enrollment] = newest(book, draw);
+  const enrollment = ambush(book, draw) ?? newest(book, draw)[0];
   if (!enrollment) return Promise.resolve(undefined);
   const { contact } = enrollment;
+  const channel = draw.pick(CHANNELS);
   return client.act({
     org: book.organization.label,
     act: 'unsubscribe',
-    target: { class: 'contact', id: contact },
-    ...routes.unsubscribe(contact),
+    target: { class: 'contact', id: contact, channel },
+    ...routes.unsubscribe(contact, channel),
     persist: true,
   });
 }
@@ -186,13 +193,14 @@ function optOut({ client, book, draw }: Turn): Promise<Answer | undefined> {
 /** RFC 8058, as a mail program does it: no key, no cookie. */
 function followLink({ client, book, draw }: Turn): Promise<Answer | undefined> {
   const links = [...book.links];
-  const [contact, path] = links.length > 0 ? draw.pick(links) : [null, null];
-  if (!contact || !path) return Promise.resolve(undefined);
-  book.links.delete(contact);
+  const [to, path] = links.length > 0 ? draw.pick(links) : [null, null];
+  const [contact, channel] = to?.split(' ') ?? [];
+  if (!to || !contact || !channel || !path) return Promise.resolve(undefined);
+  book.links.delete(to);
   return client.act({
     org: book.organization.label,
     act: 'unsubscribe',
-    target: { class: 'contact', id: contact },
+    target: { class: 'contact', id: contact, channel },
     method: 'POST',
     path,
     form: 'List-Unsubscribe=One-Click',
@@ -207,7 +215,7 @@ async function throwSwitch({ client, book, draw }: Turn): Promise<void> {
   const target = {
     sequence: () => draw.pick(book.sequences).id,
     sender: () => draw.pick(senders).id,
-    channel: () => 'email',
+    channel: () => draw.pick(CHANNELS),
     organization: () => id,
   }[kind]();
   const turn = (paused: boolean) => {
@@ -230,7 +238,7 @@ async function publishAnew({ client, book, draw }: Turn): Promise<void> {
   const org = book.organization.label;
   const sequence = draw.pick(book.sequences);
   const path = `${routes.sequences}/${sequence.id}`;
-  const body = definition(`${org} anew`, sequence.senders, draw);
+  const body = sequence.definition(`${org} anew`, draw);
   const { status } = await client.act({ org, act: 'edit', method: 'PATCH', path, body });
   if (status === 200)
     await client.act({ org, act: 'publish', method: 'POST', path: routes.publish(sequence.id), body: {} });
@@ -271,7 +279,11 @@ async function resolve({ client, book, draw }: Turn): Promise<void> {
   });
 }
 
-function newest(book: Book, draw: Random): Book['enrollments'] {
+function ambush({ drafting }: Book, draw: Random): Enrolled | null {
+  return drafting.length > 0 && draw.next() < AMBUSH ? draw.pick(drafting) : null;
+}
+
+function newest(book: Book, draw: Random): Enrolled[] {
   const recent = book.enrollments.slice(-NEWEST);
   return recent.length === 0 ? [] : [draw.pick(recent)];
 }

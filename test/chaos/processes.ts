@@ -14,8 +14,11 @@ export interface Command {
 export interface Managed {
   readonly name: string;
   readonly starts: number;
-  /** SIGKILL; it is started again at once. */
-  kill(): void;
+  /**
+   * SIGKILL; it is started again at once. False: it was killed before it ran the last time, and has not told yet that it
+   * runs. On a slow machine it never would.
+   */
+  kill(): boolean;
   /** SIGSTOP, and SIGCONT after so long. False: it is frozen or down already. */
   freeze(ms: number): boolean;
   thaw(): void;
@@ -34,6 +37,8 @@ export function keepRunning(dir: string, command: Command): Managed {
   let restarting: NodeJS.Timeout | null = null;
   let stopping = false;
   let starts = 1;
+  /** Killed before it ran. */
+  let nipped = false;
   const thaw = () => {
     if (thawing === null) return;
     clearTimeout(thawing);
@@ -59,7 +64,11 @@ export function keepRunning(dir: string, command: Command): Managed {
       return starts;
     },
     kill() {
+      const runs = RUNNING.has(child);
+      if (!runs && nipped) return false;
+      nipped = !runs;
       child.kill('SIGKILL');
+      return true;
     },
     freeze(ms) {
       if (thawing !== null || child.exitCode !== null || child.signalCode !== null) return false;
@@ -78,11 +87,15 @@ export function keepRunning(dir: string, command: Command): Managed {
   };
 }
 
+/** Their first words say that they run. */
+const RUNNING = new WeakSet<ChildProcess>();
+
 function start({ args, env }: Command, log: WriteStream): ChildProcess {
   const child = spawn(process.execPath, args, {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  child.stdout!.once('data', () => RUNNING.add(child));
   child.stdout!.pipe(log, { end: false });
   child.stderr!.pipe(log, { end: false });
   child.once('exit', (code, signal) => log.write(`-- ended: ${signal ?? code}\n`));

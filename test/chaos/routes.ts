@@ -10,12 +10,14 @@ export const routes = {
   sequences: '/api/outreach/sequences',
   enrollments: '/api/outreach/enrollments',
   touches: '/api/touches',
+  dueSteps: '/api/outreach/due-steps',
+  dueStep: (id: string) => `/api/outreach/due-steps/${id}`,
   organization: '/api/organization',
   publish: (id: string) => `/api/outreach/sequences/${id}/publish`,
-  unsubscribe: (contact: string): Route => ({
+  unsubscribe: (contact: string, channel: string): Route => ({
     method: 'POST',
     path: `/api/contacts/${contact}/unsubscribe`,
-    body: { channel: 'email' },
+    body: { channel },
   }),
   resolve: (touch: string) => `/api/touches/${touch}/resolve`,
 };

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { checkEvidence } from './checker/check.ts';
 import { checkDatabase } from './checker/database.ts';
 import { loadEvidence } from './checker/evidence.ts';
+import { readPassages } from './checker/passages.ts';
 import type { Violation } from './checker/violation.ts';
 import { asOwner } from './cluster.ts';
 import { releaseAll, settle } from './drain.ts';
@@ -128,6 +129,8 @@ async function play(
   ended.abort();
   await Promise.all(side);
   await show(stage.client, stage.books, { from, read_at }, join(dir, 'shown.json'));
+  const passages = await asOwner(stage.cluster.url(), (client) => readPassages(client));
+  writeFileSync(join(dir, 'passages.json'), JSON.stringify(passages));
   await stage.recorder.close();
   const verdict = checkEvidence(await loadEvidence(dir));
   const tables = await asOwner(stage.cluster.url(), (client) => checkDatabase(client));

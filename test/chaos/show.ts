@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { Enrollment, Shown, Touch } from './checker/evidence.ts';
 import type { Client } from './client.ts';
+import { BUDGET_MS, MAX_FREEZE_MS } from './limits.ts';
 import { routes } from './routes.ts';
 import type { Book } from './world.ts';
 
@@ -15,17 +16,39 @@ export async function show(
   const enrollments: Enrollment[] = [];
   for (const { organization } of books) {
     const org = organization.label;
-    for (const item of await client.all(org, routes.touches)) touches.push(touchOf(org, item));
+    const paced = new Set(
+      organization.senders.filter(({ max_gap_s }) => max_gap_s !== null).map(({ id }) => id),
+    );
+    for (const item of await client.all(org, routes.touches)) {
+      const touch = touchOf(org, item);
+      if (touch.gated_at !== null && paced.has(touch.sender ?? '')) touch.gap = await gapOf(client, touch);
+      touches.push(touch);
+    }
     for (const item of await client.all(org, routes.enrollments)) enrollments.push(enrollmentOf(org, item));
   }
   const shown: Shown = {
     ...times,
     until: Date.now(),
+    budget: BUDGET_MS,
+    freeze: MAX_FREEZE_MS,
     organizations: books.map(({ organization }) => organization),
     touches,
     enrollments,
   };
   await writeFile(path, JSON.stringify(shown));
+}
+
+/** As the API explains it. */
+async function gapOf(client: Client, { org, id }: Touch): Promise<number | null> {
+  const { body } = await client.act({
+    org,
+    act: 'show',
+    method: 'GET',
+    path: `${routes.touches}/${id}`,
+    persist: true,
+  });
+  const { gap_s } = body.planned;
+  return gap_s === null ? null : gap_s * 1_000;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever JSON the API answers
@@ -40,6 +63,7 @@ function touchOf(org: string, item: Item): Touch {
     sender: item.sender_id,
     contact: item.contact_id,
     channel: item.channel,
+    mode: item.mode,
     state: item.state,
     step_id: item.step_id,
     generation: item.generation,
@@ -48,6 +72,7 @@ function touchOf(org: string, item: Item): Touch {
     due_at: timeOf(item.due_at),
     gated_at: timeOf(item.gated_at),
     created_at: Date.parse(item.created_at),
+    gap: null,
   };
 }
 

@@ -1,4 +1,4 @@
-/** Everything a run needs, started in order and ended in reverse: cluster, proxies, provider, API, workers, world. */
+/** Everything a run needs, started in order and ended in reverse: cluster, proxies, provider, model, API, workers, world. */
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
@@ -6,17 +6,21 @@ import { join } from 'node:path';
 import { Client, Recorder } from './client.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { type DatabaseProxy, startDatabaseProxy } from './database-proxy.ts';
+import { turn } from './day.ts';
 import { type Project, project } from './dist.ts';
 import {
   BUDGET_MS,
   CALL_TIMEOUT_MS,
+  DRAFTING_MS,
   LANE_LEASE_MS,
   LEASE_MARGIN_MS,
   LOOKUP_GAP_MS,
   POLL_MS,
 } from './limits.ts';
+import { startModel } from './model.ts';
 import { keepRunning, type Managed, runForJson, startTelling } from './processes.ts';
-import { type Book, keyLives, LABELS, makeBook } from './world.ts';
+import { keyLives } from './senders.ts';
+import { type Book, LABELS, makeBook } from './world.ts';
 
 /** Two, so that one may be frozen in the middle of a stop while the other goes on. */
 export const APIS = 2;
@@ -60,14 +64,16 @@ export async function startStage(
     ends.push(() => provider.stop());
     const control = `http://127.0.0.1:${provider.told.control_port}`;
     const tellProvider: Stage['provider'] = async (path, body) => {
-      const told = path === '/faults' ? { ...body, key_lives: keyLives() } : body;
+      const told = path === '/faults' ? { ...body, key_lives: keyLives(LABELS) } : body;
       const { status } = await fetch(control + path, { method: 'POST', body: JSON.stringify(told) });
       if (status !== 200) throw new Error(`the provider answered ${status} to ${path}`);
     };
 
+    const model = await startModel(seed);
+    ends.push(() => model.close());
     const ports = await Promise.all(Array.from({ length: APIS }, freePort));
     const secret = randomBytes(32).toString('base64url');
-    const common = environment(dir, secret, ports[0]!);
+    const common = { ...environment(dir, secret, ports[0]!), DRAFTING_URL: model.url };
     const owner = { ...common, DATABASE_URL: cluster.url() };
     await run(of, ['migrate'], owner);
     const orgs = new Map(
@@ -99,8 +105,9 @@ export async function startStage(
     const recorder = new Recorder(join(dir, 'acks.jsonl'));
     const client = new Client(apis, new Map([...orgs].map(([label, { key }]) => [label, key])), recorder);
     const providerUrl = `http://127.0.0.1:${provider.told.port}`;
+    const minute = turn();
     const books = await Promise.all(
-      [...orgs].map(([label, { id }]) => makeBook(client, label, id, providerUrl, seed)),
+      [...orgs].map(([label, { id }]) => makeBook(client, { label, id, turn: minute, seed }, providerUrl)),
     );
     return {
       cluster,
@@ -138,6 +145,8 @@ function environment(dir: string, secret: string, port: number): Record<string, 
     LOG_LEVEL: 'warn',
     PRIVATE_HOSTS: '127.0.0.1',
     RATE_LIMIT_PER_MINUTE: '1000000',
+    DRAFTING_TIMEOUT_MS: String(DRAFTING_MS),
+    DRAFTING_DAILY_TOKENS: '1000000000',
     WORKER_LANE_LEASE_MS: String(LANE_LEASE_MS),
     WORKER_BUDGET_MS: String(BUDGET_MS),
     WORKER_CALL_TIMEOUT_MS: String(CALL_TIMEOUT_MS),

@@ -25,7 +25,7 @@ const FAULTS: Record<string, string[]> = {
     `ALTER TABLE touches DROP CONSTRAINT touches_settled; UPDATE touches SET state = 'cancelled' WHERE id = (${ONE_SENT})`,
     `DELETE FROM touches WHERE id = (${ONE_SENT})`,
   ],
-  'what was sent and what the enrollment remembers as sent differ': [
+  'the e-mails that were sent and those that the enrollment remembers differ': [
     `UPDATE enrollments SET thread = thread || ARRAY['x.1'] WHERE cardinality(thread) > 0`,
   ],
   'enrollments and the events that tell of them differ': [`DELETE FROM events WHERE type = 'enrolled'`],
@@ -63,6 +63,11 @@ const FAULTS: Record<string, string[]> = {
     `UPDATE contact_usage SET used = used + 1`,
     `DELETE FROM contact_usage`,
   ],
+  'a contact over the cap of a channel, or its count wrong': [
+    `UPDATE organizations SET channel_caps = '{"email": {"day": 1}}'`,
+    `UPDATE contact_channel_usage SET used = used + 1`,
+    `DELETE FROM contact_channel_usage`,
+  ],
 };
 
 describe('the chaos checker on tables', () => {
@@ -72,7 +77,9 @@ describe('the chaos checker on tables', () => {
     world = await engineWorld('L');
     client = new pg.Client({ connectionString: world.owner.url });
     await client.connect();
-    await world.db.inOrg(world.org, (tx) => tx.run(sql`UPDATE organizations SET contact_daily_cap = 5`));
+    await world.db.inOrg(world.org, (tx) =>
+      tx.run(sql`UPDATE organizations SET contact_daily_cap = 5, channel_caps = '{"email": {"day": 4}}'`),
+    );
     const sequence = await world.sequence({
       steps: [
         { channel: 'email', subject: 'Hello', body_text: 'One' },

@@ -1,71 +1,97 @@
 /**
  * What a run acts on, made through the command line and the public API alone: organizations with their keys, senders of
- * every class (some with quotas that run out), sequences of two to four steps without delays, contacts.
+ * every channel and class, sequences without delays, contacts with an address for each channel.
  */
 import type { Organization } from './checker/evidence.ts';
 import type { Client } from './client.ts';
-import { SHORT_KEY_LIFE_MS, TOLD_KEY_LIFE_MS } from './limits.ts';
+import { dayZone } from './day.ts';
 import { type Random, random } from './random.ts';
 import { routes } from './routes.ts';
+import { plannedSenders, type SenderName } from './senders.ts';
+import { type PlannedSequence, plannedSequences } from './sequences.ts';
 
 export const LABELS = ['alder', 'birch', 'cedar'] as const;
 const CONTACTS = 400;
 /** Which all imported contacts have; each has one of TAGS besides. */
 export const TAGS = ['north', 'east', 'south', 'west'] as const;
-const SEQUENCES = 5;
 const IMPORT_MS = 60_000;
-/** Runs out within a run. */
-const SMALL_DAILY = 60;
-const SMALL_HOURLY = 45;
-/** Of the first organization only. */
+/** Of the first organization only, and of the second. */
 const DAILY_CAP = 3;
+const CHANNEL_CAPS: Record<string, number> = { sms: 2 };
 
-/** Ending of the accounts whose keys live short. */
-const FORGETFUL = '-forgets';
+export interface Enrolled {
+  id: string;
+  contact: string;
+  sequence: string;
+}
 
-/** What the provider has to be told of these accounts with every plan of faults. */
-export function keyLives(): Record<string, number> {
-  return Object.fromEntries(LABELS.map((label) => [`${label}-K-3${FORGETFUL}`, SHORT_KEY_LIFE_MS]));
+/** A step that waits for a person. */
+export interface Due {
+  /** Of its touch. */
+  id: string;
+  channel: string;
+  enrollment: Enrolled;
 }
 
 /** What clients know of one organization. */
 export interface Book {
   organization: Organization;
+  /** Where it and its contacts are. */
+  zone: string;
   contacts: string[];
-  sequences: { id: string; senders: string[] }[];
-  enrollments: { id: string; contact: string; sequence: string }[];
-  /** Of those, paused by a client and not resumed since. */
-  paused: { id: string; contact: string; sequence: string }[];
-  /** Contact by address, and the link to opt out that reached it. */
+  sequences: {
+    id: string;
+    human: boolean;
+    definition(name: string, draw: Random): Record<string, unknown>;
+  }[];
+  enrollments: Enrolled[];
+  /** Of those, paused by a client and not resumed since; and being drafted for by one just now. */
+  paused: Enrolled[];
+  drafting: Enrolled[];
+  /** Seen in a list, and not yet done. */
+  due: Due[];
+  /** Its quiet hours are being changed by a client. */
+  hushed: boolean;
+  /** Contact by address, and the links to opt out that reached it, by contact and channel. */
   byAddress: Map<string, string>;
   links: Map<string, string>;
 }
 
+/** `turn`: when windows of this run open and close. */
 export async function makeBook(
   client: Client,
-  label: string,
-  id: string,
+  { label, id, turn, seed }: { label: string; id: string; turn: number; seed: number },
   providerUrl: string,
-  seed: number,
 ): Promise<Book> {
-  const draw = random(seed, label.length, label.charCodeAt(0));
-  const daily_cap = label === LABELS[0] ? DAILY_CAP : null;
+  const number = LABELS.findIndex((known) => known === label);
+  const zone = dayZone(number);
+  const daily_cap = number === 0 ? DAILY_CAP : null;
+  const channel_caps = number === 1 ? CHANNEL_CAPS : {};
   const book: Book = {
-    organization: { label, id, daily_cap, senders: [], contacts: {} },
-    contacts: [],
-    sequences: [],
-    enrollments: [],
-    paused: [],
+    organization: { label, id, daily_cap, channel_caps, senders: [], sequences: [], contacts: {} },
+    ...{ zone, contacts: [], sequences: [], enrollments: [], paused: [], drafting: [], due: [] },
+    hushed: false,
     byAddress: new Map(),
     links: new Map(),
   };
   await must(client, label, 'PATCH', routes.organization, {
     postal_address: '1 Test Street',
+    time_zone: zone,
     ...(daily_cap === null ? {} : { contact_daily_cap: daily_cap }),
+    channel_caps: Object.fromEntries(
+      Object.entries(channel_caps).map(([channel, day]) => [channel, { day }]),
+    ),
   });
-  await makeSenders(client, book, providerUrl);
-  for (let n = 0; n < SEQUENCES; n++) await makeSequence(client, book, draw, n);
-  await importContacts(client, book);
+  const senders = new Map<SenderName, string>();
+  for (const { name, body, sender } of plannedSenders({ label, number, zone, turn }, providerUrl)) {
+    const { id: made } = await must(client, label, 'POST', routes.senders, body);
+    senders.set(name, made);
+    book.organization.senders.push({ id: made, ...sender });
+  }
+  const draw = random(seed, label.length, label.charCodeAt(0));
+  for (const [n, planned] of plannedSequences(zone, turn).entries())
+    await makeSequence(client, book, planned, { senders, draw, name: `${label} ${n}` });
+  await importContacts(client, book, number);
   return book;
 }
 
@@ -76,83 +102,42 @@ async function must(client: Client, org: string, method: 'POST' | 'PATCH', path:
   return answer.body;
 }
 
-async function makeSenders(client: Client, book: Book, url: string): Promise<void> {
-  const { label, senders } = book.organization;
-  const wanted = [
-    { class: 'K', limits: {} },
-    { class: 'L', limits: {} },
-    { class: 'N', limits: {} },
-    { class: 'K', limits: { daily_limit: SMALL_DAILY }, forgets: true },
-    { class: 'L', limits: { daily_limit: SMALL_DAILY, hourly_limit: SMALL_HOURLY } },
-  ] as const;
-  for (const [n, { class: kind, limits, ...more }] of wanted.entries()) {
-    const forgets = 'forgets' in more;
-    const account = `${label}-${kind}-${n}${forgets ? FORGETFUL : ''}`;
-    const { id } = await must(client, label, 'POST', routes.senders, {
-      channel: 'email',
-      provider: 'sandbox_http',
-      name: account,
-      from: { name: label, address: `${account.toLowerCase()}@${label}.example.com` },
-      config: {
-        url,
-        account,
-        class: kind,
-        max_connections: 20,
-        ...(forgets ? { key_life_ms: TOLD_KEY_LIFE_MS } : {}),
-      },
-      ...limits,
-    });
-    senders.push({ id, account, class: kind, forgets, daily_limit: null, hourly_limit: null, ...limits });
-  }
-}
-
-async function makeSequence(client: Client, book: Book, draw: Random, n: number): Promise<void> {
-  const { label, senders } = book.organization;
-  // The first ones have a sender each, so that every class is met; the last mixes them.
-  const chosen = n < senders.length - 1 ? [senders[n]!.id] : senders.map((sender) => sender.id);
-  const { id } = await must(
-    client,
-    label,
-    'POST',
-    routes.sequences,
-    definition(`${label} ${n}`, chosen, draw),
-  );
-  await must(client, label, 'POST', routes.publish(id), {});
-  book.sequences.push({ id, senders: chosen });
-}
-
-export function definition(name: string, sender_ids: string[], draw: Random) {
-  const steps = Array.from({ length: 2 + draw.below(3) }, (_, n) => ({
-    channel: 'email',
-    delay: { amount: 0, unit: 'minutes' },
-    ...(n === 0 ? { subject: `Step ${n} for {{ contact.first_name }}` } : {}),
-    body_text: `Hello {{ contact.first_name }}, this is step ${n}. {{ unsubscribe_url }}`,
-  }));
-  return { name, sender_ids, reenroll: { policy: 'if_ended' }, steps };
-}
-
-async function importContacts(client: Client, book: Book): Promise<void> {
+async function makeSequence(
+  client: Client,
+  book: Book,
+  { human, opening, definition }: PlannedSequence,
+  { senders, draw, name }: { senders: ReadonlyMap<SenderName, string>; draw: Random; name: string },
+): Promise<void> {
   const { label } = book.organization;
-  for (const tag of TAGS) {
-    const rows = Array.from(
-      { length: CONTACTS / TAGS.length },
-      (_, n) => `${tag}${n}@${label}.example.org,${tag} ${n}`,
-    );
+  const { id } = await must(client, label, 'POST', routes.sequences, definition(name, senders, draw));
+  await must(client, label, 'POST', routes.publish(id), {});
+  book.organization.sequences.push({ id, ...opening });
+  book.sequences.push({ id, human, definition: (anew, dice) => definition(anew, senders, dice) });
+}
+
+/** Of an organization, none given twice. */
+const numberOf = (org: number, n: number) => `+4915550${org}${String(n).padStart(4, '0')}`;
+
+async function importContacts(client: Client, book: Book, number: number): Promise<void> {
+  const { label } = book.organization;
+  for (const [nth, tag] of TAGS.entries()) {
+    const share = CONTACTS / TAGS.length;
+    const rows = Array.from({ length: share }, (_, n) => {
+      const phone = numberOf(number, nth * share + n);
+      return `${tag}${n}@${label}.example.org,${tag} ${n},${phone},${phone},${book.zone}`;
+    });
     const upload = new FormData();
     upload.set('tags', tag);
     upload.set('start', 'true');
-    upload.set(
-      'file',
-      new Blob([`email,first_name\n${rows.join('\n')}\n`], { type: 'text/csv' }),
-      `${tag}.csv`,
-    );
+    const text = `email,first_name,phone,whatsapp,time_zone\n${rows.join('\n')}\n`;
+    upload.set('file', new Blob([text], { type: 'text/csv' }), `${tag}.csv`);
     const path = '/api/contacts/import';
     const { status, body } = await client.act({ org: label, act: 'setup', method: 'POST', path, upload });
     if (status !== 202) throw new Error(`importing answered ${status}: ${JSON.stringify(body)}`);
     await completed(client, label, body.import_id);
   }
   for (const item of await client.all(label, routes.contacts))
-    know(book, String(item.id), String(item.email));
+    know(book, String(item.id), String(item.email), String(item.phone));
 }
 
 async function completed(client: Client, org: string, id: string): Promise<void> {
@@ -166,10 +151,11 @@ async function completed(client: Client, org: string, id: string): Promise<void>
   }
 }
 
-function know(book: Book, id: string, email: string): void {
-  book.organization.contacts[id] = email;
+function know(book: Book, id: string, email: string, phone: string): void {
+  book.organization.contacts[id] = [email, phone];
   book.contacts.push(id);
   book.byAddress.set(email, id);
+  book.byAddress.set(phone, id);
 }
 
 let made = 0;
@@ -178,15 +164,19 @@ let made = 0;
 export async function makeContact(client: Client, book: Book): Promise<string | null> {
   const { label } = book.organization;
   const email = `p${++made}@${label}.example.org`;
+  const phone = numberOf(
+    LABELS.findIndex((known) => known === label),
+    CONTACTS + made,
+  );
   const { status, body } = await client.act({
     org: label,
     act: 'contact',
     method: 'POST',
     path: routes.contacts,
-    body: { email, first_name: `Person ${made}` },
+    body: { email, first_name: `Person ${made}`, phone, whatsapp: phone, time_zone: book.zone },
     persist: true,
   });
   if (status === null || status >= 300) return null;
-  know(book, body.id, email);
+  know(book, body.id, email, phone);
   return body.id;
 }

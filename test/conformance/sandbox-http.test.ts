@@ -5,12 +5,12 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Connection, SendOutcome, SendRequest } from '../../src/channels/channel.ts';
-import { sandboxHttp } from '../../src/channels/sandbox-http/adapter.ts';
+import type { Adapter, Connection, SendOutcome, SendRequest } from '../../src/channels/channel.ts';
+import { sandboxHttp, sandboxHttpSms, sandboxHttpWhatsapp } from '../../src/channels/sandbox-http/adapter.ts';
 import { SEND_FAULTS, type SendFault } from '../../src/channels/sandbox-http/faults.ts';
 import { type Provider, startProvider } from '../../src/channels/sandbox-http/recorder.ts';
 import { newId } from '../../src/kernel/ids.ts';
-import type { EmailMessage } from '../../src/kernel/message.ts';
+import type { EmailMessage, Message } from '../../src/kernel/message.ts';
 
 const TIMEOUT_MS = 2_000;
 const SHORT_MS = 300;
@@ -32,11 +32,13 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-function connect(kind: 'K' | 'L' | 'N', more: Record<string, unknown> = {}): Connection {
+function connect(
+  kind: 'K' | 'L' | 'N',
+  more: Record<string, unknown> = {},
+  adapter: Adapter = sandboxHttp,
+): Connection {
   const url = `http://127.0.0.1:${provider.port}`;
-  const connection = sandboxHttp.connect(
-    sandboxHttp.config.parse({ url, account: 'one', class: kind, ...more }),
-  );
+  const connection = adapter.connect(adapter.config.parse({ url, account: 'one', class: kind, ...more }));
   open.push(connection);
   return connection;
 }
@@ -181,6 +183,47 @@ describe('sandbox_http against the recording provider', () => {
     expect(await recorded(message.touch_id, 'accepted')).toHaveLength(2);
     expect(connection.lookup).toBeUndefined();
   });
+
+  for (const [adapter, message, written] of [
+    [
+      sandboxHttpSms,
+      {
+        kind: 'sms',
+        from: '+4915550000001',
+        to: '+4915550000002',
+        text: 'Hello. No more: http://127.0.0.1:3000/u/v1.abc_D-9',
+        encoding: 'gsm7',
+        segments: 1,
+      },
+      { unsubscribe: 'http://127.0.0.1:3000/u/v1.abc_D-9' },
+    ],
+    [
+      sandboxHttpWhatsapp,
+      {
+        kind: 'whatsapp_template',
+        from: '+4915550000001',
+        to: '+4915550000002',
+        template: { name: 'hello', language: 'en', body: ['Bob'], buttons: [] },
+      },
+      { unsubscribe: null },
+    ],
+  ] as const satisfies [Adapter, Message, object][]) {
+    it(`${adapter.channel}: recorded with the number it goes to, in each class`, async () => {
+      for (const kind of ['K', 'L', 'N'] as const) {
+        const connection: Connection = connect(kind, {}, adapter);
+        const { touch_id, ...rest } = request();
+        expect(await connection.send({ ...rest, touch_id, message })).toMatchObject({ kind: 'accepted' });
+        const [line] = await recorded(touch_id, 'accepted');
+        expect(line).toMatchObject({
+          kind: message.kind,
+          recipient: message.to,
+          sender: message.from,
+          ...written,
+        });
+        expect(connection.lookup !== undefined).toBe(kind === 'L');
+      }
+    });
+  }
 
   it('the same seed brings the same faults in any order', async () => {
     const keys = Array.from({ length: 40 }, () => request());

@@ -7,11 +7,13 @@ export type AccountClass = (typeof CLASSES)[number];
 
 export interface Submission {
   touch_id: string | null;
+  /** What the message is: `email`, `sms`, `whatsapp_template`, `whatsapp_text`. */
+  kind: string | null;
   key: string | null;
   message_id: string | null;
   recipient: string | null;
   sender: string | null;
-  /** The first address of List-Unsubscribe, as its recipient would use it. */
+  /** The first address of List-Unsubscribe, or the link in a text, as its recipient would use it. */
   unsubscribe: string | null;
   body_hash: string;
 }
@@ -91,24 +93,34 @@ export function submissionOf(
   headers: { key: string | null; touch_id: string | null },
 ): Submission {
   const { touch_id, message } = parsed(body);
-  const text = (value: unknown) => (typeof value === 'string' ? value : null);
   return {
     touch_id: text(touch_id) ?? headers.touch_id,
     key: headers.key,
     message_id: text(message.message_id),
-    recipient: text(message.to?.address),
-    sender: text(message.from?.address),
-    unsubscribe: /<(https?:[^>]+)>/.exec(text(message.headers?.['List-Unsubscribe']) ?? '')?.[1] ?? null,
+    kind: text(message.kind),
+    recipient: addressOf(message.to),
+    sender: addressOf(message.from),
+    unsubscribe:
+      /<(https?:[^>]+)>/.exec(text(message.headers?.['List-Unsubscribe']) ?? '')?.[1] ??
+      /https?:\S+\/u\/[\w.-]+/.exec(text(message.text) ?? '')?.[0] ??
+      null,
     body_hash: createHash('sha256').update(body).digest('base64url'),
   };
 }
 
+const text = (value: unknown) => (typeof value === 'string' ? value : null);
+
+/** An e-mail's has a name beside it, a number stands alone. */
+const addressOf = (end: Body['message']['to']) => text(typeof end === 'object' ? end?.address : end);
+
 interface Body {
   touch_id?: unknown;
   message: {
+    kind?: unknown;
     message_id?: unknown;
-    to?: { address?: unknown };
-    from?: { address?: unknown };
+    text?: unknown;
+    to?: { address?: unknown } | string | null;
+    from?: { address?: unknown } | string | null;
     headers?: Record<string, unknown>;
   };
 }

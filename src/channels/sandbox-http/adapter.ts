@@ -1,32 +1,49 @@
 /**
- * The adapter `sandbox_http`: e-mail to a provider with an HTTP API that plays any of the three classes. It goes with
- * the recording provider of this folder, which shows what a provider really got, whatever happened to the answer. In:
- * a configuration and composed e-mails. Out: one outcome of the port for each.
+ * The adapters `sandbox_http`, `sandbox_http_sms` and `sandbox_http_whatsapp`: e-mail, SMS and WhatsApp to a provider with
+ * an HTTP API that plays any of the three classes. They go with the recording provider of this folder, which shows what a
+ * provider really got, whatever happened to the answer. In: a configuration and composed messages. Out: one outcome of the
+ * port for each.
  */
-import type { EmailMessage } from '../../kernel/message.ts';
+import type { SenderChannel } from '../../kernel/channels.ts';
+import type {
+  EmailMessage,
+  Message,
+  SmsMessage,
+  WhatsappTemplateMessage,
+  WhatsappTextMessage,
+} from '../../kernel/message.ts';
 import type { Adapter, Connection, LookupOutcome, Network, SendRequest, VerifyOptions } from '../channel.ts';
 import { type Agent, type Called, call, newAgent } from '../http/call.ts';
 import { field, outcomeOf } from './answer.ts';
 import { messagesUrl, type SandboxHttpConfig, SandboxHttpSchema } from './config.ts';
 
-export const sandboxHttp: Adapter<EmailMessage> = {
-  channel: 'email',
-  provider: 'sandbox_http',
-  // Which it is, its configuration says; this is the least that holds for all.
-  provider_class: 'N',
-  config: SandboxHttpSchema,
-  secret_fields: [],
-  connect: (config, network) => openSandboxHttp(SandboxHttpSchema.parse(config), network),
-  verify: (config, options) => verify(SandboxHttpSchema.parse(config), options),
-};
+export const sandboxHttp = adapterFor<EmailMessage>('email', 'sandbox_http');
+export const sandboxHttpSms = adapterFor<SmsMessage>('sms', 'sandbox_http_sms');
+export const sandboxHttpWhatsapp = adapterFor<WhatsappTemplateMessage | WhatsappTextMessage>(
+  'whatsapp',
+  'sandbox_http_whatsapp',
+);
 
-export function openSandboxHttp(config: SandboxHttpConfig, network?: Network): Connection<EmailMessage> {
+function adapterFor<M extends Message>(channel: SenderChannel, provider: string): Adapter<M> {
+  return {
+    channel,
+    provider,
+    // Which it is, its configuration says; this is the least that holds for all.
+    provider_class: 'N',
+    config: SandboxHttpSchema,
+    secret_fields: [],
+    connect: (config, network) => openSandboxHttp<M>(SandboxHttpSchema.parse(config), network),
+    verify: (config, options) => verify(SandboxHttpSchema.parse(config), options),
+  };
+}
+
+function openSandboxHttp<M extends Message>(config: SandboxHttpConfig, network?: Network): Connection<M> {
   const agent = newAgent(config.max_connections, network);
   let taken = 0;
   let closed = false;
   let drained: (() => void) | undefined;
   const capacity = () => (closed ? 0 : config.max_connections - taken);
-  const connection: Connection<EmailMessage> = {
+  const connection: Connection<M> = {
     provider_class: config.class,
     key_life_ms: config.key_life_ms,
     capacity,
@@ -54,7 +71,7 @@ export function openSandboxHttp(config: SandboxHttpConfig, network?: Network): C
   return connection;
 }
 
-function post(agent: Agent, config: SandboxHttpConfig, request: SendRequest<EmailMessage>): Promise<Called> {
+function post(agent: Agent, config: SandboxHttpConfig, request: SendRequest): Promise<Called> {
   return call(agent, {
     method: 'POST',
     url: messagesUrl(config),

@@ -1,5 +1,5 @@
 /**
- * The recording provider: an HTTP e-mail provider of all three classes that writes down every call before it answers,
+ * The recording provider: an HTTP provider of messages, of all three classes, that writes down every call before it answers,
  * and goes wrong as it is told. `provider.ts` runs it as a process: `node …/provider.js --port 0 --dir D`.
  * In: calls of `sandbox_http` senders; faults, over the control port. Out: `D/journal.jsonl`, the oracle of tests.
  */
@@ -240,6 +240,7 @@ async function lookUp(call: Call, account: Account, name: string, query: URLSear
 
 const NOTHING: Submission = {
   touch_id: null,
+  kind: null,
   key: null,
   message_id: null,
   recipient: null,

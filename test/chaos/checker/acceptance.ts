@@ -98,7 +98,9 @@ function strangers(evidence: Evidence, touches: Map<string, Touch>): Violation[]
 
 function untrue(evidence: Evidence, accepted: Accepted, words: Words): Violation[] {
   return evidence.touches.flatMap((touch): Violation[] => {
-    const { id, state, enrollment } = touch;
+    const { id, state, enrollment, sender } = touch;
+    // No provider knows what people did themselves.
+    if (sender === null) return [];
     const said = words.get(id) ?? [];
     if (accepted.has(id) && state !== 'sent' && state !== 'unknown' && !said.some(deniesSending))
       return [{ invariant: 'I3', what: `accepted by the provider, but ${state}`, touch: id, enrollment }];

@@ -21,7 +21,7 @@ const SETTLED_EVENTS = `('sent', 'failed', 'retry', 'not_started')`;
 
 /** Touches that hold quota, each with the periods its gate took it from. */
 const HOLDING = `
-  SELECT t.org_id, t.sender_id, t.contact_id, g.rules, g.rules -> 'senders' -> t.sender_id::text AS periods
+  SELECT t.org_id, t.sender_id, t.contact_id, t.channel, g.rules, g.rules -> 'senders' -> t.sender_id::text AS periods
     FROM touches t JOIN gates g ON g.org_id = t.org_id AND g.token = t.token
    WHERE t.state IN ('sending', 'unknown', 'sent')`;
 
@@ -52,12 +52,12 @@ export const RULES: readonly Rule[] = [
   },
   {
     invariant: 'I3',
-    what: 'what was sent and what the enrollment remembers as sent differ',
+    what: 'the e-mails that were sent and those that the enrollment remembers differ',
     sql: `
       SELECT e.id AS enrollment, e.org_id AS org, cardinality(e.thread) AS remembered, coalesce(s.n, 0) AS sent
         FROM enrollments e LEFT JOIN (
           SELECT t.org_id, t.source_id, t.contact_id, t.generation, count(*)::int AS n FROM touches t
-           WHERE t.state = 'sent' GROUP BY 1, 2, 3, 4) s
+           WHERE t.state = 'sent' AND t.channel = 'email' GROUP BY 1, 2, 3, 4) s
           ON s.org_id = e.org_id AND s.source_id = e.id AND s.contact_id = e.contact_id AND s.generation = e.generation
        WHERE cardinality(e.thread) <> coalesce(s.n, 0)`,
   },
@@ -157,6 +157,20 @@ export const RULES: readonly Rule[] = [
         FROM contact_usage u FULL JOIN held h ON h.org_id = u.org_id AND h.contact_id = u.contact_id AND h.day = u.day
         JOIN organizations o ON o.org_id = coalesce(u.org_id, h.org_id)
        WHERE coalesce(u.used, 0) <> coalesce(h.n, 0) OR u.used > o.contact_daily_cap`,
+  },
+  {
+    invariant: 'I13',
+    what: 'a contact over the cap of a channel, or its count wrong',
+    sql: `
+      WITH held AS (
+        SELECT h.org_id, h.contact_id, h.channel, (h.rules ->> 'contact_day')::date AS day, count(*)::int AS n
+          FROM (${HOLDING}) h WHERE h.rules -> 'capped_channels' ? h.channel GROUP BY 1, 2, 3, 4)
+      SELECT coalesce(u.contact_id, h.contact_id) AS contact, coalesce(u.channel, h.channel) AS channel, coalesce(u.day, h.day)::text AS day,
+             coalesce(u.used, 0) AS used, coalesce(h.n, 0) AS held, o.channel_caps
+        FROM contact_channel_usage u
+        FULL JOIN held h ON h.org_id = u.org_id AND h.contact_id = u.contact_id AND h.channel = u.channel AND h.day = u.day
+        JOIN organizations o ON o.org_id = coalesce(u.org_id, h.org_id)
+       WHERE coalesce(u.used, 0) <> coalesce(h.n, 0) OR u.used > (o.channel_caps -> u.channel ->> 'day')::int`,
   },
 ];
 

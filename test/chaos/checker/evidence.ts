@@ -1,6 +1,7 @@
 /**
  * What the checker judges by, as it lies in a run's directory: the provider's journal, the clients'
- * acknowledgements, and what the public API showed at the end. Nothing here knows how the engine works.
+ * acknowledgements, what the public API showed at the end, and when the gate let each touch go, as the tables say.
+ * Nothing here knows how the engine works.
  */
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -35,6 +36,8 @@ export type TargetClass =
 
 /** Acts after which nothing may begin that the receipt does not list. */
 export const STOPS = ['pause', 'unenroll', 'unsubscribe', 'hold'] as const;
+/** What people do with a step that waits for them, and what may send or take up something. */
+export const PEOPLE = ['draft', 'execute', 'start', 'complete', 'skip', 'snooze'] as const;
 /** Acts that let things begin again. */
 export const RESUMES = ['resume', 'restart', 'release'] as const;
 
@@ -54,7 +57,8 @@ export interface Ack {
   /** Label of the organization whose key was used. */
   org: string;
   act: string;
-  target: { class: TargetClass; id: string } | null;
+  /** `channel`: of a contact, what it opted out of; of an organization, what its quiet hours are for. */
+  target: { class: TargetClass; id: string; channel?: string } | null;
   /** When the first try began and the last ended, nanoseconds. */
   began: string;
   ended: string;
@@ -68,23 +72,41 @@ export interface Ack {
   enrolled?: string[];
   /** `resolve`: what was decided. */
   decision?: string;
+  /** Of what people did: what came of it, whether it had been done before, and why it was refused. */
+  result?: string;
+  repeated?: boolean;
+  reason?: string;
+}
+
+/** When something may go, milliseconds; null: no such bound within the run. */
+export interface Opening {
+  opens: number | null;
+  closes: number | null;
+}
+
+export interface Sender extends Opening {
+  id: string;
+  account: string;
+  channel: string;
+  class: 'K' | 'L' | 'N';
+  /** Its keys live only seconds. */
+  forgets: boolean;
+  daily_limit: number | null;
+  hourly_limit: number | null;
+  min_gap_s: number | null;
+  max_gap_s: number | null;
 }
 
 export interface Organization {
   label: string;
   id: string;
   daily_cap: number | null;
-  senders: {
-    id: string;
-    account: string;
-    class: 'K' | 'L' | 'N';
-    /** Its keys live only seconds. */
-    forgets: boolean;
-    daily_limit: number | null;
-    hourly_limit: number | null;
-  }[];
-  /** Contact id to address: those this organization made. */
-  contacts: Record<string, string>;
+  /** By channel: how many messages of it a contact may get in a day. */
+  channel_caps: Record<string, number>;
+  senders: Sender[];
+  sequences: ({ id: string } & Opening)[];
+  /** Contact id to its addresses: those this organization made. */
+  contacts: Record<string, string[]>;
 }
 
 export interface Touch {
@@ -92,9 +114,11 @@ export interface Touch {
   org: string;
   enrollment: string;
   sequence: string;
-  sender: string;
+  /** Null: people do it themselves. */
+  sender: string | null;
   contact: string;
   channel: string;
+  mode: string;
   state: string;
   step_id: string;
   generation: number;
@@ -105,6 +129,8 @@ export interface Touch {
   /** When the gate last let it go. */
   gated_at: number | null;
   created_at: number;
+  /** The gap drawn for it, milliseconds; null: its sender keeps none, or it never went. */
+  gap: number | null;
 }
 
 export interface Enrollment {
@@ -115,12 +141,24 @@ export interface Enrollment {
   status: string;
 }
 
+/** Once that the gate let a touch go. */
+export interface Passage {
+  touch: string;
+  /** Milliseconds, the database's clock. */
+  at: number;
+  /** The same bytes under the same key. */
+  again: boolean;
+}
+
 export interface Shown {
   /** Until when the workers worked; nothing moved while the API was read. Milliseconds. */
   read_at: number;
   /** First and last moment of the run, milliseconds. */
   from: number;
   until: number;
+  /** So long after the gate a call may begin; and so long at most a process of the run stood still. Milliseconds. */
+  budget: number;
+  freeze: number;
   organizations: Organization[];
   touches: Touch[];
   enrollments: Enrollment[];
@@ -129,12 +167,14 @@ export interface Shown {
 export interface Evidence extends Shown {
   journal: JournalLine[];
   acks: Ack[];
+  passages: Passage[];
 }
 
 export async function loadEvidence(dir: string): Promise<Evidence> {
   const shown: Shown = JSON.parse(await readFile(join(dir, 'shown.json'), 'utf8'));
   return {
     ...shown,
+    passages: JSON.parse(await readFile(join(dir, 'passages.json'), 'utf8')),
     journal: await lines<JournalLine>(join(dir, 'journal.jsonl')),
     acks: await lines<Ack>(join(dir, 'acks.jsonl')),
   };

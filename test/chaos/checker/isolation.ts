@@ -11,10 +11,15 @@ export function checkIsolation(evidence: Evidence): Violation[] {
 
 function calls(evidence: Evidence): Violation[] {
   const accounts = new Map<string, string>();
+  const channels = new Map<string, string>();
+  const touches = new Map(evidence.touches.map(({ id, channel }) => [id, channel]));
   const recipients = new Map<string, string>();
   for (const { label, senders, contacts } of evidence.organizations) {
-    for (const { account } of senders) accounts.set(account, label);
-    for (const address of Object.values(contacts)) recipients.set(address, label);
+    for (const { account, channel } of senders) {
+      accounts.set(account, label);
+      channels.set(account, channel);
+    }
+    for (const address of Object.values(contacts).flat()) recipients.set(address, label);
   }
   const found: Violation[] = [];
   for (const { event, account, recipient, call, touch_id } of evidence.journal) {
@@ -28,6 +33,15 @@ function calls(evidence: Evidence): Violation[] {
         touch: touch_id,
         account,
         recipient,
+      });
+    const [wanted, used] = [touches.get(touch_id ?? ''), channels.get(account ?? '')];
+    if (wanted !== undefined && used !== undefined && wanted !== used)
+      found.push({
+        invariant: 'I7',
+        what: `an account of ${used} was used for ${wanted}`,
+        call,
+        touch: touch_id,
+        account,
       });
   }
   return found;
@@ -55,7 +69,7 @@ function shown(evidence: Evidence): Violation[] {
         id,
         contact,
       });
-    if ('sender' in item && !own.get(org)?.senders.has(item.sender))
+    if ('sender' in item && item.sender !== null && !own.get(org)?.senders.has(item.sender))
       found.push({ invariant: 'I7', what: `the API shows ${org} a sender that is not its own`, id });
   }
   return found;

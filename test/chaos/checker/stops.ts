@@ -1,20 +1,14 @@
 /**
  * I1: after a stop is acknowledged, a provider call for a touch it covers begins only if its receipt lists it. Every
- * call is held against every acknowledged stop of its enrollment, contact, sequence, sender, channel and organization.
+ * call is held against every acknowledged stop of its enrollment, contact, sequence, sender, channel and organization;
+ * and so is every passage of the gate, which is all that there is of what people do themselves.
  *
  * A later resume excuses a call only where one may have come between: a request without an answer may take effect
  * until its process is surely gone, and epochs tell which of two answered ones came first.
  */
 import { certainlyRefused, overAt, succeeded } from './effect.ts';
-import {
-  type Ack,
-  type Evidence,
-  type JournalLine,
-  RESUMES,
-  STOPS,
-  type TargetClass,
-  type Touch,
-} from './evidence.ts';
+import { type Ack, type Evidence, RESUMES, STOPS, type TargetClass, type Touch } from './evidence.ts';
+import { CLOCK_MS } from './passages.ts';
 import type { Violation } from './violation.ts';
 
 export interface StopsResult {
@@ -23,7 +17,7 @@ export interface StopsResult {
   late_listed: number;
   /** Calls after an acknowledged stop with a resume between. */
   after_resume: number;
-  /** Pairs of call and earlier stop that were looked at. */
+  /** Pairs of call, or passage of the gate, and earlier stop that were looked at. */
   compared: number;
 }
 
@@ -53,33 +47,59 @@ export function checkStops(evidence: Evidence): StopsResult {
   const result: StopsResult = { violations: [], late_listed: 0, after_resume: 0, compared: 0 };
   for (const line of evidence.journal) {
     const touch = line.event === 'begun' && line.touch_id ? touches.get(line.touch_id) : undefined;
-    if (touch) checkCall(line, touch, targets, result);
+    if (!touch) continue;
+    const { call, key, class: kind } = line;
+    const begun = { what: 'a call began', at: BigInt(line.mono), facts: { call, key, class: kind } };
+    const { listed, resumed } = checkBeginning(begun, touch, targets, result);
+    if (listed) result.late_listed++;
+    if (resumed) result.after_resume++;
+  }
+  for (const { touch: id, at: wall } of evidence.passages) {
+    const touch = touches.get(id);
+    const at = monotonic(evidence.acks, wall - CLOCK_MS);
+    if (touch && at !== null) checkBeginning({ what: 'let go', at, facts: {} }, touch, targets, result);
   }
   result.violations.push(...gatedAfterOptOut(evidence));
   return result;
 }
 
-/** Two clocks of one machine, read by two processes. */
-const CLOCK_MS = 5;
+/** A moment of the wall clock on that of the calls: each acknowledgement was timed by both. */
+function monotonic(acks: readonly Ack[], wall: number): bigint | null {
+  const [first] = acks;
+  return first ? BigInt(first.ended) + BigInt(Math.round((wall - first.ended_at) * 1e6)) : null;
+}
+
+/** Something that may not begin after a stop. */
+interface Beginning {
+  what: string;
+  at: bigint;
+  facts: Record<string, unknown>;
+}
 
 /** The link in a message answers a page, not a receipt: but nothing of the contact may pass the gate any more. */
 function gatedAfterOptOut(evidence: Evidence): Violation[] {
   const out = new Map<string, Ack>();
   for (const ack of evidence.acks) {
     if (ack.act !== 'unsubscribe' || !ack.target || !succeeded(ack)) continue;
-    const known = out.get(ack.target.id);
-    if (!known || ack.ended_at < known.ended_at) out.set(ack.target.id, ack);
+    const key = `${ack.target.id} ${ack.target.channel}`;
+    const known = out.get(key);
+    if (!known || ack.ended_at < known.ended_at) out.set(key, ack);
   }
-  return evidence.touches.flatMap(({ id, contact, gated_at, org }) => {
-    const ack = out.get(contact);
+  return evidence.touches.flatMap(({ id, contact, channel, gated_at, org }) => {
+    const ack = out.get(`${contact} ${channel}`);
     if (!ack || gated_at === null || gated_at <= ack.ended_at + CLOCK_MS) return [];
     const what = `let go ${gated_at - ack.ended_at} ms after its contact had opted out`;
     return [{ invariant: 'I1' as const, what, touch: id, contact, org, ack: ack.n }];
   });
 }
 
-function checkCall(line: JournalLine, touch: Touch, targets: Map<string, Target>, result: StopsResult): void {
-  const at = BigInt(line.mono);
+function checkBeginning(
+  beginning: Beginning,
+  touch: Touch,
+  targets: Map<string, Target>,
+  result: StopsResult,
+): { listed: boolean; resumed: boolean } {
+  const { at } = beginning;
   let listed = false;
   let resumed = false;
   for (const [kind, id] of targetsOf(touch)) {
@@ -89,11 +109,10 @@ function checkCall(line: JournalLine, touch: Touch, targets: Map<string, Target>
       result.compared++;
       if (stop.listed.has(touch.id)) listed = true;
       else if (excused(kind, stop, touch, target!.resumes, at)) resumed = true;
-      else result.violations.push(violation(line, touch, kind, stop, at));
+      else result.violations.push(violation(beginning, touch, kind, stop));
     }
   }
-  if (listed) result.late_listed++;
-  if (resumed) result.after_resume++;
+  return { listed, resumed };
 }
 
 function excused(
@@ -117,9 +136,9 @@ function excused(
 function targetsOf(touch: Touch): [TargetClass, string][] {
   return [
     ['enrollment', touch.enrollment],
-    ['contact', touch.contact],
+    ['contact', `${touch.contact} ${touch.channel}`],
     ['sequence', touch.sequence],
-    ['sender', touch.sender],
+    ...(touch.sender === null ? [] : [['sender', touch.sender] as [TargetClass, string]]),
     ['channel', touch.channel],
     ['organization', touch.org],
   ];
@@ -134,7 +153,9 @@ function byTarget(acks: readonly Ack[]): Map<string, Target> {
     const isStop = (STOPS as readonly string[]).includes(ack.act);
     const isResume = (RESUMES as readonly string[]).includes(ack.act);
     if (!isStop && !isResume) continue;
-    const key = keyOf(ack.org, ack.target.class, ack.target.id);
+    const { class: kind, id, channel } = ack.target;
+    // Who opts out leaves one channel.
+    const key = keyOf(ack.org, kind, kind === 'contact' ? `${id} ${channel}` : id);
     const target = targets.get(key) ?? { stops: [], resumes: [] };
     targets.set(key, target);
     const [began, ended] = [BigInt(ack.began), BigInt(ack.ended)];
@@ -151,16 +172,15 @@ function byTarget(acks: readonly Ack[]): Map<string, Target> {
   return targets;
 }
 
-function violation(line: JournalLine, touch: Touch, kind: TargetClass, stop: Stop, at: bigint): Violation {
+function violation({ what, at, facts }: Beginning, touch: Touch, kind: TargetClass, stop: Stop): Violation {
   return {
     invariant: 'I1',
-    what: `a call began ${Number(at - stop.ended) / 1e6} ms after the acknowledged ${stop.ack.act} of its ${kind}, which does not list it`,
+    what: `${what} ${Number(at - stop.ended) / 1e6} ms after the acknowledged ${stop.ack.act} of its ${kind}, which does not list it`,
     touch: touch.id,
     enrollment: touch.enrollment,
     org: touch.org,
-    call: line.call,
-    key: line.key,
-    class: line.class,
+    mode: touch.mode,
+    ...facts,
     receipt: stop.ack.receipt!.id,
     ack: stop.ack.n,
   };

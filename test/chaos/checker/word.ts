@@ -32,14 +32,15 @@ export interface Acceptance {
   recipient: string | null | undefined;
   key: string | null | undefined;
   wall: string;
-  /** When its call began. */
+  /** When its call began, and the same on the wall clock. */
   began: bigint;
+  began_wall: string;
 }
 
 /** In the order in which their calls began. */
 export function acceptancesOf({ journal }: Evidence): Acceptance[] {
-  const began = new Map(
-    journal.filter(({ event }) => event === 'begun').map(({ call, mono }) => [call, BigInt(mono)]),
+  const begun = new Map(
+    journal.filter(({ event }) => event === 'begun').map(({ call, mono, wall }) => [call, { mono, wall }]),
   );
   return journal
     .filter(({ event }) => event === 'accepted')
@@ -49,7 +50,8 @@ export function acceptancesOf({ journal }: Evidence): Acceptance[] {
       recipient,
       key,
       wall,
-      began: began.get(call) ?? BigInt(mono),
+      began: BigInt(begun.get(call)?.mono ?? mono),
+      began_wall: begun.get(call)?.wall ?? wall,
     }))
     .sort((a, b) => Number(a.began - b.began));
 }
