@@ -220,8 +220,8 @@ async function store(org: Uuid, people: readonly Person[]): Promise<void> {
     await tx.run(sql`INSERT INTO suppressions (org_id, kind, address, reason, source)
       SELECT ${org}::uuid, 'email', email, 'manual', 'test' FROM json_to_recordset(${rows}::json) AS r(email text, suppressed boolean) WHERE suppressed`);
     for (const one of people) {
+      // The newest is the one with the largest id.
       for (const [n, status] of one.consents.entries())
-        // The newest is the one with the largest id.
         await tx.run(sql`INSERT INTO consents (org_id, contact_id, channel, id, status, source, actor_type, actor_id)
           VALUES (${org}, ${one.id}, 'email', ${newId(NOW.getTime() + n)}, ${status}, 'test', 'system', 'test')`);
       for (const { name, at, properties } of one.events)
@@ -249,12 +249,14 @@ describe('[SEQ-10] a condition as SQL', () => {
       fc.asyncProperty(condition, async (given) => {
         const parsed = conditionSchema.parse(JSON.parse(JSON.stringify(given)));
         expect(checkCondition(parsed, { attributes })).toEqual([]);
-        const where = conditionSql(parsed, { org, contact: sql`c`, now: sql`${NOW}::timestamptz` });
-        const rows = await world.db.inOrg(org, (tx) =>
-          tx.rows<{ id: Uuid }>(sql`SELECT c.id FROM contacts c WHERE c.org_id = ${org} AND ${where}`),
-        );
         const expected = people.filter((one) => holds(parsed, one)).map(({ id }) => id);
-        expect(rows.map(({ id }) => id).sort()).toEqual(expected.sort());
+        for (const many of [false, true]) {
+          const where = conditionSql(parsed, { org, contact: sql`c`, many, now: sql`${NOW}::timestamptz` });
+          const rows = await world.db.inOrg(org, (tx) =>
+            tx.rows<{ id: Uuid }>(sql`SELECT c.id FROM contacts c WHERE c.org_id = ${org} AND ${where}`),
+          );
+          expect(rows.map(({ id }) => id).sort()).toEqual(expected.sort());
+        }
         chosen += expected.length;
       }),
       { numRuns: 600 },
