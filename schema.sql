@@ -308,9 +308,15 @@ CREATE TABLE enrollment_jobs (
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
+  policy_days integer,
+  segment_id uuid,
+  entries text[],
+  rows integer[],
   CONSTRAINT enrollment_jobs_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT enrollment_jobs_chunk_check CHECK ((chunk > 0)),
-  CONSTRAINT enrollment_jobs_policy_check CHECK ((policy = ANY (ARRAY['never'::text, 'if_ended'::text, 'restart'::text]))),
+  CONSTRAINT enrollment_jobs_policy_check CHECK ((policy = ANY (ARRAY['never'::text, 'after_days'::text, 'if_ended'::text, 'restart'::text]))),
+  CONSTRAINT enrollment_jobs_policy_days CHECK ((COALESCE((policy = 'after_days'::text), false) = (policy_days IS NOT NULL))),
+  CONSTRAINT enrollment_jobs_policy_days_check CHECK ((policy_days > 0)),
   CONSTRAINT enrollment_jobs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'completed'::text, 'cancelled'::text, 'failed'::text]))),
   CONSTRAINT enrollment_jobs_org_id_sequence_id_fkey FOREIGN KEY (org_id, sequence_id) REFERENCES sequences(org_id, id) ON DELETE CASCADE
 );
@@ -344,6 +350,8 @@ CREATE TABLE enrollments (
   skip_channels text[],
   kept_senders uuid[],
   assignee_id uuid,
+  exclusive_group text,
+  intake_day date,
   CONSTRAINT enrollments_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT enrollments_ended CHECK (((ended_at IS NULL) = (status = ANY (ARRAY['active'::text, 'paused'::text])))),
   CONSTRAINT enrollments_status CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'exited'::text, 'bounced'::text, 'unsubscribed'::text, 'unenrolled'::text]))),
@@ -352,6 +360,8 @@ CREATE TABLE enrollments (
 ) WITH (fillfactor=45);
 CREATE INDEX enrollments_assigned ON public.enrollments USING btree (org_id, assignee_id) WHERE ((assignee_id IS NOT NULL) AND (status = ANY (ARRAY['active'::text, 'paused'::text])));
 CREATE INDEX enrollments_contact ON public.enrollments USING btree (org_id, contact_id, sequence_id, id);
+CREATE UNIQUE INDEX enrollments_exclusive ON public.enrollments USING btree (org_id, exclusive_group, contact_id) WHERE ((exclusive_group IS NOT NULL) AND (status = ANY (ARRAY['active'::text, 'paused'::text])));
+CREATE INDEX enrollments_intake ON public.enrollments USING btree (org_id, sequence_id, intake_day) WHERE (intake_day IS NOT NULL);
 CREATE UNIQUE INDEX enrollments_live ON public.enrollments USING btree (org_id, sequence_id, contact_id) WHERE (status = ANY (ARRAY['active'::text, 'paused'::text]));
 CREATE INDEX enrollments_sequence ON public.enrollments USING btree (org_id, sequence_id, status, id);
 -- row-level security: ENABLE, FORCE
@@ -750,6 +760,24 @@ CREATE POLICY tenant ON security_events FOR ALL TO public USING (org_id = (NULLI
 GRANT INSERT, SELECT ON security_events TO cadenza_app;
 GRANT SELECT ON security_events TO cadenza_readonly;
 
+CREATE TABLE segments (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  name text NOT NULL,
+  condition jsonb NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT segments_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT segments_name UNIQUE (org_id, name),
+  CONSTRAINT segments_name_check CHECK ((name <> ''::text)),
+  CONSTRAINT segments_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON segments FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON segments TO cadenza_app;
+GRANT SELECT ON segments TO cadenza_readonly;
+
 CREATE TABLE sender_slots (
   org_id uuid NOT NULL,
   sender_id uuid NOT NULL,
@@ -1048,7 +1076,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION authenticate_api_key(p_hash bytea) RETURNS TABLE(org_id uuid, id uuid, name text, role text, scopes text[], state text)
 --   plpgsql · VOLATILE · SET search_path=public, pg_temp · EXECUTE: cadenza_app
 
--- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_n integer, p_others jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[]) RETURNS boolean
+-- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_n integer, p_others jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[]) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION consent_channel(p_channel text) RETURNS text
@@ -1060,10 +1088,10 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION current_org() RETURNS uuid
 --   sql · STABLE · EXECUTE: cadenza_app
 
--- FUNCTION enroll_batch(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_reason text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
+-- FUNCTION enroll_batch(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_reason text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enroll_insert(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_now timestamp with time zone) RETURNS uuid[]
+-- FUNCTION enroll_insert(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_now timestamp with time zone) RETURNS uuid[]
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollment_cancel(p_org uuid, p_id uuid, p_epoch integer, p_reason text, p_receipt uuid, p_status text, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone) RETURNS TABLE(not_started integer, in_flight uuid[])
@@ -1075,7 +1103,10 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION enrollment_move(p_org uuid, p_id uuid, p_from text, p_touch uuid, p_touch_state text, p_cancel_as text, p_event text, p_reason text, p_actor text, p_next_id uuid, p_next_step uuid, p_next_no integer, p_next_n integer, p_next_channel text, p_next_mode text, p_next_sender uuid, p_next_from timestamp with time zone, p_next_until timestamp with time zone, p_ends text, p_receipt uuid, p_audit jsonb, p_now timestamp with time zone, p_version uuid) RETURNS text
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
+-- FUNCTION enrollment_rival(p_org uuid, p_sequence uuid, p_group text, p_contact uuid) RETURNS TABLE(reason text, id uuid)
+--   sql · STABLE · EXECUTE: cadenza_app
+
+-- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollments_skip_channel(p_org uuid, p_channel text, p_ids uuid[], p_skips jsonb, p_strict boolean, p_actor text, p_now timestamp with time zone) RETURNS integer

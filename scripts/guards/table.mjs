@@ -5,6 +5,7 @@
  */
 const GATE = 'test/scenarios/guards/gate.test.ts';
 const SETTLE = 'test/scenarios/guards/settle.test.ts';
+const ENROLLING = 'test/scenarios/enrolling.test.ts';
 const PLAN = 'test/scenarios/guards/plan.test.ts';
 const LIMITS = 'test/scenarios/guards/limits.test.ts';
 const HOLD = 'test/scenarios/guards/hold.test.ts';
@@ -451,12 +452,24 @@ export const GUARDS = [
     edits: [
       ['CREATE UNIQUE INDEX enrollments_live', 'CREATE INDEX enrollments_live'],
       [
-        "    ON CONFLICT (org_id, sequence_id, contact_id) WHERE status IN ('active', 'paused') DO NOTHING\n",
+        '    ON CONFLICT DO NOTHING\n',
         '',
         'src/plan/sequences/enroll.sql',
       ],
     ],
     tests: [PLAN, 'of two enrolments of one contact at once one is told who was first'],
+  },
+  {
+    guard: 'enrollments_exclusive: one live enrollment a contact and group',
+    file: 'src/db/migrations/0019_segments.sql',
+    edits: [['CREATE UNIQUE INDEX enrollments_exclusive', 'CREATE INDEX enrollments_exclusive']],
+    tests: [ENROLLING, 'however many enrol and restart at once'],
+  },
+  {
+    guard: 'intake: held while the places of a day are given away',
+    file: 'src/plan/sequences/enroll.ts',
+    edits: [['    await holdIntake(tx, org, input.sequence_id);\n', '']],
+    tests: [ENROLLING, 'holds under jobs and requests at once'],
   },
   {
     guard: 'move: what was seen is looked at again under the locks (enrollment)',

@@ -1,6 +1,11 @@
 /** The shapes of an enrollment and of what enrolling answers. */
 import { z } from 'zod';
-import { ENROLL_POLICIES, REFUSED_REASONS, SKIPPED_REASONS } from '../plan/sequences/candidates.ts';
+import {
+  ENROLL_POLICIES,
+  type PolicyChoice,
+  REFUSED_REASONS,
+  SKIPPED_REASONS,
+} from '../plan/sequences/candidates.ts';
 import { ENROLLMENT_STATUSES } from '../plan/sequences/lifecycle.ts';
 import { id, time } from './schemas.ts';
 import { touchState } from './touch.ts';
@@ -10,8 +15,20 @@ export const enrollmentStatus = z.enum(ENROLLMENT_STATUSES);
 export const enrollPolicy = z
   .enum(ENROLL_POLICIES)
   .describe(
-    'For contacts enrolled before: `never`, `if_ended`, or `restart` what they have, live or ended. Absent: the rule of the sequence',
+    'For contacts enrolled before: `never`, `after_days` (with `policy_days`), `if_ended`, or `restart` what they have, live or ended. Absent: the rule of the sequence',
   );
+
+export const policyDays = z
+  .int()
+  .min(1)
+  .max(3650)
+  .describe('Of the policy `after_days`: days since the last one ended');
+
+/** What is wrong with the two together; null: nothing. */
+export function policyProblem(choice: PolicyChoice): string | null {
+  if ((choice.policy === 'after_days') === (choice.policy_days !== undefined)) return null;
+  return choice.policy === 'after_days' ? 'after_days needs policy_days' : 'Only after_days takes days';
+}
 
 export const enrollment = z
   .object({
@@ -41,12 +58,14 @@ export const RESULTS = ['enrolled', 'skipped', 'refused'] as const;
 
 export const enrollResult = z
   .object({
-    contact_id: id,
+    contact_id: id.nullable().describe('null: nobody has the address or id that was given'),
     result: z.enum(RESULTS),
     reason: z
       .enum(['restarted', ...SKIPPED_REASONS, ...REFUSED_REASONS])
       .nullable()
       .describe('Why it was skipped or refused; `restarted` for one that had been enrolled'),
-    enrollment_id: id.nullable(),
+    enrollment_id: id.nullable().describe('The new one; or the one that is in the way'),
+    entry: z.string().nullable().optional().describe('The address or id that named the contact'),
+    row: z.number().int().nullable().optional().describe('Of the file; the header is row 1'),
   })
   .meta({ id: 'EnrollResult' });

@@ -18,6 +18,7 @@ import { organizationRoutes } from './resources/organization.ts';
 import { receiptRoutes } from './resources/receipts.ts';
 import { recordRoutes } from './resources/records.ts';
 import { sandboxRoutes } from './resources/sandbox.ts';
+import { segmentRoutes } from './resources/segments.ts';
 import { senderTemplateRoutes } from './resources/sender-templates.ts';
 import { senderRoutes } from './resources/senders.ts';
 import { sequenceRoutes } from './resources/sequences.ts';
@@ -37,6 +38,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...apiKeyRoutes(deps),
     ...contactRoutes(deps),
     ...attributeRoutes(deps),
+    ...segmentRoutes(deps),
     ...importRoutes(deps),
     ...suppressionRoutes(deps),
     ...eventRoutes(deps),

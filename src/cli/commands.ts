@@ -91,6 +91,22 @@ export const COMMANDS = {
     summary: 'List the organizations of this installation',
     load: async () => (await import('./commands/orgs.ts')).orgsList,
   },
+  'segments create': {
+    summary: 'Save a condition as a segment, from a JSON file',
+    load: async () => (await import('./commands/segments.ts')).segmentsCreate,
+  },
+  'segments list': {
+    summary: 'List segments',
+    load: async () => (await import('./commands/segments.ts')).segmentsList,
+  },
+  'segments show': {
+    summary: 'Show the condition of a segment',
+    load: async () => (await import('./commands/segments.ts')).segmentsShow,
+  },
+  'segments count': {
+    summary: 'Count who is in a segment now',
+    load: async () => (await import('./commands/segments.ts')).segmentsCount,
+  },
   'senders create': {
     summary: 'Make a sender: an account that messages go out through',
     load: async () => (await import('./commands/senders.ts')).sendersCreate,

@@ -1,5 +1,5 @@
 /**
- * Lists contacts: all, those with a tag, or those whose name, company, e-mail or phone begins with `q`. A search goes
+ * Lists contacts: all, those with a tag, in a segment or fulfilling a condition, or those whose name, company, e-mail or phone begins with `q`. A search goes
  * through one index after another, in this order, each in its own order; a contact that an earlier one has found is
  * not shown again. So every page costs what it shows, however many contacts begin with an `a`.
  */
@@ -10,6 +10,8 @@ import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../k
 import type { Context } from '../tenancy/context.ts';
 import { cleanText } from './clean-text.ts';
 import { CONTACT_COLUMNS, type Contact } from './contact.ts';
+import type { Condition } from './segments/condition.ts';
+import { findSegment, inSegment } from './segments/segments.ts';
 
 const CONTACTS_ORDER = listOrder('contacts', ['uuid']);
 const CONTACTS_FOUND_ORDER = listOrder('contacts_found', ['int', 'text', 'uuid']);
@@ -17,7 +19,12 @@ const CONTACTS_FOUND_ORDER = listOrder('contacts_found', ['int', 'text', 'uuid']
 export interface ContactFilter {
   q?: string | undefined;
   tag?: string | undefined;
+  segment_id?: Uuid | undefined;
+  /** Checked: see segments.ts. */
+  condition?: Condition | undefined;
 }
+
+/** @throws not_found for a segment that is not there */
 
 export async function searchContacts(
   db: Database,
@@ -26,9 +33,20 @@ export async function searchContacts(
   page: PageRequest,
 ): Promise<Page<Contact>> {
   const q = cleanText(filter.q ?? '');
-  return db.inOrg(ctx.org, (tx) =>
-    q === '' ? listAll(tx, ctx, filter.tag, page) : searchByPrefix(tx, ctx, q, filter.tag, page),
-  );
+  return db.inOrg(ctx.org, async (tx) => {
+    const where = await whereOf(tx, ctx, filter);
+    return q === ''
+      ? listAll(tx, ctx, filter.tag, where, page)
+      : searchByPrefix(tx, ctx, q, filter.tag, where, page);
+  });
+}
+
+async function whereOf(tx: Tx, ctx: Context, { segment_id, condition }: ContactFilter): Promise<Sql> {
+  const segment =
+    segment_id === undefined
+      ? sql``
+      : sql`AND ${inSegment(ctx.org, await findSegment(tx, ctx.org, segment_id))}`;
+  return condition === undefined ? segment : sql`${segment} AND ${inSegment(ctx.org, { condition })}`;
 }
 
 /** Newest first. */
@@ -36,25 +54,29 @@ async function listAll(
   tx: Tx,
   ctx: Context,
   tag: string | undefined,
+  where: Sql,
   page: PageRequest,
 ): Promise<Page<Contact>> {
   const before = positionOf(page, CONTACTS_ORDER)?.[0] ?? LAST;
-  return pageOf(
-    await tx.rows<Contact>(listStatement(ctx, tag, before, page.limit + 1)),
-    page,
-    CONTACTS_ORDER,
-    (row) => [row.id],
-  );
+  const rows = await tx.rows<Contact>(listStatement(ctx, tag, before, page.limit + 1, where));
+  return pageOf(rows, page, CONTACTS_ORDER, (row) => [row.id]);
 }
 
 const LAST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
-export function listStatement(ctx: Context, tag: string | undefined, before: Uuid, limit: number): Sql {
+/** `where`: what else is asked of `contacts c`, beginning with AND. */
+export function listStatement(
+  ctx: Context,
+  tag: string | undefined,
+  before: Uuid,
+  limit: number,
+  where: Sql = sql``,
+): Sql {
   if (tag === undefined)
-    return sql`SELECT ${CONTACT_COLUMNS} FROM contacts c WHERE c.org_id = ${ctx.org} AND c.id < ${before}
+    return sql`SELECT ${CONTACT_COLUMNS} FROM contacts c WHERE c.org_id = ${ctx.org} AND c.id < ${before} ${where}
       ORDER BY c.id DESC LIMIT ${limit}`;
   return sql`SELECT ${CONTACT_COLUMNS} FROM contact_tags g JOIN contacts c ON c.org_id = ${ctx.org} AND c.id = g.contact_id
-    WHERE g.org_id = ${ctx.org} AND g.tag = ${tag} AND g.contact_id < ${before}
+    WHERE g.org_id = ${ctx.org} AND g.tag = ${tag} AND g.contact_id < ${before} ${where}
     ORDER BY g.contact_id DESC LIMIT ${limit}`;
 }
 
@@ -89,6 +111,7 @@ async function searchByPrefix(
   ctx: Context,
   q: string,
   tag: string | undefined,
+  where: Sql,
   page: PageRequest,
 ): Promise<Page<Contact>> {
   const branches = await branchesOf(tx, q);
@@ -97,7 +120,8 @@ async function searchByPrefix(
   for (let n = Math.max(0, from[0]); n < branches.length && found.length <= page.limit; n++) {
     const after: Position = n === from[0] ? from : [n, '', FIRST];
     const limit = page.limit + 1 - found.length;
-    const rows = await tx.rows<Omit<Found, 'found_by'>>(searchStatement(ctx, branches, after, tag, limit));
+    const statement = searchStatement(ctx, branches, after, tag, limit, where);
+    const rows = await tx.rows<Omit<Found, 'found_by'>>(statement);
     for (const row of rows) found.push({ ...(row as Found), found_by: n });
   }
   const cut = pageOf(found, page, CONTACTS_FOUND_ORDER, (row) => [row.found_by, row.found_key, row.id]);
@@ -131,6 +155,7 @@ export function searchStatement(
   [n, key, id]: Position,
   tag: string | undefined,
   limit: number,
+  where: Sql = sql``,
 ): Sql {
   const { field, prefix } = branches[n]!;
   const searched = SEARCHED[field];
@@ -139,7 +164,7 @@ export function searchStatement(
     WHERE c.org_id = ${ctx.org} AND ${searched} ~>=~ ${prefix} AND ${searched} ~<~ ${after(prefix)} AND ${searched} ~>=~ ${key}
       AND (${searched} ~>~ ${key} OR c.id > ${id})
       ${earlier.reduce((all, one) => sql`${all} ${one}`, sql``)}
-      ${tag === undefined ? sql`` : sql`AND EXISTS (SELECT 1 FROM contact_tags g WHERE g.org_id = ${ctx.org} AND g.tag = ${tag} AND g.contact_id = c.id)`}
+      ${tag === undefined ? sql`` : sql`AND EXISTS (SELECT 1 FROM contact_tags g WHERE g.org_id = ${ctx.org} AND g.tag = ${tag} AND g.contact_id = c.id)`} ${where}
     ORDER BY ${searched} USING ~<~, c.id LIMIT ${limit}`;
 }
 

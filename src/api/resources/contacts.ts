@@ -17,7 +17,7 @@ const tag = 'Contacts';
 const text = z.string().nullable();
 const attributeValue = z.union([z.string(), z.number(), z.boolean()]);
 
-const contact = z.object({
+export const contact = z.object({
   id,
   version: z.number().int().describe('Rises with each change of the contact'),
   external_id: text,
@@ -88,6 +88,7 @@ const contactInput = z.strictObject({
 const searchQuery = pageQuery.extend({
   q: z.string().max(200).optional().describe('Beginning of name, last name, company, e-mail or phone'),
   tag: z.string().max(200).optional(),
+  segment_id: id.optional().describe('Only those who are in this segment now'),
 });
 
 const tagChange = z.strictObject({
@@ -132,8 +133,9 @@ function cardRoutes({ db }: ApiDeps): Route[] {
       scope: 'contacts:read',
       query: searchQuery,
       answers: { 200: page(contact) },
-      handle: async (caller, { query: { q, tag: tagged, ...wanted } }) =>
-        ok(await searchContacts(db, caller, { q, tag: tagged }, wanted)),
+      problems: ['not_found'],
+      handle: async (caller, { query: { q, tag: tagged, segment_id, ...wanted } }) =>
+        ok(await searchContacts(db, caller, { q, tag: tagged, segment_id }, wanted)),
     }),
     route({
       method: 'POST',

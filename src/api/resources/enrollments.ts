@@ -1,19 +1,31 @@
-/** `/api/outreach/enrollments`: enrolling one, many or a tag; reading; and the five things a person may do. */
+/** `/api/outreach/enrollments`: enrolling one, many, a tag, a segment or a file; reading; and the five things a person may do. */
 import { z } from 'zod';
 import { MAX_TAG_LENGTH } from '../../contacts/tag.ts';
+import { Problem } from '../../kernel/problem.ts';
 import { enrollContacts } from '../../plan/sequences/enroll.ts';
+import { namedIn, readCsv } from '../../plan/sequences/enroll-csv.ts';
 import { enrollOne, MAX_INLINE } from '../../plan/sequences/enroll-one.ts';
-import { createEnrollmentJob } from '../../plan/sequences/enrollment-jobs.ts';
+import { createEnrollmentJob, type JobTarget } from '../../plan/sequences/enrollment-jobs.ts';
 import { act, ENROLLMENT_ACTIONS } from '../../plan/sequences/enrollments.ts';
 import { enrollmentDetail, listEnrollments } from '../../plan/sequences/list-enrollments.ts';
+import { enrollNamed, NAMED_BY } from '../../plan/sequences/named-contacts.ts';
 import type { Caller } from '../../tenancy/roles.ts';
 import { recordUnknown } from '../../tenancy/security-events.ts';
 import type { ApiDeps } from '../deps.ts';
-import { enrollment, enrollmentStatus, enrollPolicy, enrollResult, type RESULTS } from '../enrollment.ts';
+import {
+  enrollment,
+  enrollmentStatus,
+  enrollPolicy,
+  enrollResult,
+  policyDays,
+  policyProblem,
+  type RESULTS,
+} from '../enrollment.ts';
 import { receipt, waitQuery } from '../receipt.ts';
 import { type Answer, accepted, created, ok, type Route, route } from '../route.ts';
 import { id, idParams, line, page, pageQuery } from '../schemas.ts';
 import { event, touch } from '../touch.ts';
+import { fieldsOf, receiveFile } from '../upload.ts';
 import { enrollmentJob } from './enrollment-jobs.ts';
 
 const tag = 'Enrollments';
@@ -22,7 +34,8 @@ const path = '/api/outreach/enrollments';
 const MAX_IDS = 250_000;
 const BODY_BYTES = 12 * 1024 * 1024;
 
-const TARGETS = ['contact_id', 'contact_ids', 'tag'] as const;
+const TARGETS = ['contact_id', 'contact_ids', 'tag', 'segment_id', 'emails', 'external_ids'] as const;
+const word = z.string().min(1).max(320);
 
 const newEnrollment = z
   .strictObject({
@@ -30,11 +43,19 @@ const newEnrollment = z
     contact_id: id.optional(),
     contact_ids: z.array(id).min(1).max(MAX_IDS).optional(),
     tag: z.string().min(1).max(MAX_TAG_LENGTH).optional().describe('All contacts that have it now'),
+    segment_id: id.optional().describe('All contacts that are in it now'),
+    emails: z.array(word).min(1).max(MAX_IDS).optional(),
+    external_ids: z.array(word).min(1).max(MAX_IDS).optional(),
     policy: enrollPolicy.optional(),
+    policy_days: policyDays.optional(),
   })
   .refine((body) => TARGETS.filter((name) => body[name] !== undefined).length === 1, {
     message: `Give one of ${TARGETS.join(', ')}`,
     path: ['contact_ids'],
+  })
+  .superRefine((body, context) => {
+    const message = policyProblem(body);
+    if (message !== null) context.addIssue({ code: 'custom', message, path: ['policy_days'] });
   });
 
 const enrolledMany = z.object({
@@ -51,20 +72,36 @@ const change = z.strictObject({
 
 type NewEnrollment = z.output<typeof newEnrollment>;
 
+/** Everything but one contact and a short list of ids is a job; `named` are words that name contacts. */
+function targetOf({ contact_ids, tag: tagged, segment_id, emails, external_ids }: NewEnrollment): JobTarget {
+  if (contact_ids !== undefined) return { contact_ids };
+  if (tagged !== undefined) return { tag: tagged };
+  if (segment_id !== undefined) return { segment_id };
+  const by = emails === undefined ? 'external_id' : 'email';
+  return { named: (emails ?? external_ids ?? []).map((entry) => ({ by, entry, row: null })) };
+}
+
 async function enroll(deps: ApiDeps, caller: Caller, body: NewEnrollment): Promise<Answer> {
   const { db, versions } = deps;
-  const { sequence_id, contact_id, contact_ids, policy } = body;
+  const { sequence_id, contact_id, policy, policy_days } = body;
+  const how = { sequence_id, policy, policy_days };
   if (contact_id !== undefined) {
-    const made = await enrollOne(db, versions, caller, { sequence_id, contact_id, policy });
+    const made = await enrollOne(db, versions, caller, { ...how, contact_id });
     return created(made, `${path}/${made.enrollment.id}`);
   }
-  if (contact_ids === undefined || contact_ids.length > MAX_INLINE) {
-    const target = contact_ids === undefined ? { tag: body.tag! } : { contact_ids };
-    const job = await createEnrollmentJob(db, versions, caller, { sequence_id, policy, ...target });
+  const target = targetOf(body);
+  const list = 'contact_ids' in target ? target.contact_ids : 'named' in target ? target.named : null;
+  if (list === null || list.length > MAX_INLINE) {
+    const job = await createEnrollmentJob(db, versions, caller, { ...how, ...target });
     return accepted(job, `/api/outreach/enrollment-jobs/${job.job_id}`);
   }
-  const results = await enrollContacts(db, versions, caller, { sequence_id, contact_ids, policy });
-  const unknown = results.filter((one) => one.reason === 'unknown_contact').map((one) => one.contact_id);
+  const results =
+    'named' in target
+      ? await enrollNamed(db, versions, caller, { ...how, named: target.named })
+      : await enrollContacts(db, versions, caller, { ...how, contact_ids: body.contact_ids! });
+  const unknown = results.flatMap((one) =>
+    one.reason === 'unknown_contact' && one.contact_id !== null ? [one.contact_id] : [],
+  );
   if (unknown.length > 0) await recordUnknown(db, deps.logger, caller, 'contact', unknown);
   const count = (result: (typeof RESULTS)[number]) => results.filter((one) => one.result === result).length;
   return ok({
@@ -75,13 +112,52 @@ async function enroll(deps: ApiDeps, caller: Caller, body: NewEnrollment): Promi
   });
 }
 
+const csvFields = {
+  sequence_id: id,
+  policy: enrollPolicy.optional(),
+  policy_days: z.coerce.number().pipe(policyDays).optional(),
+  column: z
+    .string()
+    .min(1)
+    .max(300)
+    .optional()
+    .describe('The column that names contacts; absent: the one of e-mail addresses, or else of external ids'),
+  by: z.enum(NAMED_BY).optional().describe('What that column holds; absent: as its name says'),
+};
+
+function csvRoute({ db, versions }: ApiDeps): Route {
+  return route({
+    method: 'POST',
+    path: `${path}/csv`,
+    tag,
+    summary: 'Enrol the contacts that a CSV file names',
+    about: `\`multipart/form-data\` with the file in \`file\`. Its rows name contacts that are there, by e-mail address or external id; new people are imported first (\`POST /api/contacts/import\`, then enrol by their tag). Answers with a job, whose results have the row and the words of each entry.`,
+    scope: 'outreach:write',
+    upload: csvFields,
+    answers: { 202: enrollmentJob },
+    problems: ['not_found', 'sequence_not_published', 'import_unreadable', 'payload_too_large'],
+    handle: async (caller, { request }) => {
+      const received = await receiveFile(request, { store: (_filename, source) => readCsv(source) });
+      const { column, by, ...how } = fieldsOf(csvFields, received.fields);
+      const message = policyProblem(how);
+      if (message !== null)
+        throw new Problem('invalid_request', message, {
+          errors: [{ field: 'policy_days', code: 'custom', message }],
+        });
+      const named = namedIn(received.result, { column, by });
+      const job = await createEnrollmentJob(db, versions, caller, { ...how, named });
+      return accepted(job, `/api/outreach/enrollment-jobs/${job.job_id}`);
+    },
+  });
+}
+
 function enrollRoute(deps: ApiDeps): Route {
   return route({
     method: 'POST',
     path,
     tag,
-    summary: 'Enrol a contact, many contacts, or a tag',
-    about: `One contact: 201 with the enrollment, or why not. Up to ${MAX_INLINE} in \`contact_ids\`: 200 with a result for each. More, or a tag: 202 with a job, whose progress and results are at \`/api/outreach/enrollment-jobs/:id\`.`,
+    summary: 'Enrol a contact, many contacts, a tag or a segment',
+    about: `One contact: 201 with the enrollment, or why not. Up to ${MAX_INLINE} in \`contact_ids\`, \`emails\` or \`external_ids\`: 200 with a result for each. More, a tag or a segment: 202 with a job, whose progress and results are at \`/api/outreach/enrollment-jobs/:id\`.`,
     scope: 'outreach:write',
     body: newEnrollment,
     bodyLimit: BODY_BYTES,
@@ -111,6 +187,7 @@ export function enrollmentRoutes(deps: ApiDeps): Route[] {
   const { db, versions } = deps;
   return [
     enrollRoute(deps),
+    csvRoute(deps),
     route({
       method: 'GET',
       path,

@@ -5,6 +5,8 @@ import { TOUCH_STATES } from '../../ledger/states.ts';
 import { archiveSequence, restoreSequence } from '../../plan/sequences/archive.ts';
 import {
   definitionSchema,
+  exclusiveGroupSchema,
+  intakeSchema,
   ON_UNSUBSCRIBE,
   reenrollSchema,
   stepSchema,
@@ -68,6 +70,8 @@ const sequence = summary
     sender_ids: z.array(id),
     window: windowSchema.nullable(),
     time_zone: z.string().nullable(),
+    exclusive_group: z.string().nullable(),
+    intake: intakeSchema.nullable(),
     reenroll: reenrollSchema,
     on_unsubscribe: z
       .enum(ON_UNSUBSCRIBE)
@@ -95,6 +99,8 @@ const patch = z.strictObject({
   reenroll: reenrollSchema.optional(),
   on_unsubscribe: fields.on_unsubscribe.unwrap().optional(),
   ...patchedSettings,
+  exclusive_group: exclusiveGroupSchema.nullable().optional(),
+  intake: intakeSchema.nullable().optional(),
   steps: fields.steps.unwrap().optional().describe('All steps; one that keeps its id stays the same step'),
 });
 

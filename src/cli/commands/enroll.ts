@@ -1,10 +1,10 @@
-/** `enroll SEQUENCE`: contacts by id, e-mail address, file or tag, carried out here, with its progress. */
+/** `enroll SEQUENCE`: contacts by id, e-mail address, file, tag or segment, carried out here, with its progress. */
 import { normalizeTag } from '../../contacts/tag.ts';
 import { sql } from '../../db/sql.ts';
 import { isUuid, type Uuid } from '../../kernel/ids.ts';
 import { Problem } from '../../kernel/problem.ts';
 import { runEnrollmentJob } from '../../plan/sequences/bulk-enroll.ts';
-import { ENROLL_POLICIES, type EnrollPolicy } from '../../plan/sequences/candidates.ts';
+import { ENROLL_POLICIES, type EnrollPolicy, type PolicyChoice } from '../../plan/sequences/candidates.ts';
 import { enrollContacts } from '../../plan/sequences/enroll.ts';
 import { MAX_INLINE } from '../../plan/sequences/enroll-one.ts';
 import {
@@ -28,17 +28,22 @@ const PROGRESS_MS = 250;
 /** Of those that were not enrolled so many are shown; all are in the job's results. */
 const SHOWN = 20;
 
-type Wanted = { tag: string } | { words: string[] };
+type Wanted = { tag: string } | { segment_id: Uuid } | { words: string[] };
 
 /** @throws UsageError */
 function wantedOf(call: Call): Wanted {
-  const given = ['contacts', 'file', 'tag'].filter((name) => textOption(call, name) !== undefined);
-  if (given.length !== 1) throw new UsageError('Give one of --contacts, --file and --tag.');
+  const given = ['contacts', 'file', 'tag', 'segment'].filter((name) => textOption(call, name) !== undefined);
+  if (given.length !== 1) throw new UsageError('Give one of --contacts, --file, --tag and --segment.');
   const tag = textOption(call, 'tag');
   if (tag !== undefined) {
     const normal = normalizeTag(tag);
     if (normal === null) throw new UsageError('--tag is no tag.');
     return { tag: normal };
+  }
+  const segment_id = textOption(call, 'segment')?.toLowerCase();
+  if (segment_id !== undefined) {
+    if (!isUuid(segment_id)) throw new UsageError('--segment is the id that `cadenza segments list` shows.');
+    return { segment_id };
   }
   const file = textOption(call, 'file');
   const text = file === undefined ? textOption(call, 'contacts')! : readText(file);
@@ -49,7 +54,7 @@ function wantedOf(call: Call): Wanted {
 
 /** @throws Problem not_found for an address that nobody has */
 async function targetOf({ db }: Installation, caller: Caller, wanted: Wanted): Promise<JobTarget> {
-  if ('tag' in wanted) return wanted;
+  if ('tag' in wanted || 'segment_id' in wanted) return wanted;
   const addresses = wanted.words
     .filter((word) => !isUuid(word.toLowerCase()))
     .map((word) => word.toLowerCase());
@@ -99,7 +104,7 @@ async function carryOut(
 async function atOnce(
   { db }: Installation,
   caller: Caller,
-  input: { sequence_id: Uuid; contact_ids: readonly Uuid[]; policy: EnrollPolicy | undefined },
+  input: { sequence_id: Uuid; contact_ids: readonly Uuid[] } & PolicyChoice,
 ): Promise<Done> {
   const results = await enrollContacts(db, new VersionCache(db), caller, input);
   const count = (result: JobResult['result']) => results.filter((one) => one.result === result).length;
@@ -114,7 +119,7 @@ interface Done {
   refused: number;
   json: unknown;
   /** Some of those that were not enrolled. */
-  others: JobResult[];
+  others: Pick<JobResult, 'contact_id' | 'result' | 'reason'>[];
   about: string;
 }
 
@@ -122,7 +127,7 @@ async function asJob(
   call: Call,
   installation: Installation,
   caller: Caller,
-  input: { sequence_id: Uuid; policy: EnrollPolicy | undefined } & JobTarget,
+  input: { sequence_id: Uuid } & PolicyChoice & JobTarget,
 ): Promise<Done> {
   const { db } = installation;
   const versions = new VersionCache(db);
@@ -148,6 +153,16 @@ function text({ enrolled, skipped, refused, others, about }: Done): string {
   return `${enrolled} enrolled, ${skipped} skipped, ${refused} refused${about}${lines.join('')}${rest}`;
 }
 
+/** @throws UsageError */
+function daysOption(call: Call, policy: EnrollPolicy | undefined): number | undefined {
+  const text = textOption(call, 'days');
+  if ((policy === 'after_days') !== (text !== undefined))
+    throw new UsageError('--days goes with --policy after_days.');
+  if (text === undefined) return undefined;
+  if (!/^[1-9][0-9]{0,3}$/.test(text)) throw new UsageError('--days is a number of days.');
+  return Number(text);
+}
+
 export const enroll: Command = {
   takes: ['SEQUENCE'],
   options: {
@@ -158,6 +173,8 @@ export const enroll: Command = {
       value: 'POLICY',
       about: `Those enrolled before: ${ENROLL_POLICIES.join(', ')}; default the rule of the sequence`,
     },
+    days: { value: 'N', about: 'Of the policy after_days' },
+    segment: { value: 'ID', about: 'All contacts that are in this segment now' },
     ...ORG_OPTION,
   },
   about:
@@ -169,12 +186,13 @@ export const enroll: Command = {
     const policy: EnrollPolicy | undefined = ENROLL_POLICIES.find((one) => one === given);
     if (given !== undefined && policy === undefined)
       throw new UsageError(`--policy is one of: ${ENROLL_POLICIES.join(', ')}.`);
+    const choice = { policy, policy_days: daysOption(call, policy) };
     const done = await withInstallation(
       call.config,
       async (installation) => {
         const caller = await chooseOrganization(call, installation);
         const target = await targetOf(installation, caller, wanted);
-        const input = { sequence_id, policy, ...target };
+        const input = { sequence_id, ...choice, ...target };
         return 'contact_ids' in input && input.contact_ids.length <= MAX_INLINE
           ? atOnce(installation, caller, input)
           : asJob(call, installation, caller, input);

@@ -4,7 +4,7 @@
  * once. In: the job's row. Out: enrollments and a row of results a chunk.
  */
 import { z } from 'zod';
-import type { Database } from '../../db/database.ts';
+import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { refreshStatistics } from '../../db/statistics.ts';
 import type { Uuid } from '../../kernel/ids.ts';
@@ -14,7 +14,7 @@ import { audit } from '../../tenancy/audit.ts';
 import type { Actor, Context } from '../../tenancy/context.ts';
 import { recordUnknown } from '../../tenancy/security-events.ts';
 import type { EnrollPolicy } from './candidates.ts';
-import { batchArguments, type EnrollPlan, planEnrollment, readAgain } from './enroll.ts';
+import { batchArguments, type EnrollPlan, type EnrollResult, planAndWrite, readAgain } from './enroll.ts';
 import { follower } from './follower.ts';
 import type { VersionCache } from './versions.ts';
 
@@ -40,6 +40,7 @@ interface Job {
   id: Uuid;
   sequence_id: Uuid;
   policy: EnrollPolicy | null;
+  policy_days: number | null;
   /** The contacts' ids, joined by commas: a million are 37 MB as one text, twice that as a list. */
   ids: string;
   chunk: number;
@@ -108,7 +109,7 @@ async function begin(db: Database, org: Uuid, id: Uuid): Promise<Job | null> {
       UPDATE enrollment_jobs SET status = 'running', started_at = clock_timestamp()
        WHERE org_id = ${org} AND id = ${id} AND status = 'queued'`);
     return tx.maybe<Job>(sql`
-      SELECT id, sequence_id, policy, array_to_string(contact_ids, ',') AS ids, chunk, created_by
+      SELECT id, sequence_id, policy, policy_days, array_to_string(contact_ids, ',') AS ids, chunk, created_by
         FROM enrollment_jobs WHERE org_id = ${org} AND id = ${id} AND status = 'running'`);
   });
 }
@@ -161,15 +162,14 @@ async function writeChunk(running: Running, n: number): Promise<void> {
   const contact_ids = job.ids.slice(n * size, (n + 1) * size - 1).split(',');
   await options.failpoint?.('before_chunk');
   let unknown: Uuid[] = [];
-  const written = await readAgain(async () => {
-    const plan = await planEnrollment(db, versions, org, {
-      sequence_id: job.sequence_id,
-      contact_ids,
-      policy: job.policy ?? undefined,
-    });
-    unknown = plan.decided.filter((one) => one.reason === 'unknown_contact').map((one) => one.contact_id);
-    return callChunk(running, n, plan);
-  });
+  const { sequence_id } = job;
+  const choice = { policy: job.policy ?? undefined, policy_days: job.policy_days ?? undefined };
+  const written = await readAgain(() =>
+    planAndWrite(db, versions, org, { sequence_id, contact_ids, ...choice }, (plan, tx) => {
+      unknown = plan.decided.filter((one) => one.reason === 'unknown_contact').map((one) => one.contact_id);
+      return callChunk(running, n, plan, tx);
+    }),
+  );
   await options.failpoint?.('after_chunk');
   if (!written) return;
   await wake(db, org);
@@ -183,44 +183,29 @@ function creatorOf(job: Job): Actor {
   return { type: type as Actor['type'], id, name: job.created_by };
 }
 
-const CHUNK_STATEMENT = {
-  name: 'bulk_enroll_chunk',
-  text: `SELECT bulk_enroll_chunk($1::uuid, $2::uuid, $3::int, $4::jsonb, $5::int, $6::int, $7::uuid, $8::uuid,
-    $9::uuid, $10::text, $11::text, $12::text, $13::uuid[], $14::timestamptz[], $15::timestamptz[], $16::uuid[], $17::uuid[], $18::uuid[],
-    $19::int[], $20::uuid[], $21::int[], $22::uuid[], $23::int[], $24::text[])`,
-};
-
-/** False: the chunk was done before, or the job has ended. */
-async function callChunk({ db, org, job }: Running, n: number, plan: EnrollPlan): Promise<boolean> {
+/** In `tx` where there is one. False: the chunk was done before, or the job has ended. */
+async function callChunk(
+  { db, org, job }: Running,
+  n: number,
+  plan: EnrollPlan,
+  tx: Tx | null,
+): Promise<boolean> {
   const { version, decided } = plan;
   const step = version.definition.steps[0]!;
   const a = batchArguments(plan);
-  const [row] = await db.callPrepared(CHUNK_STATEMENT, [
-    org,
-    job.id,
-    n,
-    JSON.stringify(decided.map((one) => [one.contact_id, one.result, one.reason, one.enrollment_id])),
-    decided.filter((one) => one.result === 'skipped').length,
-    decided.filter((one) => one.result === 'refused').length,
-    version.sequence_id,
-    version.id,
-    step.id,
-    step.channel,
-    step.mode,
-    job.created_by,
-    a.senders,
-    a.from,
-    a.until,
-    a.contacts,
-    a.enrollments,
-    a.touches,
-    a.sender_nos,
-    a.old,
-    a.old_generations,
-    a.old_touches,
-    a.old_sender_nos,
-    a.restartable,
-  ]);
+  const others = JSON.stringify(
+    decided.map((one) => [one.contact_id, one.result, one.reason, one.enrollment_id]),
+  );
+  const count = (result: EnrollResult['result']) => decided.filter((one) => one.result === result).length;
+  const statement = sql`
+    SELECT bulk_enroll_chunk(${org}::uuid, ${job.id}::uuid, ${n}::int, ${others}::jsonb, ${count('skipped')}::int, ${count('refused')}::int,
+      ${version.sequence_id}::uuid, ${version.id}::uuid, ${step.id}::uuid, ${step.channel}::text, ${step.mode}::text, ${job.created_by}::text,
+      ${a.senders}::uuid[], ${a.from}::timestamptz[], ${a.until}::timestamptz[], ${a.days}::date[], ${a.group}::text,
+      ${a.contacts}::uuid[], ${a.enrollments}::uuid[], ${a.touches}::uuid[], ${a.sender_nos}::int[],
+      ${a.old}::uuid[], ${a.old_generations}::int[], ${a.old_touches}::uuid[], ${a.old_sender_nos}::int[], ${a.restartable}::text[]) AS written`;
+  if (tx !== null) return (await tx.one<{ written: boolean }>(statement)).written;
+  const prepared = { name: 'bulk_enroll_chunk', text: statement.text };
+  const [row] = await db.callPrepared(prepared, [...statement.values]);
   return row?.[0] === true;
 }
 

@@ -155,6 +155,16 @@ export const ON_UNSUBSCRIBE = ['end', 'skip_steps'] as const;
 export const ON_REPLY = ['pause', 'exit', 'ignore'] as const;
 /** Whose enrollments in the sequence: the contact's, or those of colleagues too. Absent: `contact`. */
 export const ON_REPLY_SCOPES = ['contact', 'company'] as const;
+/** A contact lives in at most one sequence of a group at a time. */
+export const exclusiveGroupSchema = z
+  .string()
+  .trim()
+  .min(1)
+  .max(100)
+  .describe('A contact that lives in another sequence of this group is not enrolled');
+
+/** At most so many new enrollments begin on one day of the organization; the rest begin on the days after. */
+export const intakeSchema = z.strictObject({ per_day: z.int().min(1).max(1_000_000) });
 
 export const definitionSchema = z.strictObject({
   sender_ids: z.array(z.uuid()).max(MAX_SENDERS).default([]),
@@ -178,6 +188,12 @@ export const definitionSchema = z.strictObject({
     .optional()
     .describe(
       '`company`: to enrollments of colleagues too, by the company of the contact or a domain of their own; default `contact`',
+    ),
+  exclusive_group: exclusiveGroupSchema.optional(),
+  intake: intakeSchema
+    .optional()
+    .describe(
+      'How many new enrollments begin a day; the first touches of the rest are planned on the days after',
     ),
   steps: z.array(stepSchema).max(MAX_STEPS).default([]),
 });

@@ -3,7 +3,7 @@ import type { Database } from '../../db/database.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
 import type { Context } from '../../tenancy/context.ts';
-import type { EnrollPolicy, Refused, Skipped } from './candidates.ts';
+import type { PolicyChoice, Refused, Skipped } from './candidates.ts';
 import { enrollContacts } from './enroll.ts';
 import { type Enrollment, getEnrollment } from './enrollments.ts';
 import { alreadyEnrolled, inFlight } from './restart.ts';
@@ -25,7 +25,7 @@ export async function enrollOne(
   db: Database,
   versions: VersionCache,
   ctx: Context,
-  input: { sequence_id: Uuid; contact_id: Uuid; policy?: EnrollPolicy | undefined },
+  input: { sequence_id: Uuid; contact_id: Uuid } & PolicyChoice,
 ): Promise<EnrolledOne> {
   const { contact_id, ...rest } = input;
   const [result] = await enrollContacts(db, versions, ctx, { ...rest, contact_ids: [contact_id] });

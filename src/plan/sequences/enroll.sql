@@ -1,6 +1,7 @@
 -- enroll_batch: new enrollments and restarts of old ones, each with its first planned touch, in one transaction and
 -- one round trip (SEQ-3). New ones come sorted by contact, so that two batches over the same people never wait in a
--- circle; enrollments_live decides who is first (SEQ-4), and who came second is told which enrollment lives.
+-- circle; enrollments_live and enrollments_exclusive decide who is first (SEQ-4), and who came second is told which
+-- enrollment lives.
 -- Touches of a sender to recipients in one place have the same times: they count from one moment. Hence arrays of
 -- times with their sender, and for each touch the number of its own.
 -- An old enrollment that is not as the caller saw it: serialization_failure, nothing written, read and decide again.
@@ -17,6 +18,10 @@ CREATE OR REPLACE FUNCTION enroll_batch(
   p_senders uuid[],
   p_from timestamptz[],
   p_until timestamptz[],
+  -- the day they begin on, where that is counted; null: it is not
+  p_days date[],
+  -- at most one enrollment of this group lives for a contact; null: of no group
+  p_group text,
   -- a new enrollment each
   p_contacts uuid[],
   p_enrollments uuid[],
@@ -43,16 +48,18 @@ BEGIN
 
   IF cardinality(p_old) > 0 THEN
     RETURN QUERY SELECT r.contact_id, r.result, r.reason, r.enrollment_id FROM enrollments_restart(p_org, p_version, p_step, p_channel,
-      p_mode, p_job, p_actor, p_senders, p_from, p_until, p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, p_reason, v_now) r;
+      p_mode, p_job, p_actor, p_senders, p_from, p_until, p_days, p_group, p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, p_reason, v_now) r;
   END IF;
 
   v_ids := enroll_insert(p_org, p_sequence, p_version, p_step, p_channel, p_mode, p_job, p_actor, p_senders, p_from, p_until,
-    p_contacts, p_enrollments, p_touches, p_sender_nos, v_now);
+    p_days, p_group, p_contacts, p_enrollments, p_touches, p_sender_nos, v_now);
 
   RETURN QUERY
-  SELECT i.contact, CASE WHEN i.done THEN 'enrolled' ELSE 'skipped' END, CASE WHEN NOT i.done THEN 'already_enrolled' END,
-         CASE WHEN i.done THEN i.enrollment ELSE live_enrollment(p_org, p_sequence, i.contact) END
-    FROM (SELECT u.contact, u.enrollment, u.enrollment = ANY (v_ids) AS done FROM unnest(p_contacts, p_enrollments) u(contact, enrollment)) i;
+  SELECT i.contact, 'enrolled', NULL::text, i.enrollment FROM unnest(p_contacts, p_enrollments) i(contact, enrollment) WHERE i.enrollment = ANY (v_ids)
+  UNION ALL
+  SELECT i.contact, 'skipped', r.reason, r.id
+    FROM unnest(p_contacts, p_enrollments) i(contact, enrollment), LATERAL enrollment_rival(p_org, p_sequence, p_group, i.contact) r
+   WHERE i.enrollment <> ALL (v_ids);
 
   IF p_audit IS NOT NULL AND (cardinality(v_ids) > 0 OR cardinality(p_old) > 0) THEN
     PERFORM audit_write(p_org, p_audit, jsonb_build_object('enrolled', cardinality(v_ids), 'enrollments', (v_ids || p_old)[1:100]));
@@ -63,7 +70,7 @@ END $$;
 -- enrolled by somebody else meanwhile. The caller has set the tenant.
 CREATE OR REPLACE FUNCTION enroll_insert(
   p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text,
-  p_senders uuid[], p_from timestamptz[], p_until timestamptz[],
+  p_senders uuid[], p_from timestamptz[], p_until timestamptz[], p_days date[], p_group text,
   p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos int[], p_now timestamptz
 ) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE AS $$
@@ -73,10 +80,11 @@ DECLARE
 BEGIN
   WITH enrolled AS (
     INSERT INTO enrollments AS e (org_id, id, sequence_id, version_id, contact_id, status, status_reason, step_no, step_id, live_touch,
-        job_id, enrolled_by, created_at, updated_at)
-    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 'enrolled', 0, p_step, i.touch, p_job, p_actor, p_now, p_now
-      FROM unnest(p_contacts, p_enrollments, p_touches) i(contact, enrollment, touch)
-    ON CONFLICT (org_id, sequence_id, contact_id) WHERE status IN ('active', 'paused') DO NOTHING
+        job_id, enrolled_by, created_at, updated_at, exclusive_group, intake_day)
+    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 'enrolled', 0, p_step, i.touch, p_job, p_actor, p_now, p_now, p_group, p_days[i.n]
+      FROM unnest(p_contacts, p_enrollments, p_touches, p_sender_nos) i(contact, enrollment, touch, n)
+    -- of enrollments_live or enrollments_exclusive
+    ON CONFLICT DO NOTHING
     RETURNING e.id
   )
   SELECT coalesce(array_agg(e.id), '{}') INTO v_ids FROM enrolled e;
@@ -105,11 +113,23 @@ LANGUAGE sql STABLE AS $$
    WHERE x.org_id = p_org AND x.contact_id = p_contact AND x.sequence_id IS NOT DISTINCT FROM p_sequence AND x.status IN ('active', 'paused')
 $$;
 
+-- enrollment_rival: why an enrollment was not written: the one that lives in the sequence, or else in its group. One row;
+-- the id is null when that one has just ended.
+CREATE OR REPLACE FUNCTION enrollment_rival(p_org uuid, p_sequence uuid, p_group text, p_contact uuid) RETURNS TABLE (reason text, id uuid)
+LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN x.sequence_id <> p_sequence THEN 'exclusive' ELSE 'already_enrolled' END, x.id
+    FROM (VALUES (1)) one LEFT JOIN LATERAL (
+      SELECT e.id, e.sequence_id FROM enrollments e
+       WHERE e.org_id = p_org AND e.contact_id = p_contact AND e.status IN ('active', 'paused')
+         AND (e.sequence_id IS NOT DISTINCT FROM p_sequence OR e.exclusive_group = p_group)
+       ORDER BY e.sequence_id IS NOT DISTINCT FROM p_sequence DESC, e.id LIMIT 1) x ON true
+$$;
+
 -- enrollments_restart: step one again, under a new generation, for enrollments live or ended. What is still planned
 -- is cancelled; one whose touch is in flight is left as it is and said so. The caller has set the tenant.
 CREATE OR REPLACE FUNCTION enrollments_restart(
   p_org uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text,
-  p_senders uuid[], p_from timestamptz[], p_until timestamptz[],
+  p_senders uuid[], p_from timestamptz[], p_until timestamptz[], p_days date[], p_group text,
   p_old uuid[], p_generations int[], p_touches uuid[], p_sender_nos int[], p_restartable text[], p_reason text, p_now timestamptz
 ) RETURNS TABLE (contact_id uuid, result text, reason text, enrollment_id uuid)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -141,13 +161,13 @@ BEGIN
   PERFORM touches_cancel(p_org, v_going, v_contacts, 'restart', p_actor, p_now);
   RETURN QUERY
   WITH input AS (
-    SELECT i.id, i.touch, p_senders[i.sender] AS sender, p_from[i.sender] AS not_before, p_until[i.sender] AS not_after
+    SELECT i.id, i.touch, p_senders[i.sender] AS sender, p_from[i.sender] AS not_before, p_until[i.sender] AS not_after, p_days[i.sender] AS day
       FROM unnest(p_old, p_touches, p_sender_nos) i(id, touch, sender) WHERE i.id = ANY (v_going)
   ), restarted AS (
     UPDATE enrollments e SET status = 'active', status_reason = p_reason, epoch = e.epoch + 1, generation = e.generation + 1,
            version_id = p_version, step_no = 0, step_id = p_step, live_touch = i.touch,
            thread = '{}', thread_subject = NULL, had_steps = NULL, skip_channels = NULL, kept_senders = NULL, job_id = coalesce(p_job, e.job_id),
-           updated_at = p_now, ended_at = NULL, ended_by = NULL
+           updated_at = p_now, ended_at = NULL, ended_by = NULL, exclusive_group = p_group, intake_day = i.day
       FROM input i WHERE e.org_id = p_org AND e.id = i.id
     RETURNING e.id, e.contact_id, e.sequence_id, e.generation, e.live_touch, i.sender AS sender_id, i.not_before, i.not_after
   ), planned AS (

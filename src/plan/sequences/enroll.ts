@@ -4,7 +4,7 @@
  * unreachable in between is caught by the gate; one enrolled twice in between by the constraint.
  */
 import type { Place } from '../../contacts/place.ts';
-import { type Database, pgCode } from '../../db/database.ts';
+import { type Database, pgCode, type Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { newId, touchId, type Uuid } from '../../kernel/ids.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
@@ -15,15 +15,16 @@ import { type Planning, readPlanning } from './calendar.ts';
 import {
   type Decision,
   decideCandidate,
-  type EnrollPolicy,
+  type PolicyChoice,
   type Refused,
   readCandidates,
   readPlaces,
   type Skipped,
 } from './candidates.ts';
 import { flowOf } from './flow.ts';
+import { holdIntake, type Intake, readIntake } from './intake.ts';
 import { leavable } from './lifecycle.ts';
-import { opening } from './next.ts';
+import { type Opening, opening } from './next.ts';
 import { needsOf } from './reach.ts';
 import { senderIdFor, through } from './step-sender.ts';
 import { needsPlace } from './time-rules.ts';
@@ -40,10 +41,9 @@ export type EnrollResult = { contact_id: Uuid } & (
   | { result: 'refused'; reason: Refused; enrollment_id: null }
 );
 
-export interface EnrollInput {
+export interface EnrollInput extends PolicyChoice {
   sequence_id: Uuid;
   contact_ids: readonly Uuid[];
-  policy?: EnrollPolicy | undefined;
   /** Why, for those restarted. */
   reason?: string | undefined;
   now?: Date | null;
@@ -54,7 +54,7 @@ export interface EnrollPlan {
   version: Version;
   decided: EnrollResult[];
   /** The times of touches: of a sender (null: people do the first step) to recipients in one place. */
-  senders: { id: Uuid | null; from: number; until: number | null }[];
+  senders: { id: Uuid | null; from: number; until: number | null; day: string | null }[];
   fresh: { contact: Uuid; enrollment: Uuid; touch: Uuid; sender: number }[];
   old: { enrollment: Uuid; generation: number; touch: Uuid; sender: number }[];
 }
@@ -73,10 +73,12 @@ export async function enrollContacts(
     data: { policy: input.policy ?? null },
   });
   const how = { reason: input.reason ?? 'restart', entry, now: input.now ?? null };
-  const results = await readAgain(async () => {
-    const plan = await planEnrollment(db, versions, ctx.org, { ...input, contact_ids: distinct });
-    return [...plan.decided, ...(await writeBatch(db, ctx, plan, how))];
-  });
+  const results = await readAgain(() =>
+    planAndWrite(db, versions, ctx.org, { ...input, contact_ids: distinct }, async (plan, tx) => [
+      ...plan.decided,
+      ...(await writeBatch(tx ?? db, ctx, plan, how)),
+    ]),
+  );
   if (results.some((result) => result.result === 'enrolled')) await wake(db, ctx.org);
   return answer(input.contact_ids, new Map(results.map((result) => [result.contact_id, result])));
 }
@@ -102,32 +104,45 @@ function answer(ids: readonly Uuid[], results: Map<Uuid, EnrollResult>): EnrollR
   });
 }
 
-/** Reads and decides; writes nothing. `contact_ids` must be distinct. */
-export async function planEnrollment(
+/**
+ * Reads and decides, then lets `write` write. Where a sequence says how many may begin a day, both happen in one
+ * transaction (`tx`) that holds its intake, so that two batches never give the same places away; everywhere else
+ * nothing is held between them. `contact_ids` must be distinct.
+ */
+export async function planAndWrite<T>(
   db: Database,
   versions: VersionCache,
   org: Uuid,
   input: EnrollInput,
-): Promise<EnrollPlan> {
+  write: (plan: EnrollPlan, tx: Tx | null) => Promise<T>,
+): Promise<T> {
   const version = await enrollableVersion(db, versions, org, input.sequence_id);
-  const { planning, candidates, places } = await db.inOrg(org, async (tx) => {
-    const planning = await readPlanning(tx, org, version.definition.sender_ids, input.now);
-    const channels = flowOf(version.definition).certain_channels;
-    const needs = needsOf(channels, planning.organization.consent_required);
-    return {
-      planning,
-      candidates: await readCandidates(tx, org, input.sequence_id, input.contact_ids, needs),
-      places: placeMatters(version, planning)
-        ? await readPlaces(tx, org, input.contact_ids, planning.organization.time_zone)
-        : null,
-    };
+  if (version.definition.intake === undefined)
+    return write(await db.inOrg(org, (tx) => planBatch(tx, org, version, input)), null);
+  return db.inOrg(org, async (tx) => {
+    await holdIntake(tx, org, input.sequence_id);
+    return write(await planBatch(tx, org, version, input), tx);
   });
-  const rule = {
-    reenroll: version.definition.reenroll,
-    policy: input.policy,
-    now: planning.now,
-  };
-  const planner = new EnrollPlanner(version, planning);
+}
+
+async function planBatch(tx: Tx, org: Uuid, version: Version, input: EnrollInput): Promise<EnrollPlan> {
+  const { definition } = version;
+  const planning = await readPlanning(tx, org, definition.sender_ids, input.now);
+  const needs = needsOf(flowOf(definition).certain_channels, planning.organization.consent_required);
+  const { sequence_id, contact_ids, policy, policy_days } = input;
+  const candidates = await readCandidates(
+    tx,
+    org,
+    sequence_id,
+    contact_ids,
+    needs,
+    definition.exclusive_group,
+  );
+  const places = placeMatters(version, planning)
+    ? await readPlaces(tx, org, contact_ids, planning.organization.time_zone)
+    : null;
+  const rule = { reenroll: definition.reenroll, policy, policy_days, now: planning.now };
+  const planner = new EnrollPlanner(version, planning, await readIntake(tx, org, version, planning));
   for (const contact of input.contact_ids)
     planner.place(contact, decideCandidate(candidates.get(contact), rule), places?.get(contact) ?? null);
   // Bulk inserts are sorted by contact: two of them over the same people never wait in a circle.
@@ -145,11 +160,14 @@ export function placeMatters({ definition }: Version, { calendar }: Planning): b
 export class EnrollPlanner {
   readonly plan: EnrollPlan;
   readonly #planning: Planning;
+  readonly #intake: Intake | null;
   readonly #numbers = new Map<string, number | 'no_sender' | 'bad_schedule'>();
 
-  constructor(version: Version, planning: Planning) {
+  /** `intake`: of how many may begin a day; null: as many as like. */
+  constructor(version: Version, planning: Planning, intake: Intake | null) {
     this.plan = { version, decided: [], senders: [], fresh: [], old: [] };
     this.#planning = planning;
+    this.#intake = intake;
   }
 
   /** `at`: where the contact may be; null where that does not matter. */
@@ -186,13 +204,24 @@ export class EnrollPlanner {
     const { version, senders } = this.plan;
     const sender = senderIdFor(version.senders, version.definition.steps[0]!.channel, contact, []);
     if (sender === undefined) return 'no_sender';
-    const key = at === null ? `${sender}` : `${sender} ${at.key}`;
+    const recipients = at === null ? `${sender}` : `${sender} ${at.key}`;
+    const openAt = (from: number): Opening | null => {
+      const found = through(this.#planning, sender);
+      return found && opening(version.definition, 0, from, found.calendar, at);
+    };
+    const place = this.#intake?.take(recipients, openAt) ?? null;
+    const key = `${recipients} ${place?.day}`;
     let number = this.#numbers.get(key);
     if (number === undefined) {
-      const found = through(this.#planning, sender);
-      const open = found && opening(version.definition, 0, this.#planning.now, found.calendar, at);
+      const open = place?.opening ?? openAt(this.#planning.now);
       number = open === null ? 'no_sender' : 'bad_schedule';
-      if (open?.ok) number = senders.push({ id: sender, from: open.not_before, until: open.not_after });
+      if (open?.ok && (this.#intake === null || place !== null))
+        number = senders.push({
+          id: sender,
+          from: open.not_before,
+          until: open.not_after,
+          day: place?.day ?? null,
+        });
       this.#numbers.set(key, number);
     }
     return number;
@@ -235,6 +264,8 @@ export function batchArguments(plan: EnrollPlan) {
     senders: array(senders.map((sender) => sender.id)),
     from: array(senders.map((sender) => iso(sender.from))),
     until: array(senders.map((sender) => iso(sender.until))),
+    days: array(senders.map((sender) => sender.day)),
+    group: plan.version.definition.exclusive_group ?? null,
     contacts: array(fresh.map((one) => one.contact)),
     enrollments: array(fresh.map((one) => one.enrollment)),
     touches: array(fresh.map((one) => one.touch)),
@@ -249,7 +280,7 @@ export function batchArguments(plan: EnrollPlan) {
 
 /** `entry`: the audit record. */
 export async function writeBatch(
-  db: Database,
+  db: Database | Tx,
   ctx: Context,
   plan: EnrollPlan,
   how: { reason: string; entry: string; now?: Date | null },
@@ -258,10 +289,11 @@ export async function writeBatch(
   const { version } = plan;
   const step = version.definition.steps[0]!;
   const a = batchArguments(plan);
-  return db.call<EnrollResult>(sql`
+  const statement = sql`
     SELECT * FROM enroll_batch(${ctx.org}::uuid, ${version.sequence_id}::uuid, ${version.id}::uuid, ${step.id}::uuid, ${step.channel}, ${step.mode},
       NULL::uuid, ${actorText(ctx.actor)}, ${a.senders}::uuid[], ${a.from}::timestamptz[], ${a.until}::timestamptz[],
-      ${a.contacts}::uuid[], ${a.enrollments}::uuid[], ${a.touches}::uuid[], ${a.sender_nos}::int[],
+      ${a.days}::date[], ${a.group}::text, ${a.contacts}::uuid[], ${a.enrollments}::uuid[], ${a.touches}::uuid[], ${a.sender_nos}::int[],
       ${a.old}::uuid[], ${a.old_generations}::int[], ${a.old_touches}::uuid[], ${a.old_sender_nos}::int[], ${a.restartable}::text[],
-      ${how.reason}, ${how.entry}::jsonb, ${how.now ?? null}::timestamptz)`);
+      ${how.reason}, ${how.entry}::jsonb, ${how.now ?? null}::timestamptz)`;
+  return 'inOrg' in db ? db.call<EnrollResult>(statement) : db.rows<EnrollResult>(statement);
 }

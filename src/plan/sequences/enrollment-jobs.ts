@@ -2,6 +2,7 @@
  * Bulk enrolments as jobs: made here, carried out by bulk-enroll.ts, read and cancelled here. Owns enrollment_jobs
  * and enrollment_job_results.
  */
+import { segmentContactIds } from '../../contacts/segments/segments.ts';
 import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
@@ -10,8 +11,9 @@ import { notFound, Problem } from '../../kernel/problem.ts';
 import { audit } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import { BULK_ENROLL, CHUNK, jobKey } from './bulk-enroll.ts';
-import type { EnrollPolicy } from './candidates.ts';
+import type { EnrollPolicy, PolicyChoice } from './candidates.ts';
 import { type EnrollResult, enrollableVersion } from './enroll.ts';
+import { findNamed, type Located, type NamedContact } from './named-contacts.ts';
 import type { VersionCache } from './versions.ts';
 
 const ENROLLMENT_JOBS_ORDER = listOrder('enrollment_jobs', ['uuid']);
@@ -25,7 +27,9 @@ export interface EnrollmentJob {
   sequence_id: Uuid;
   status: JobStatus;
   policy: EnrollPolicy | null;
+  policy_days: number | null;
   tag: string | null;
+  segment_id: Uuid | null;
   total: number;
   processed: number;
   enrolled: number;
@@ -38,7 +42,7 @@ export interface EnrollmentJob {
   ended_at: Date | null;
 }
 
-const columns = sql`j.id AS job_id, j.sequence_id, j.status, j.policy, j.tag, j.total, r.enrolled + r.skipped + r.refused AS processed,
+const columns = sql`j.id AS job_id, j.sequence_id, j.status, j.policy, j.policy_days, j.tag, j.segment_id, j.total, r.enrolled + r.skipped + r.refused AS processed,
   r.enrolled, r.skipped, r.refused, j.error, j.created_by, j.created_at, j.started_at, j.ended_at`;
 
 /** A chunk's results are one row, so the sums of a job of a million are those of 500 rows. */
@@ -49,35 +53,41 @@ const counted = sql`CROSS JOIN LATERAL (
 /** Contacts of one job. */
 export const MAX_JOB_CONTACTS = 2_000_000;
 
-export type JobTarget = { contact_ids: readonly Uuid[] } | { tag: string };
+export type JobTarget =
+  | { contact_ids: readonly Uuid[] }
+  | { tag: string }
+  | { segment_id: Uuid }
+  | { named: readonly NamedContact[] };
 
 /** @throws not_found, sequence_not_published, invalid_request (too many) */
 export async function createEnrollmentJob(
   db: Database,
   versions: VersionCache,
   ctx: Context,
-  input: { sequence_id: Uuid; policy?: EnrollPolicy | undefined; chunk?: number } & JobTarget,
+  input: { sequence_id: Uuid; chunk?: number } & PolicyChoice & JobTarget,
 ): Promise<EnrollmentJob> {
   await enrollableVersion(db, versions, ctx.org, input.sequence_id);
   const id = newId();
   return db.inOrg(ctx.org, async (tx) => {
-    const { ids, repeated } =
-      'tag' in input
-        ? { ids: await taggedContacts(tx, ctx.org, input.tag), repeated: [] }
-        : apart(input.contact_ids);
+    const { ids, entries, rows, repeated, unknown } = await audienceOf(tx, ctx.org, input);
     if (ids.length > MAX_JOB_CONTACTS)
       throw new Problem('invalid_request', `A job takes at most ${MAX_JOB_CONTACTS} contacts.`);
     const tag = 'tag' in input ? input.tag : null;
-    const total = ids.length + repeated.length;
+    const segment = 'segment_id' in input ? input.segment_id : null;
+    const total = ids.length + repeated.length + unknown.length;
     await tx.run(sql`
-      INSERT INTO enrollment_jobs (org_id, id, sequence_id, policy, status, tag, contact_ids, chunk, total, created_by)
-      VALUES (${ctx.org}, ${id}, ${input.sequence_id}, ${input.policy ?? null}, 'queued', ${tag},
-        ${`{${ids.join(',')}}`}::uuid[], ${input.chunk ?? CHUNK}, ${total}, ${actorText(ctx.actor)})`);
-    if (repeated.length > 0) {
-      const others = repeated.map((contact) => [contact, 'skipped', 'duplicate', null]);
+      INSERT INTO enrollment_jobs (org_id, id, sequence_id, policy, policy_days, status, tag, segment_id, contact_ids, entries, rows, chunk, total,
+        created_by)
+      VALUES (${ctx.org}, ${id}, ${input.sequence_id}, ${input.policy ?? null}, ${input.policy_days ?? null}, 'queued', ${tag}, ${segment},
+        ${`{${ids.join(',')}}`}::uuid[], ${entries}::text[], ${rows}::int[], ${input.chunk ?? CHUNK}, ${total}, ${actorText(ctx.actor)})`);
+    if (repeated.length + unknown.length > 0) {
+      const others = [
+        ...repeated.map((one) => [one.contact_id, 'skipped', 'duplicate', null, one.entry, one.row]),
+        ...unknown.map((one) => [null, 'refused', 'unknown_contact', null, one.entry, one.row]),
+      ];
       await tx.run(sql`
-        INSERT INTO enrollment_job_results (org_id, job_id, n, skipped, others)
-        VALUES (${ctx.org}, ${id}, -1, ${repeated.length}, ${JSON.stringify(others)})`);
+        INSERT INTO enrollment_job_results (org_id, job_id, n, skipped, refused, others)
+        VALUES (${ctx.org}, ${id}, -1, ${repeated.length}, ${unknown.length}, ${JSON.stringify(others)})`);
     }
     await tx.run(sql`
       SELECT graphile_worker.add_job(${BULK_ENROLL}, ${JSON.stringify({ org: ctx.org, job: id })}::json, job_key => ${jobKey(id)})`);
@@ -85,7 +95,7 @@ export async function createEnrollmentJob(
       action: 'enrollment_job.create',
       subject_type: 'enrollment_job',
       subject_id: id,
-      data: { sequence_id: input.sequence_id, policy: input.policy ?? null, tag, total },
+      data: { sequence_id: input.sequence_id, policy: input.policy ?? null, tag, segment_id: segment, total },
     });
     return find(tx, ctx.org, id);
   });
@@ -98,15 +108,52 @@ async function taggedContacts(tx: Tx, org: Uuid, tag: string): Promise<Uuid[]> {
   return row.ids === '' ? [] : row.ids.split(',');
 }
 
-/** Each once, in the order of their index; and those named again. */
-function apart(ids: readonly Uuid[]): { ids: Uuid[]; repeated: Uuid[] } {
-  const once = new Set<Uuid>();
-  const repeated: Uuid[] = [];
-  for (const id of ids) {
-    if (once.has(id)) repeated.push(id);
-    else once.add(id);
+interface Audience {
+  /** Each once, in the order of their index. */
+  ids: Uuid[];
+  /** Beside each id, what named it; null where ids themselves were given. */
+  entries: string[] | null;
+  rows: (number | null)[] | null;
+  repeated: Located[];
+  /** What names nobody. */
+  unknown: Pick<Located, 'entry' | 'row'>[];
+}
+
+/** The contacts, as they are now: who comes into a segment or gets a tag later is not in the job. */
+async function audienceOf(tx: Tx, org: Uuid, target: JobTarget): Promise<Audience> {
+  const plain = { entries: null, rows: null, repeated: [], unknown: [] };
+  if ('tag' in target) return { ...plain, ids: await taggedContacts(tx, org, target.tag) };
+  if ('segment_id' in target) {
+    const ids = await segmentContactIds(tx, org, target.segment_id, MAX_JOB_CONTACTS + 1);
+    return { ...plain, ids: ids === '' ? [] : ids.split(',') };
   }
-  return { ids: [...once].sort(), repeated };
+  if ('contact_ids' in target) {
+    const { once, repeated } = apart(
+      target.contact_ids.map((id) => ({ contact_id: id, entry: null, row: null })),
+    );
+    return { ...plain, ids: once.map((one) => one.contact_id), repeated };
+  }
+  const { found, unknown } = await findNamed(tx, org, target.named);
+  const { once, repeated } = apart(found);
+  return {
+    ids: once.map((one) => one.contact_id),
+    entries: once.map((one) => one.entry ?? ''),
+    rows: once.map((one) => one.row),
+    repeated,
+    unknown,
+  };
+}
+
+/** Each once, in the order of their index; and those named again. */
+function apart(named: readonly Located[]): { once: Located[]; repeated: Located[] } {
+  const first = new Map<Uuid, Located>();
+  const repeated: Located[] = [];
+  for (const one of named) {
+    if (first.has(one.contact_id)) repeated.push(one);
+    else first.set(one.contact_id, one);
+  }
+  const once = [...first.values()].sort((a, b) => (a.contact_id < b.contact_id ? -1 : 1));
+  return { once, repeated };
 }
 
 export async function getEnrollmentJob(db: Database, org: Uuid, id: Uuid): Promise<EnrollmentJob> {
@@ -137,10 +184,14 @@ export async function listEnrollmentJobs(
 }
 
 export interface JobResult {
-  contact_id: Uuid;
+  /** Null: nobody has that address or id. */
+  contact_id: Uuid | null;
   result: EnrollResult['result'];
   reason: string | null;
   enrollment_id: Uuid | null;
+  /** The words that named the contact, and the row of the file they were in. */
+  entry: string | null;
+  row: number | null;
 }
 
 type ResultRow = JobResult & { n: number; ord: number };
@@ -156,13 +207,17 @@ export async function jobResults(
   const rows = await db.inOrg(org, async (tx) => {
     await find(tx, org, id);
     return tx.rows<ResultRow>(sql`
-      SELECT r.n, x.ord::int, x.contact_id, x.result, x.reason, x.enrollment_id
-        FROM enrollment_job_results r CROSS JOIN LATERAL (
-          SELECT u.ord, u.contact AS contact_id, 'enrolled' AS result, NULL AS reason, u.enrollment AS enrollment_id
+      SELECT r.n, x.ord::int, x.contact_id, x.result, x.reason, x.enrollment_id, coalesce(x.entry, w.entry) AS entry, coalesce(x.row, w.row) AS row
+        FROM enrollment_job_results r JOIN enrollment_jobs j ON j.org_id = r.org_id AND j.id = r.job_id CROSS JOIN LATERAL (
+          SELECT u.ord, u.contact AS contact_id, 'enrolled' AS result, NULL AS reason, u.enrollment AS enrollment_id, NULL AS entry, NULL::int AS row
             FROM unnest(r.contacts, r.enrollments) WITH ORDINALITY u(contact, enrollment, ord)
           UNION ALL
-          SELECT cardinality(r.contacts) + u.ord, (u.one ->> 0)::uuid, u.one ->> 1, u.one ->> 2, (u.one ->> 3)::uuid
+          SELECT cardinality(r.contacts) + u.ord, (u.one ->> 0)::uuid, u.one ->> 1, u.one ->> 2, (u.one ->> 3)::uuid, u.one ->> 4, (u.one ->> 5)::int
             FROM jsonb_array_elements(r.others) WITH ORDINALITY u(one, ord)) x
+        LEFT JOIN LATERAL (SELECT m.entry, m.row
+            FROM unnest(j.contact_ids[r.n * j.chunk + 1:(r.n + 1) * j.chunk], j.entries[r.n * j.chunk + 1:(r.n + 1) * j.chunk],
+              j.rows[r.n * j.chunk + 1:(r.n + 1) * j.chunk]) m(contact, entry, row)
+           WHERE j.entries IS NOT NULL AND r.n >= 0 AND m.contact = x.contact_id) w ON true
        WHERE r.org_id = ${org} AND r.job_id = ${id} AND r.n >= ${n}::int AND (r.n > ${n}::int OR x.ord > ${ord}::int)
          AND (${page.result ?? null}::text IS NULL OR x.result = ${page.result ?? null})
        ORDER BY r.n, x.ord LIMIT ${page.limit + 1}`);

@@ -12,7 +12,7 @@ import { auditEntry } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import { refusal, type StopOptions } from '../stop.ts';
 import { readPlanning } from './calendar.ts';
-import { readPlaces } from './candidates.ts';
+import { readCandidates, readPlaces } from './candidates.ts';
 import { EnrollPlanner, enrollableVersion, placeMatters, readAgain, writeBatch } from './enroll.ts';
 import { flowOf } from './flow.ts';
 import { inFlightProblem } from './in-flight.ts';
@@ -70,16 +70,24 @@ async function see(db: Database, org: Uuid, id: Uuid): Promise<Row | null> {
 async function planOne(db: Database, versions: VersionCache, ctx: Context, row: Row) {
   const version = await enrollableVersion(db, versions, ctx.org, row.sequence_id);
   const channels = flowOf(version.definition).certain_channels;
-  const { planning, at, reason } = await db.inOrg(ctx.org, async (tx) => {
+  const { planning, at, reason, rival } = await db.inOrg(ctx.org, async (tx) => {
     const planning = await readPlanning(tx, ctx.org, version.definition.sender_ids);
     const places = placeMatters(version, planning)
       ? await readPlaces(tx, ctx.org, [row.contact_id], planning.organization.time_zone)
       : null;
     const needs = needsOf(channels, planning.organization.consent_required);
     const reason = unreachable(await readReach(tx, ctx.org, row.contact_id, needs));
-    return { planning, at: places?.get(row.contact_id) ?? null, reason };
+    const { exclusive_group } = version.definition;
+    const candidates =
+      exclusive_group === undefined
+        ? null
+        : await readCandidates(tx, ctx.org, row.sequence_id, [row.contact_id], needs, exclusive_group);
+    const rival = candidates?.get(row.contact_id)?.rival ?? null;
+    return { planning, at: places?.get(row.contact_id) ?? null, reason, rival };
   });
-  const planner = new EnrollPlanner(version, planning);
+  if (rival !== null) throw alreadyEnrolled(rival, 'exclusive');
+  // A person's word for this one: it takes no place of the day's intake.
+  const planner = new EnrollPlanner(version, planning, null);
   if (!reason)
     planner.place(row.contact_id, { kind: 'restart', enrollment_id: row.id, generation: row.generation }, at);
   const refused = reason ?? planner.plan.decided[0]?.reason;
@@ -97,7 +105,8 @@ export async function inFlight(db: Database, ctx: Context, id: Uuid): Promise<Pr
 }
 
 export function alreadyEnrolled(enrollment: Uuid | null, reason = 'already_enrolled'): Problem {
-  return new Problem('already_enrolled', 'The contact has an enrollment in this sequence.', {
+  const where = reason === 'exclusive' ? 'another sequence of its exclusive group' : 'this sequence';
+  return new Problem('already_enrolled', `The contact has an enrollment in ${where}.`, {
     extra: { reason, enrollment_id: enrollment },
   });
 }

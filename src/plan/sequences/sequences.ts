@@ -44,10 +44,12 @@ export type SequenceSummary = Omit<SequenceRow, 'draft' | 'published_version_id'
 type EventSettings = Pick<Definition, 'goals' | 'exits' | 'enroll_on' | 'on_reply' | 'on_reply_scope'>;
 
 export type Sequence = Omit<SequenceRow, 'draft' | 'published_version_id'> &
-  Omit<Definition, 'window' | 'time_zone'> &
+  Omit<Definition, 'window' | 'time_zone' | 'exclusive_group' | 'intake'> &
   Required<EventSettings> & {
     window: SendingWindow | null;
     time_zone: string | null;
+    exclusive_group: string | null;
+    intake: { per_day: number } | null;
     /** Enrollments by status. */
     enrollments: Record<EnrollmentStatus, number> & { total: number };
   };
@@ -83,6 +85,8 @@ function shown(row: SequenceRow, counts: { status: EnrollmentStatus; n: number }
     ...draft,
     window: draft.window ?? null,
     time_zone: draft.time_zone ?? null,
+    exclusive_group: draft.exclusive_group ?? null,
+    intake: draft.intake ?? null,
     on_unsubscribe: draft.on_unsubscribe ?? 'end',
     ...eventSettings(draft),
     enrollments: { ...byStatus, total },
@@ -159,6 +163,8 @@ export interface SequencePatch extends PatchOf<EventSettings> {
   time_zone?: string | null | undefined;
   reenroll?: Definition['reenroll'] | undefined;
   on_unsubscribe?: Definition['on_unsubscribe'] | undefined;
+  exclusive_group?: string | null | undefined;
+  intake?: Definition['intake'] | null | undefined;
   steps?: SequenceDraft['steps'] | undefined;
 }
 
