@@ -215,7 +215,7 @@ export type WebhookFact =
   | { type: 'clicked'; url?: string }
   | { type: 'unsubscribed' }
   /** `recipient` has written, to whoever wrote to them. */
-  | { type: 'received'; text?: string };
+  | { type: 'message_received'; text?: string };
 
 /** `detail`: what the provider or the recipient's server said. */
 export type WebhookEvent = WebhookOrigin & WebhookFact & { detail?: string };

@@ -154,6 +154,7 @@ function addressOf({ fact, channel }: Row): string | null {
   const { recipient } = fact;
   if (typeof recipient !== 'string') return null;
   if (channel === 'email') return normalizeEmail(recipient);
+  if (channel === 'telegram') return recipient;
   const number = recipient.replace(/^whatsapp:/, '');
   return /^\+[1-9][0-9]{6,14}$/.test(number) ? number : null;
 }

@@ -75,7 +75,12 @@ async function verified(
 }
 
 /** Never kept: they are secrets, of the provider's or of ours. */
-const SECRET_HEADERS = new Set(['authorization', 'proxy-authorization', 'cookie']);
+const SECRET_HEADERS = new Set([
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'x-telegram-bot-api-secret-token',
+]);
 const MAX_EVENT_ID = 200;
 
 /** How many were not told before. */

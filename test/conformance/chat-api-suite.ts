@@ -280,7 +280,7 @@ export function webhooks(world: World, traits: ChatTraits): void {
     const got = receive(asRequest(signal));
     expect(got).toMatchObject({
       kind: 'events',
-      events: [{ type: 'received', text: 'Hello back', recipient: traits.to[0], at: new Date(now) }],
+      events: [{ type: 'message_received', text: 'Hello back', recipient: traits.to[0], at: new Date(now) }],
     });
     if (got.kind === 'events') expect(got.events[0]).not.toHaveProperty('provider_id');
   });

@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ADAPTERS } from '../../src/app.ts';
 import { networkOf, within } from '../../src/channels/http/network.ts';
-import { PROVIDERS, type ProviderName } from '../../src/channels/sandbox-api/message.ts';
+import { DIALECTS } from '../../src/channels/sandbox-api/dialects.ts';
+import { type Accepted, PROVIDERS, type ProviderName } from '../../src/channels/sandbox-api/message.ts';
 import { type ApiSandbox, startApiSandbox } from '../../src/channels/sandbox-api/server.ts';
-import { sql } from '../../src/db/sql.ts';
 import { deliver } from '../../src/dispatch/deliver.ts';
+import { readInbound } from '../../src/inbound/interpret.ts';
 import { newId, type Uuid } from '../../src/kernel/ids.ts';
 import { setup, type World } from '../api/world.ts';
 import { noonZone } from '../support/channels.ts';
@@ -54,6 +55,18 @@ async function must(method: string, path: string, body?: unknown) {
   return reply.body;
 }
 
+/** Somebody writes first, as the provider's own call tells it: so WhatsApp Lite may answer. */
+async function written(provider: ProviderName, sender_id: string, to: string) {
+  const account = sandbox.accounts[provider];
+  const secrets = [DIALECTS[provider].webhookSecret(account)];
+  const hook = await must('POST', '/api/hooks', { sender_id, secrets });
+  const url = world.url + new URL(hook.url).pathname;
+  const about = { id: 'wamid.x', to, touch_id: null, extra: {} } as unknown as Accepted;
+  const { headers, body } = DIALECTS[provider].signal(about, 'received', account, Date.now(), url);
+  expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(200);
+  await readInbound(world.deps.engine, world.org.id as Uuid);
+}
+
 it('[SEQ-5] goes out over all of them, step by step, and nothing goes twice', async () => {
   const sender_ids: string[] = [];
   const steps: Record<string, unknown>[] = [];
@@ -77,11 +90,7 @@ it('[SEQ-5] goes out over all of them, step by step, and nothing goes twice', as
     telegram: '7700001',
     time_zone: noonZone(),
   });
-  await world.db.inOrg(world.org.id as Uuid, (tx) =>
-    tx.run(sql`
-      INSERT INTO contact_events (org_id, id, contact_id, name, at, source, properties, told_by)
-      VALUES (${world.org.id}, ${newId()}, ${contact.id}, 'message_received', now(), 'test', '{"channel": "whatsapp"}', 'test')`),
-  );
+  await written('whatsapp_cloud', sender_ids[2]!, '+14155552001');
   await must('POST', '/api/outreach/enrollments', { sequence_id: sequence.id, contact_id: contact.id });
   const lane = { org: world.org.id as Uuid, shard: 0, token: newId(), careful: false, suspect: null };
   await deliver(world.deps.engine, lane, { stop: () => false, settled: () => undefined });

@@ -44,7 +44,7 @@ function message(id: string, value: unknown, trust: WebhookTrust): WebhookEvent 
   if (origin === null || at(value, 'from', 'is_bot') === true) return null;
   const written = text(value, 'text');
   if (written !== undefined && saysStop(written)) return { ...origin, type: 'unsubscribed' };
-  return { ...origin, type: 'received', ...(written === undefined ? {} : { text: written }) };
+  return { ...origin, type: 'message_received', ...(written === undefined ? {} : { text: written }) };
 }
 
 /** Whoever blocks the bot in their own chat, or takes it out of a group, wants no more. */

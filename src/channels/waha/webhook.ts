@@ -74,5 +74,5 @@ function incoming(payload: unknown, { now }: WebhookTrust): WebhookEvent | null 
   const written = text(payload, 'body');
   const base = { event_id: id, at: timeOf(at(payload, 'timestamp')) ?? new Date(now), recipient };
   if (written !== undefined && saysStop(written)) return { ...base, type: 'unsubscribed' };
-  return { ...base, type: 'received', ...(written === undefined ? {} : { text: written }) };
+  return { ...base, type: 'message_received', ...(written === undefined ? {} : { text: written }) };
 }

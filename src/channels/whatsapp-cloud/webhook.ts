@@ -115,7 +115,7 @@ function messageEvent(value: unknown, { now }: WebhookTrust): WebhookEvent | nul
   const base = { event_id: id, at: whenOf(at(value, 'timestamp'), now), recipient: numberOf(from) };
   const stops = written !== undefined && (saysStop(written) || STOP_PROMOTIONS.test(written.trim()));
   if (stops) return { ...base, type: 'unsubscribed' };
-  return { ...base, type: 'received', ...(written === undefined ? {} : { text: written }) };
+  return { ...base, type: 'message_received', ...(written === undefined ? {} : { text: written }) };
 }
 
 function replyTitle(value: unknown): string | undefined {
