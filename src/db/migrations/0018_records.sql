@@ -36,8 +36,7 @@ ALTER TABLE contact_events ADD COLUMN reacted_at timestamptz;
 
 CREATE INDEX contact_events_waiting ON contact_events (org_id, id) WHERE reacted_at IS NULL;
 
--- A reply is attributed to a touch when it is reacted to.
-GRANT UPDATE (reacted_at, touch_id) ON contact_events TO cadenza_app;
+GRANT UPDATE (reacted_at) ON contact_events TO cadenza_app;
 
 -- event_reactions: what an event led to, once for each it concerned: an enrollment, a sequence, a contact, a touch. Written
 -- as `pending` before it is carried out, so that a process that dies over it is followed by one that knows what is left.
