@@ -153,7 +153,7 @@ CREATE INDEX contact_events_name ON public.contact_events USING btree (org_id, n
 CREATE INDEX contact_events_waiting ON public.contact_events USING btree (org_id, id) WHERE (reacted_at IS NULL);
 -- row-level security: ENABLE, FORCE
 CREATE POLICY tenant ON contact_events FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
-GRANT INSERT, SELECT, UPDATE (reacted_at) ON contact_events TO cadenza_app;
+GRANT INSERT, SELECT, UPDATE (touch_id, reacted_at) ON contact_events TO cadenza_app;
 GRANT SELECT ON contact_events TO cadenza_readonly;
 
 CREATE TABLE contact_tags (

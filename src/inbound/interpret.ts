@@ -12,7 +12,7 @@ import { CHANNELS, type SenderChannel } from '../kernel/channels.ts';
 import { isUuid, type Uuid } from '../kernel/ids.ts';
 import { reactNow } from '../plan/sequences/react.ts';
 import type { ReactDeps } from '../plan/sequences/reactions/reaction.ts';
-import { isMessageEvent } from '../records/event-names.ts';
+import { isMessageEvent, type MessageEvent } from '../records/event-names.ts';
 import { type NewEvent, recordEvents } from '../records/events.ts';
 import { MAX_PROPERTIES_BYTES } from '../records/properties.ts';
 import type { Context } from '../tenancy/context.ts';
@@ -34,6 +34,16 @@ interface Row {
   channel: SenderChannel;
   fact: Omit<WebhookEvent, 'at'> & { at: string } & Record<string, unknown>;
   received_at: Date;
+}
+
+/** Their names here, where a provider's word is another. */
+const NAMES: Partial<Record<string, MessageEvent>> = { received: 'message_received' } satisfies Partial<
+  Record<WebhookEvent['type'], MessageEvent>
+>;
+
+function nameOf({ fact }: Row): MessageEvent | null {
+  const name = NAMES[fact.type] ?? fact.type;
+  return isMessageEvent(name) ? name : null;
 }
 
 type Result = 'recorded' | 'suppressed' | 'unmatched' | 'ignored';
@@ -109,7 +119,8 @@ async function read(db: Database, org: Uuid, row: Row): Promise<Uuid[] | null> {
       SELECT 1 FROM inbound_events WHERE org_id = ${org} AND sender_id = ${row.sender_id} AND event_id = ${row.event_id} AND result IS NULL
          FOR UPDATE`);
     if (!held) return [];
-    if (!isMessageEvent(row.fact.type)) return conclude(tx, org, row, 'ignored', []);
+    const name = nameOf(row);
+    if (name === null) return conclude(tx, org, row, 'ignored', []);
     const address = addressOf(row);
     const touch = await touchOf(tx, org, row, address);
     if (!touch && row.fact.provider_id && Date.now() - row.received_at.getTime() < WAIT_FOR_TOUCH_MS)
@@ -120,7 +131,7 @@ async function read(db: Database, org: Uuid, row: Row): Promise<Uuid[] | null> {
       const suppressed = await suppressAlone(tx, ctx, row, address);
       return conclude(tx, org, row, suppressed ? 'suppressed' : 'unmatched', []);
     }
-    const events = contacts.map((contact): NewEvent => eventOf(row, contact, touch?.id ?? null));
+    const events = contacts.map((contact): NewEvent => eventOf(row, name, contact, touch?.id ?? null));
     const recorded = await recordEvents(tx, ctx, `${row.provider}:${row.sender_id}`, events);
     const fresh = recorded.filter((one) => one.is_new).map((one) => one.id);
     return conclude(tx, org, row, 'recorded', fresh);
@@ -134,14 +145,14 @@ async function conclude(tx: Tx, org: Uuid, row: Row, result: Result, ids: Uuid[]
   return ids;
 }
 
-function eventOf(row: Row, contact_id: Uuid, touch_id: Uuid | null): NewEvent {
-  const { event_id: _id, at, touch_id: _touch, idempotency_key: _key, type, ...said } = row.fact;
+function eventOf(row: Row, name: MessageEvent, contact_id: Uuid, touch_id: Uuid | null): NewEvent {
+  const { event_id: _id, at, touch_id: _touch, idempotency_key: _key, type: _type, ...said } = row.fact;
   const properties = { ...said, channel: row.channel, provider: row.provider };
   const small = JSON.stringify(properties).length <= MAX_PROPERTIES_BYTES / 2;
   return {
     contact_id,
     touch_id,
-    name: type,
+    name,
     // A provider's clock may be ahead of ours; nothing has happened after it was told.
     at: new Date(Math.min(Date.parse(at) || row.received_at.getTime(), row.received_at.getTime())),
     external_id: touch_id === null ? `${row.event_id}.${contact_id}` : row.event_id,

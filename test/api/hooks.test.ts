@@ -1,4 +1,5 @@
 /** Providers' calls over HTTP, as the sandbox of each provider words and signs them, about messages that were really sent. */
+import { createHmac, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -241,6 +242,57 @@ describe('Twilio', () => {
     );
     const after = await world.call('GET', '/api/suppressions?kind=phone&q=%2B14155550199');
     expect(after.body.items).toMatchObject([{ reason: 'unsubscribe' }]);
+  });
+});
+
+describe('WhatsApp', () => {
+  it('[INB-2] what somebody writes is a reply of theirs, which pauses what they are on the way through', async () => {
+    const sender = await world.call('POST', '/api/senders', {
+      body: {
+        channel: 'whatsapp',
+        provider: 'whatsapp_cloud',
+        name: 'WhatsApp',
+        from: { address: '+14155550100' },
+        config: { phone_number_id: '1234567890', access_token: randomBytes(24).toString('hex') },
+      },
+    });
+    expect(sender.status).toBe(201);
+    const secret = randomBytes(16).toString('hex');
+    const hook = await world.call('POST', '/api/hooks', {
+      body: { sender_id: sender.body.id, secrets: [secret] },
+    });
+    const mail = await connected('resend', 'us@example.com');
+    const email = `person${++people}@example.com`;
+    const sent = await sentTo('resend', mail.sender, { email, whatsapp: '+14155550177' });
+    const message = {
+      from: '14155550177',
+      id: 'wamid.1',
+      timestamp: `${Math.ceil(Date.now() / 1_000) + 1}`,
+      type: 'text',
+      text: { body: 'Yes!' },
+    };
+    const body = JSON.stringify({
+      object: 'whatsapp_business_account',
+      entry: [
+        {
+          id: '1',
+          changes: [{ field: 'messages', value: { messaging_product: 'whatsapp', messages: [message] } }],
+        },
+      ],
+    });
+    const signature = createHmac('sha256', secret).update(body).digest('hex');
+    for (let i = 0; i < 2; i++) {
+      const answer = await fetch(world.url + new URL(hook.body.url).pathname, {
+        method: 'POST',
+        headers: { 'x-hub-signature-256': `sha256=${signature}` },
+        body,
+      });
+      expect(answer.status).toBe(200);
+    }
+    expect(await eventsOf(sent.contact)).toMatchObject([
+      { name: 'message_received', properties: { channel: 'whatsapp', text: 'Yes!' }, touch_id: sent.touch },
+    ]);
+    expect(await statusOf(sent.enrollment)).toBe('paused');
   });
 });
 

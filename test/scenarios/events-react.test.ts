@@ -54,7 +54,7 @@ async function conserved(sequence: string): Promise<void> {
 
 describe('a reply', () => {
   it('[INB-2] [SEQ-11] pauses the enrollment it answers, by default, and is an event of its own', async () => {
-    const { enrollments, contacts, sequence } = await enrolled(world, 1, oneStep(2));
+    const { enrollments, contacts, sequence, touches } = await enrolled(world, 1, oneStep(2));
     await deliverNow(world);
     const [id] = enrollments as [string];
     expect(await happened(world, reply(contacts[0]!))).toMatchObject([
@@ -62,6 +62,10 @@ describe('a reply', () => {
       { reaction: 'pause', reason: 'replied', result: 'done', enrollment_id: id },
     ]);
     expect(await statusOf(id)).toBe('paused replied');
+    const [event] = await world.owner.call(
+      sql`SELECT touch_id FROM contact_events WHERE contact_id = ${contacts[0]!}::uuid`,
+    );
+    expect(event).toEqual({ touch_id: touches[0] });
     expect(await story(world, id)).toEqual(['0.1 sent', '1.1 cancelled']);
     expect((await stream(world, id)).filter((type) => type === 'replied' || type === 'failed')).toEqual([
       'replied',

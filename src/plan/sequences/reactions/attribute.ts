@@ -22,19 +22,12 @@ const columns = sql`t.id, t.source_id AS enrollment_id, t.contact_id, t.sequence
 
 export async function attribute(tx: Tx, org: Uuid, event: ContactEvent): Promise<Attributed | null> {
   if (!isMessageEvent(event.name)) return null;
-  const named = event.touch_id ?? (await notedBefore(tx, org, event.id));
-  if (named !== null)
+  // Of a reply that somebody died over it is the touch it was attributed to, though another has gone since.
+  if (event.touch_id !== null)
     return tx.maybe<Attributed>(
-      sql`SELECT ${columns} FROM touches t WHERE t.org_id = ${org} AND t.id = ${named}`,
+      sql`SELECT ${columns} FROM touches t WHERE t.org_id = ${org} AND t.id = ${event.touch_id}`,
     );
   return event.name === 'message_received' ? lastSent(tx, org, event) : null;
-}
-
-/** By whoever died over this event: it stays with that touch, though another has gone since. */
-async function notedBefore(tx: Tx, org: Uuid, event: Uuid): Promise<Uuid | null> {
-  const row = await tx.maybe<{ subject_id: Uuid }>(sql`
-    SELECT subject_id FROM event_reactions WHERE org_id = ${org} AND event_id = ${event} AND reaction = 'note'`);
-  return row?.subject_id ?? null;
 }
 
 /**

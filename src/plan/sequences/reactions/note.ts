@@ -1,4 +1,5 @@
 /** What came back from a message stands in the event stream at its touch, step, enrollment and sequence [INB-4]. */
+import { sql } from '../../../db/sql.ts';
 import { type TouchFact, tellOfTouch } from '../../../ledger/tell.ts';
 import type { MessageEvent } from '../../../records/event-names.ts';
 import { actorText } from '../../../tenancy/context.ts';
@@ -46,6 +47,11 @@ export const noteAtTouch: Reaction = async ({ db }, incident) => {
       actor: actorText(ctx.actor),
       data: { event_id: event.id, ...kept },
     });
+    // So that whoever counts replies finds the message that was answered.
+    if (event.touch_id === null)
+      await tx.run(
+        sql`UPDATE contact_events SET touch_id = ${touch.id} WHERE org_id = ${ctx.org} AND id = ${event.id}`,
+      );
     await conclude(tx, incident, pending, { result: 'done' });
   });
 };
