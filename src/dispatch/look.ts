@@ -164,8 +164,8 @@ async function findOut(
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** When this time through the sequence began: a restart begins it anew. */
-const BEGUN = sql`(SELECT min(b.created_at) FROM touches b WHERE b.org_id = en.org_id AND b.source_id = en.id
+/** When this time through the sequence began: a restart begins it anew. In milliseconds, as events tell their time. */
+const BEGUN = sql`(SELECT date_trunc('milliseconds', min(b.created_at)) FROM touches b WHERE b.org_id = en.org_id AND b.source_id = en.id
   AND b.id BETWEEN first_touch_id(en.id) AND last_touch_id(en.id) AND b.generation = en.generation)`;
 
 /** Of each step in order, its number and what is found there, as the arms of a CASE. */
