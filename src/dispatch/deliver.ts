@@ -108,8 +108,9 @@ async function work(
     const ids = composed.later.map(({ touch }) => touch.id);
     flights.start(ids, () => settleLater(engine, lane.org, situation, composed.later), true);
   }
-  ready.add(composed.ready);
-  const going = ready.take(limit);
+  const { policy_version } = situation.planning.organization;
+  ready.add(composed.ready, policy_version);
+  const going = ready.take(limit, policy_version);
   if (going.length > 0) return pass(engine, lane, situation, going, flights);
   if (flights.size > 0) await flights.next();
   else if (ready.size > 0) await ready.wait();

@@ -3,7 +3,7 @@
  * They know only what the API told them.
  */
 import { appendFileSync } from 'node:fs';
-import type { Answer, Client } from './client.ts';
+import type { Answer } from './client.ts';
 import { workOnStep } from './people.ts';
 import { hush } from './quiet.ts';
 import { type Random, random } from './random.ts';
