@@ -8,7 +8,7 @@ import type { Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { placeWithGaps, type Slot } from '../schedule/gaps.ts';
-import { type GapSettings, gapOfSlot } from '../senders/gap.ts';
+import { type GapSettings, gapBefore, gapBetweenSlots } from '../senders/gap.ts';
 import type { Engine } from './engine.ts';
 
 /** More of a sender's moments than this are not read; what comes behind them is placed behind the last. */
@@ -48,7 +48,7 @@ export async function ontoSlots(
       now,
     );
     const items = touches.map(({ id, open }) => ({
-      gap_ms: gapOfSlot(id, sender, engine.limits.budget_ms),
+      gap_ms: gapBetweenSlots(gapBefore(id, sender), engine.limits.budget_ms),
       open,
     }));
     // The gate has put the time in which the last call could begin before the gap already.

@@ -24,16 +24,16 @@ export function gapBefore(touch: Uuid, { min_gap_s, max_gap_s }: GapSettings): n
   return least + Math.floor((Number.parseInt(touch.slice(-TAIL), 16) * (most - least)) / TAILS);
 }
 
+/** What many touches keep on average. Milliseconds. */
+export function meanGap({ min_gap_s, max_gap_s }: GapSettings): number {
+  const least = min_gap_s ?? 0;
+  return (least + Math.max(least, max_gap_s ?? least)) * 500;
+}
+
 /** From its moment to the gate a touch takes so long. Without room for it each would make the next one late, and move it. */
 const LAG_MS = 1_000;
 
-/** Between the moments given to the touch before and to this one: so that its gap has passed though that one's call began last. */
-export function gapOfSlot(touch: Uuid, settings: GapSettings, budgetMs: number): number {
-  return gapBefore(touch, settings) + budgetMs + LAG_MS;
-}
-
-/** What one of many touches keeps on average. */
-export function meanGapOfSlot({ min_gap_s, max_gap_s }: GapSettings, budgetMs: number): number {
-  const least = min_gap_s ?? 0;
-  return ((least + Math.max(least, max_gap_s ?? least)) * 1000) / 2 + budgetMs + LAG_MS;
+/** Between the moments given to two touches, so that the gap has passed though the first one's call began last. */
+export function gapBetweenSlots(gapMs: number, budgetMs: number): number {
+  return gapMs + budgetMs + LAG_MS;
 }
