@@ -9,6 +9,7 @@ import { dueStepRoutes } from './resources/due-steps.ts';
 import { enrollmentJobRoutes } from './resources/enrollment-jobs.ts';
 import { enrollmentRoutes } from './resources/enrollments.ts';
 import { eventRoutes } from './resources/events.ts';
+import { forecastRoutes } from './resources/forecasts.ts';
 import { healthRoutes } from './resources/health.ts';
 import { holidayRoutes } from './resources/holidays.ts';
 import { hookRoutes } from './resources/hooks.ts';
@@ -49,6 +50,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...variantRoutes(deps),
     ...enrollmentRoutes(deps),
     ...enrollmentJobRoutes(deps),
+    ...forecastRoutes(deps),
     ...dueStepRoutes(deps),
     ...dueStepActionRoutes(deps),
     ...touchRoutes(deps),

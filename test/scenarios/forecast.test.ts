@@ -194,6 +194,32 @@ describe('the forecast', () => {
     expect(total(before)).toBeGreaterThan(10);
   });
 
+  it('[I3] counts those alike together when they are many: the same sends, and the same without limits', async () => {
+    await organization({ quiet_hours: { from: '20:00', to: '09:00', channels: ['email'] } });
+    const senders = await Promise.all([
+      sender({ daily_limit: 9, time_zone: ZONE }),
+      sender({ time_zone: 'Europe/London' }),
+      sender({ sending_window: { days: WEEK, from: '10:00', to: '16:30' } }),
+    ]);
+    const sequence = await world.sequence({
+      sender_ids: senders,
+      window: { days: WEEK, from: '08:30', to: '18:00', time_zone: ZONE },
+      steps: [first, { ...mail, ...days(2) }, { ...mail, ...days(75, 'minutes') }],
+    });
+    await enroll(sequence, await people(150, ['America/Los_Angeles', 'Europe/Berlin', null]));
+    const exact = await forecastOrganization(world.db, world.versions, world.org, wanted());
+    const many = await forecastOrganization(world.db, world.versions, world.org, { ...wanted(), max_single: 0 });
+    expect(many.totals).toEqual(exact.totals);
+    const unlimited = (forecast: Forecast) => forecast.items.filter((item) => item.sender_id !== senders[0]);
+    expect(unlimited(many)).toEqual(unlimited(exact));
+    // Of the last places of a day it is not said whose they are; that they are taken is.
+    const limited = [exact, many].map((forecast) =>
+      forecast.items.filter((item) => item.sender_id === senders[0]).map((item) => item.count),
+    );
+    expect(limited[1]!.slice(0, 10)).toEqual(Array(10).fill(9));
+    expect(limited[0]!.slice(0, 10)).toEqual(Array(10).fill(9));
+  });
+
   it('[TEN-4] of one enrollment is its own steps to the minute', async () => {
     await organization();
     const limited = await sender({ daily_limit: 4, time_zone: ZONE });

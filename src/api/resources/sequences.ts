@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CHANNEL_NAMES, MODES } from '../../kernel/channels.ts';
 import { TOUCH_STATES } from '../../ledger/states.ts';
 import { archiveSequence, restoreSequence } from '../../plan/sequences/archive.ts';
+import { LIMITS } from '../../plan/forecast/limits.ts';
 import {
   definitionSchema,
   ON_UNSUBSCRIBE,
@@ -111,6 +112,9 @@ const preview = z.object({
   refused: z.enum(UNREACHABLE_REASONS).nullable().describe('Why the contact would not be enrolled at all'),
   to: z.string().nullable().describe('Of the first step'),
   sender: previewSender.nullable().describe('Of the first step; each step has its own'),
+  not_counted: z
+    .array(z.string())
+    .describe('Limits of the organization that these times do not know of: `frequency_cap` of contacts'),
   steps: z.array(
     z.object({
       step_id: id,
@@ -130,11 +134,19 @@ const preview = z.object({
       at: time
         .nullable()
         .describe(
-          'When it would go, if every step before it goes at its time and every wait lasts to its end',
+          'When it would go, enrolled now behind all who wait for the same senders, if every step before it goes at its time and every wait lasts to its end',
         ),
+      limit: z
+        .enum(LIMITS)
+        .nullable()
+        .describe('What keeps it back until then beyond its delay; null: nothing does'),
       until: time.nullable().describe('Until when its window stays open; null: nothing limits it'),
       to: z.string().nullable(),
       sender: previewSender.nullable().describe('null: people do it, or there is none'),
+      rotation: z
+        .object({ position: count, of: count })
+        .nullable()
+        .describe("Which of the sequence's senders for the channel: the contact's id chooses, once and for all steps"),
       subject: z.string().nullable(),
       text: z.string().nullable(),
       html: z.string().nullable(),
@@ -302,7 +314,7 @@ function published({ db }: ApiDeps): Route[] {
   ];
 }
 
-function looks({ db, config }: ApiDeps): Route[] {
+function looks({ db, versions, config }: ApiDeps): Route[] {
   const site = config.public_url ?? `http://${config.host}:${config.port}`;
   return [
     route({
@@ -320,7 +332,7 @@ function looks({ db, config }: ApiDeps): Route[] {
       answers: { 200: preview },
       handle: async (caller, { params, body }) => {
         const unsubscribe_url = `${site}/u/preview`;
-        return ok(await previewSequence(db, caller, params.id, { ...body, unsubscribe_url }));
+        return ok(await previewSequence(db, versions, caller, params.id, { ...body, unsubscribe_url }));
       },
     }),
     route({

@@ -6,18 +6,21 @@
  */
 import type { Database } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
-import type { Uuid } from '../../kernel/ids.ts';
+import { newId, type Uuid } from '../../kernel/ids.ts';
 import { notFound } from '../../kernel/problem.ts';
 import { BUDGET_MS, GATE_BATCH } from '../../ledger/gate.ts';
 import { dayContaining, localDayRecord } from '../../schedule/period.ts';
 import { findZone } from '../../schedule/zone.ts';
 import type { EnrollmentStatus } from '../sequences/lifecycle.ts';
 import type { Postponement } from '../sequences/later.ts';
-import type { VersionCache } from '../sequences/versions.ts';
-import { Agenda, type Cohort } from './agenda.ts';
+import { hasLimit } from '../../senders/limits.ts';
+import { senderIdFor } from '../sequences/step-sender.ts';
+import type { Who } from '../sequences/step-time.ts';
+import type { Version, VersionCache } from '../sequences/versions.ts';
+import { Agenda, type Cohort, type Way } from './agenda.ts';
 import { LIMITS } from './limits.ts';
 import { readRooms, readScene, readWaiting, type Scene, type Scope, type Waiting } from './read.ts';
-import { atGrain, type Course, follow, run } from './run.ts';
+import { atGrain, type Course, follow, plan, run } from './run.ts';
 import { SenderRoom } from './sender-room.ts';
 import { type ForecastStep, Tally } from './tally.ts';
 
@@ -190,4 +193,41 @@ export function begin(course: Course, scene: Scene, waiting: Waiting): void {
   else if (waiting.held_by !== null) course.tally.held(due, count, `${waiting.held_by}_paused`);
   else if (at >= course.until) course.tally.later(due, count);
   else course.agenda.add(due);
+}
+
+/**
+ * The steps of a version that one contact would be enrolled in now, behind everybody who waits already; without those
+ * that come later than can be looked at. What is paused is not asked: it may have been resumed by then.
+ */
+export async function foresee(
+  db: Database,
+  versions: VersionCache,
+  org: Uuid,
+  version: Version,
+  who: Who & { now: number },
+): Promise<ForecastStep[]> {
+  const own = new Set(
+    version.definition.steps.map((step) => senderIdFor(version.senders, step.channel, who.contact_id, who.kept)),
+  );
+  const sender_ids = [...own].filter((id) => id !== null && id !== undefined);
+  const scene = await readScene(db, versions, org, { sender_ids }, { version, now: new Date(who.now) });
+  const course = await prepare(db, org, scene, FORECAST_DAYS.max, () => false);
+  const stopped = course.stoppedBy;
+  course.stoppedBy = (cohort) => (cohort.way.rank === 0 ? null : stopped(cohort));
+  const limited = sender_ids.some((id) => {
+    const sender = scene.planning.senders.get(id);
+    return sender !== undefined && hasLimit(sender);
+  });
+  if (limited) await readWaiting(db, org, scene, null, (waiting) => begin(course, scene, waiting));
+  const way: Way = {
+    sequence_id: version.sequence_id,
+    version,
+    ...who,
+    passed: { history: new Map(), skip_channels: null },
+    rank: 0,
+    enrollment: { id: newId(who.now), generation: 1 },
+  };
+  plan(course, { way, conditional: false }, 0, 1, who.now);
+  run(course);
+  return course.tally.steps;
 }

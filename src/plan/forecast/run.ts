@@ -12,7 +12,7 @@ import { after, firstToDo, nextN } from '../sequences/place.ts';
 import { through } from '../sequences/step-sender.ts';
 import { timeOfStep } from '../sequences/step-time.ts';
 import { type Calendar, closedBy, rulesFor } from '../sequences/time-rules.ts';
-import type { Agenda, Cohort } from './agenda.ts';
+import type { Agenda, Cohort, Way } from './agenda.ts';
 import { isConditional } from './conditional.ts';
 import type { SenderRoom } from './sender-room.ts';
 import type { Tally } from './tally.ts';
@@ -42,6 +42,7 @@ interface Item {
 export function run(course: Course): void {
   const { agenda, tally, until, batch } = course;
   for (let at = agenda.next(); at !== null && at < until; at = agenda.next()) {
+    if (tally.finished) return;
     let items: Item[] = [];
     let room = batch;
     for (const cohort of agenda.take(at)) {
@@ -145,42 +146,61 @@ function goes(course: Course, item: Item, at: number): void {
 
 /** The step after it, counted from when it was sent; or the end. */
 export function follow(course: Course, { cohort, count }: Item, at: number): void {
-  const { planning, agenda, tally, until } = course;
   const { way } = cohort;
   const { definition } = way.version;
   const stepNo = firstToDo(definition, after(definition, cohort), way.passed);
-  if (stepNo === null) return tally.ended(cohort, count, 'completed');
+  if (stepNo === null) return course.tally.ended(cohort, count, 'completed');
+  const conditional = cohort.conditional || isConditional(cohort);
+  plan(course, { way, conditional, id: cohort.id }, stepNo, count, at);
+}
+
+/** Puts a step on the agenda, `from` which its delay counts. */
+export function plan(
+  course: Course,
+  { way, conditional, id }: Pick<Cohort, 'way' | 'conditional'> & { id?: Uuid },
+  stepNo: number,
+  count: number,
+  from: number,
+): void {
+  const { planning, agenda, tally, until } = course;
+  const { definition } = way.version;
   const step = definition.steps[stepNo]!;
-  const time = timeOfStep(planning, way.version, stepNo, at, way);
-  if (!time.ok) return tally.ended(cohort, count, time.reason);
-  const { sender_id, calendar, opening } = time;
-  // Not into a time that is over: what was sent may have been so a while ago.
-  const moment = Math.max(planning.now, opening.not_before);
+  const time = timeOfStep(planning, way.version, stepNo, from, way);
   const next: Cohort = {
     way,
     step_id: step.id,
     step_no: stepNo,
     channel: step.channel,
     mode: step.mode,
-    sender_id,
-    at: way.enrollment ? moment : atGrain(moment, planning.now, course.grain),
-    due: 0,
-    id: way.enrollment
-      ? touchId(way.enrollment.id, `${way.enrollment.generation}.${step.id}.${nextN(definition, stepNo, way.passed.history)}`)
-      : cohort.id,
+    sender_id: time.sender_id,
+    at: from,
+    due: from,
+    id: way.enrollment ? touchOf(way, way.enrollment, stepNo) : id!,
     count,
-    limit: keptBackBy(calendar, cohort, stepNo, at, opening.not_before),
-    conditional: cohort.conditional || isConditional(cohort),
+    limit: null,
+    conditional,
   };
+  if (!time.ok) return tally.ended(next, count, time.reason);
+  // Not into a time that is over: what was sent may have been so a while ago.
+  const moment = Math.max(planning.now, time.opening.not_before);
+  next.at = way.enrollment ? moment : atGrain(moment, planning.now, course.grain);
   next.due = next.at;
+  next.limit = keptBackBy(time.calendar, way, stepNo, from, time.opening.not_before);
   if (next.at >= until) tally.later(next, count);
   else agenda.add(next);
+}
+
+/** The id that it will have. */
+function touchOf({ version, passed }: Way, { id, generation }: { id: Uuid; generation: number }, stepNo: number): Uuid {
+  const { definition } = version;
+  const n = nextN(definition, stepNo, passed.history);
+  return touchId(id, `${generation}.${definition.steps[stepNo]!.id}.${n}`);
 }
 
 /** What kept its time back beyond its delay. */
 function keptBackBy(
   calendar: Calendar,
-  { way }: Cohort,
+  way: Way,
   stepNo: number,
   from: number,
   notBefore: number,

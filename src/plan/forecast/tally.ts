@@ -50,6 +50,8 @@ export class Tally {
   readonly #sequences = new Map<Uuid, number>();
   /** Of the enrollment that is looked at, in order. */
   readonly steps: ForecastStep[] = [];
+  /** Nothing more comes of it. */
+  finished = false;
   #later = 0;
 
   /** `counts`: whether a cohort belongs to what is asked for; others only take up room. */
@@ -77,17 +79,23 @@ export class Tally {
   }
 
   held(cohort: Cohort, count: number, reason: string): void {
-    if (cohort.way.rank === 0) this.#step(cohort, null, reason);
+    if (cohort.way.rank === 0) this.#last(cohort, reason);
     if (this.#counts(cohort)) add(this.#held, reason, count);
   }
 
   ended(cohort: Cohort, count: number, how: string): void {
+    if (cohort.way.rank === 0) this.finished = true;
     if (this.#counts(cohort)) add(this.#ended, how, count);
   }
 
   later(cohort: Cohort, count: number): void {
-    if (cohort.way.rank === 0) this.#step(cohort, null, 'later');
+    if (cohort.way.rank === 0) this.#last(cohort, 'later');
     if (this.#counts(cohort)) this.#later += count;
+  }
+
+  #last(cohort: Cohort, why: string): void {
+    this.#step(cohort, null, why);
+    this.finished = true;
   }
 
   #step(cohort: Cohort, at: number | null, held_by: string | null): void {
