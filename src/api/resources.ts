@@ -22,6 +22,7 @@ import { sandboxRoutes } from './resources/sandbox.ts';
 import { senderTemplateRoutes } from './resources/sender-templates.ts';
 import { senderRoutes } from './resources/senders.ts';
 import { sequenceRoutes } from './resources/sequences.ts';
+import { statsRoutes } from './resources/stats.ts';
 import { suppressionRoutes } from './resources/suppressions.ts';
 import { switchRoutes } from './resources/switches.ts';
 import { touchRoutes } from './resources/touches.ts';
@@ -50,6 +51,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...variantRoutes(deps),
     ...enrollmentRoutes(deps),
     ...enrollmentJobRoutes(deps),
+    ...statsRoutes(deps),
     ...forecastRoutes(deps),
     ...dueStepRoutes(deps),
     ...dueStepActionRoutes(deps),

@@ -1,7 +1,6 @@
 /** `/api/outreach/sequences`: drafts, publishing, switching, previews and numbers. */
 import { z } from 'zod';
 import { CHANNEL_NAMES, MODES } from '../../kernel/channels.ts';
-import { TOUCH_STATES } from '../../ledger/states.ts';
 import { archiveSequence, restoreSequence } from '../../plan/sequences/archive.ts';
 import { LIMITS } from '../../plan/forecast/limits.ts';
 import {
@@ -23,8 +22,8 @@ import {
   SEQUENCE_STATUSES,
   updateSequence,
 } from '../../plan/sequences/sequences.ts';
-import { sequenceStats } from '../../plan/sequences/stats.ts';
 import { turnSequence } from '../../plan/switches.ts';
+import { counts } from '../counts.ts';
 import type { ApiDeps } from '../deps.ts';
 import { receipt, waitQuery } from '../receipt.ts';
 import { created, ok, type Route, route } from '../route.ts';
@@ -48,11 +47,6 @@ const summary = z.object({
   created_at: time,
   updated_at: time,
 });
-
-function counts<const K extends readonly string[]>(keys: K) {
-  const shape = Object.fromEntries([...keys, 'total'].map((key) => [key, count]));
-  return z.object(shape as Record<K[number] | 'total', typeof count>);
-}
 
 /** What events do to it. */
 const eventSettings = {
@@ -157,22 +151,6 @@ const preview = z.object({
           'What its provider would get, by kind: an SMS says its encoding and segments; for people, a note',
         ),
       problem: z.object({ code: z.string(), detail: z.string() }).nullable(),
-    }),
-  ),
-});
-
-const stats = z.object({
-  sequence_id: id,
-  enrollments: counts(ENROLLMENT_STATUSES),
-  touches: counts(TOUCH_STATES).extend({ waiting: count.describe('planned, sending and unknown together') }),
-  reasons: z.array(z.object({ state: z.enum(TOUCH_STATES), reason: z.string(), count })),
-  conversions: z
-    .object({ total: count, contacts: count, goals: z.array(z.object({ goal: z.string(), count })) })
-    .describe('Enrollments that reached a goal, those restarted since included'),
-  steps: z.array(
-    counts(TOUCH_STATES).extend({
-      step_id: id,
-      variants: variantStats.nullable().describe('Of a step with variants in the published version'),
     }),
   ),
 });
@@ -334,18 +312,6 @@ function looks({ db, versions, config }: ApiDeps): Route[] {
         const unsubscribe_url = `${site}/u/preview`;
         return ok(await previewSequence(db, versions, caller, params.id, { ...body, unsubscribe_url }));
       },
-    }),
-    route({
-      method: 'GET',
-      path: `${path}/:id/stats`,
-      tag,
-      summary: 'A sequence in numbers',
-      about:
-        'Touches created are sent, failed, skipped, cancelled and waiting; enrolled are active, paused and each end.',
-      scope: 'outreach:read',
-      params: idParams,
-      answers: { 200: stats },
-      handle: async (caller, { params }) => ok(await sequenceStats(db, caller, params.id)),
     }),
   ];
 }
