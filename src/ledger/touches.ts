@@ -99,8 +99,7 @@ export function reasonIs(column: Sql, reason: string): Sql {
 
 /** Only what is asked for: a plan made for all filters at once serves none of them. */
 export function conditionsOf(org: Uuid, filter: TouchFilter, after: Uuid | null): Sql {
-  const { enrollment_id, contact_id, sequence_id, sender_id, state, needs_review, step_id, reason } =
-    filter;
+  const { enrollment_id, contact_id, sequence_id, sender_id, state, needs_review, step_id, reason } = filter;
   const conditions = [
     ...(after === null ? [] : [sql`t.id < ${after}`]),
     ...(enrollment_id === undefined ? [] : [sql`t.source_id = ${enrollment_id}`]),

@@ -18,7 +18,9 @@ beforeAll(async () => {
   const { db, org } = world;
   senders = [await makeSender(db, org.id), await makeSender(db, org.id), await makeSender(db, org.id)];
   await db.inOrg(org.id, (tx) =>
-    tx.run(sql`UPDATE senders SET daily_limit = 4, min_gap_s = 60, max_gap_s = 90 WHERE org_id = ${org.id} AND id = ${senders[0]}`),
+    tx.run(
+      sql`UPDATE senders SET daily_limit = 4, min_gap_s = 60, max_gap_s = 90 WHERE org_id = ${org.id} AND id = ${senders[0]}`,
+    ),
   );
   await db.inOrg(org.id, (tx) =>
     tx.run(sql`UPDATE senders SET daily_limit = 3 WHERE org_id = ${org.id} AND id = ${senders[1]}`),
@@ -32,7 +34,9 @@ beforeAll(async () => {
     ],
   });
   await db.inOrg(org.id, (tx) =>
-    tx.run(sql`UPDATE sequences s SET draft = v.definition FROM sequence_versions v WHERE s.org_id = ${org.id} AND v.org_id = s.org_id AND v.id = s.published_version_id`),
+    tx.run(
+      sql`UPDATE sequences s SET draft = v.definition FROM sequence_versions v WHERE s.org_id = ${org.id} AND v.org_id = s.org_id AND v.id = s.published_version_id`,
+    ),
   );
   contacts = await makeContacts(db, org.id, 31);
   const results = await enrollContacts(db, world.deps.versions, org.caller, {
@@ -52,11 +56,15 @@ describe('forecasts over HTTP', () => {
     expect(status).toBe(200);
     expect(total(body.items)).toBe(90);
     expect(body.totals).toEqual({ sends: 60, people: 30, conditional: 30, later: 0 });
-    expect(body.items.filter((item: { sender_id: Uuid | null }) => item.sender_id === null)).not.toHaveLength(0);
+    expect(body.items.filter((item: { sender_id: Uuid | null }) => item.sender_id === null)).not.toHaveLength(
+      0,
+    );
     expect(body.sequences).toEqual([{ sequence_id: sequence, count: 90 }]);
     const byDay = body.items.filter((item: { sender_id: Uuid }) => item.sender_id === senders[1]);
     expect(Math.max(...byDay.map(({ count }: { count: number }) => count))).toBe(3);
-    expect(byDay.flatMap((item: { limits: { limit: string }[] }) => item.limits.map(({ limit }) => limit))).toContain('quota_day');
+    expect(
+      byDay.flatMap((item: { limits: { limit: string }[] }) => item.limits.map(({ limit }) => limit)),
+    ).toContain('quota_day');
   });
 
   it('[I3] says what is beyond its days, and refuses more than ninety', async () => {
@@ -76,7 +84,9 @@ describe('forecasts over HTTP', () => {
   it('[SEQ-15] of one enrollment says each step to come, with its sender, and what it takes for granted', async () => {
     const { body } = await get(`/api/outreach/enrollments/${enrollments[4]}/forecast`);
     expect(body).toMatchObject({ enrollment_id: enrollments[4], status: 'active' });
-    expect(body.steps.map((step: Record<string, unknown>) => [step.step_no, step.channel, step.conditional])).toEqual([
+    expect(
+      body.steps.map((step: Record<string, unknown>) => [step.step_no, step.channel, step.conditional]),
+    ).toEqual([
       [0, 'email', false],
       [1, 'task', false],
       [2, 'email', true],
@@ -92,7 +102,9 @@ describe('forecasts over HTTP', () => {
   });
 
   it('[TEN-4] the preview has the sender that the forecast has, and the place behind those who wait', async () => {
-    const preview = await world.call('POST', `/api/outreach/sequences/${sequence}/preview`, { body: { contact_id: contacts[0] } });
+    const preview = await world.call('POST', `/api/outreach/sequences/${sequence}/preview`, {
+      body: { contact_id: contacts[0] },
+    });
     expect(preview.status).toBe(200);
     const [enrolled] = await enrollContacts(world.db, world.deps.versions, world.org.caller, {
       sequence_id: sequence,
@@ -115,7 +127,10 @@ describe('forecasts over HTTP', () => {
     const before = await wholeDatabase(world.ownerUrl);
     expect(Object.keys(before).length).toBeGreaterThan(40);
     for (const contact_id of contacts.slice(0, 6))
-      expect((await world.call('POST', `/api/outreach/sequences/${sequence}/preview`, { body: { contact_id } })).status).toBe(200);
+      expect(
+        (await world.call('POST', `/api/outreach/sequences/${sequence}/preview`, { body: { contact_id } }))
+          .status,
+      ).toBe(200);
     await get('/api/outreach/forecast');
     await get(`/api/outreach/sequences/${sequence}/forecast`);
     await get(`/api/outreach/enrollments/${enrollments[0]}/forecast`);

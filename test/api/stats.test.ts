@@ -36,7 +36,9 @@ async function live(sequence: Uuid, contacts: readonly Uuid[]): Promise<void> {
   const enrollments = results.map((result) => result.enrollment_id!);
   const act = async (from: number, to: number, action: string) => {
     for (const id of enrollments.slice(from, to)) {
-      const { status, text } = await world.call('PATCH', `/api/outreach/enrollments/${id}`, { body: { action } });
+      const { status, text } = await world.call('PATCH', `/api/outreach/enrollments/${id}`, {
+        body: { action },
+      });
       expect(status, `${action} ${text}`).toBe(200);
     }
   };
@@ -143,7 +145,9 @@ describe('conservation', () => {
 
   it('[TEN-1] [I3] another organization counts nothing of it', async () => {
     const { key } = world.other;
-    expect((await world.call('GET', `/api/outreach/sequences/${sequences[0]}/stats`, { key })).status).toBe(404);
+    expect((await world.call('GET', `/api/outreach/sequences/${sequences[0]}/stats`, { key })).status).toBe(
+      404,
+    );
     expect((await world.call('GET', '/api/outreach/stats', { key })).body).toMatchObject({
       touches: { total: 0 },
       balanced: true,
@@ -156,7 +160,8 @@ describe('conservation', () => {
   it.each<[string, () => Sql]>([
     [
       'a touch that was sent and is gone',
-      () => sql`DELETE FROM touches WHERE id = (SELECT id FROM touches WHERE sequence_id = ${id()}::uuid AND state = 'sent' LIMIT 1)`,
+      () =>
+        sql`DELETE FROM touches WHERE id = (SELECT id FROM touches WHERE sequence_id = ${id()}::uuid AND state = 'sent' LIMIT 1)`,
     ],
     [
       'a touch that an enrollment waits for and is gone',
@@ -165,7 +170,8 @@ describe('conservation', () => {
     ],
     [
       'a touch whose end nobody told',
-      () => sql`UPDATE touches SET state = 'skipped' WHERE id = (SELECT id FROM touches WHERE sequence_id = ${id()}::uuid AND state = 'sent' LIMIT 1)`,
+      () =>
+        sql`UPDATE touches SET state = 'skipped' WHERE id = (SELECT id FROM touches WHERE sequence_id = ${id()}::uuid AND state = 'sent' LIMIT 1)`,
     ],
     [
       'a touch that nobody waits for',

@@ -87,7 +87,9 @@ function table({ items }: Pick<Forecast, 'items'>): Record<string, number> {
 
 /** Works everything that falls due before `until`, moment by moment; what was sent, the same way. */
 async function live(until: Date, sequence: Uuid | null = null): Promise<Record<string, number>> {
-  const [zone] = await world.owner.call(sql`SELECT time_zone FROM organizations WHERE org_id = ${world.org}::uuid`);
+  const [zone] = await world.owner.call(
+    sql`SELECT time_zone FROM organizations WHERE org_id = ${world.org}::uuid`,
+  );
   const engine = { ...world.newEngine(), now: () => new Date(clock) };
   for (;;) {
     const [due] = await world.owner.call<{ at: Date | null }>(
@@ -120,7 +122,12 @@ describe('the forecast', () => {
     const sequence = await world.sequence({
       sender_ids: senders,
       window: { days: WEEK, from: '08:30', to: '18:00', time_zone: ZONE },
-      steps: [first, { ...mail, ...days(2) }, { ...mail, ...days(3, 'business_days') }, { ...mail, ...days(30, 'hours') }],
+      steps: [
+        first,
+        { ...mail, ...days(2) },
+        { ...mail, ...days(3, 'business_days') },
+        { ...mail, ...days(30, 'hours') },
+      ],
     });
     const contacts = await people(90, ['America/Los_Angeles', 'America/New_York', 'Europe/Berlin', null]);
     await enroll(sequence, contacts);
@@ -158,7 +165,11 @@ describe('the forecast', () => {
     const capped = await sender({ min_gap_s: 600, max_gap_s: 3_600, daily_limit: 6, time_zone: ZONE });
     for (const id of [slow, capped]) {
       const window = { days: WEEK, from: '09:00', to: '17:00', time_zone: ZONE };
-      const sequence = await world.sequence({ sender_ids: [id], window, steps: [first, { ...mail, ...days(3) }] });
+      const sequence = await world.sequence({
+        sender_ids: [id],
+        window,
+        steps: [first, { ...mail, ...days(3) }],
+      });
       await enroll(sequence, await people(20));
     }
     const told = await forecastOrganization(world.db, world.versions, world.org, wanted());
@@ -171,7 +182,11 @@ describe('the forecast', () => {
     await organization();
     const hourly = await sender({ hourly_limit: 3, daily_limit: 20, time_zone: ZONE });
     const window = { days: WEEK, from: '09:00', to: '17:00', time_zone: ZONE };
-    const sequence = await world.sequence({ sender_ids: [hourly], window, steps: [first, { ...mail, ...days(1) }] });
+    const sequence = await world.sequence({
+      sender_ids: [hourly],
+      window,
+      steps: [first, { ...mail, ...days(1) }],
+    });
     await enroll(sequence, await people(60));
     const told = await forecastOrganization(world.db, world.versions, world.org, wanted());
     expect(table(told)).toEqual(await live(told.until));
@@ -179,8 +194,14 @@ describe('the forecast', () => {
 
   it('[SEQ-15] goes on from the middle: what was used, assigned and sent counts', async () => {
     await organization();
-    const two = await Promise.all([sender({ daily_limit: 5, time_zone: ZONE }), sender({ ramp: { start: 3, increase: 1, every_days: 1 } })]);
-    const sequence = await world.sequence({ sender_ids: two, steps: [first, { ...mail, ...days(2) }, { ...mail, ...days(2) }] });
+    const two = await Promise.all([
+      sender({ daily_limit: 5, time_zone: ZONE }),
+      sender({ ramp: { start: 3, increase: 1, every_days: 1 } }),
+    ]);
+    const sequence = await world.sequence({
+      sender_ids: two,
+      steps: [first, { ...mail, ...days(2) }, { ...mail, ...days(2) }],
+    });
     await enroll(sequence, await people(40));
     const day = 86_400_000;
     const before = await live(new Date(clock + 4 * day + 3_600_000));
@@ -208,7 +229,10 @@ describe('the forecast', () => {
     });
     await enroll(sequence, await people(150, ['America/Los_Angeles', 'Europe/Berlin', null]));
     const exact = await forecastOrganization(world.db, world.versions, world.org, wanted());
-    const many = await forecastOrganization(world.db, world.versions, world.org, { ...wanted(), max_single: 0 });
+    const many = await forecastOrganization(world.db, world.versions, world.org, {
+      ...wanted(),
+      max_single: 0,
+    });
     expect(many.totals).toEqual(exact.totals);
     const unlimited = (forecast: Forecast) => forecast.items.filter((item) => item.sender_id !== senders[0]);
     expect(unlimited(many)).toEqual(unlimited(exact));
@@ -223,7 +247,10 @@ describe('the forecast', () => {
   it('[TEN-4] of one enrollment is its own steps to the minute', async () => {
     await organization();
     const limited = await sender({ daily_limit: 4, time_zone: ZONE });
-    const sequence = await world.sequence({ sender_ids: [limited], steps: [first, { ...mail, ...days(1) }, { ...mail, ...days(2) }] });
+    const sequence = await world.sequence({
+      sender_ids: [limited],
+      steps: [first, { ...mail, ...days(1) }, { ...mail, ...days(2) }],
+    });
     const enrollments = await enroll(sequence, await people(30));
     const chosen = [...enrollments].sort()[17]!;
     const told = await forecastEnrollment(world.db, world.versions, world.org, chosen, wanted());

@@ -27,7 +27,9 @@ const query = z.strictObject({ days });
 
 const limit = z
   .enum(LIMITS)
-  .describe('What keeps a message back beyond the delay of its step: the last thing that gave it another time');
+  .describe(
+    'What keeps a message back beyond the delay of its step: the last thing that gave it another time',
+  );
 
 const span = {
   from: time.describe('Now: what is overdue goes at this moment'),
@@ -63,8 +65,12 @@ const forecast = z
         }),
       )
       .describe('In order of the days'),
-    held: z.array(z.object({ reason: z.string(), count })).describe('Waiting without a time, by what holds them'),
-    ends: z.array(z.object({ how: z.string(), count })).describe('Enrollments that come to their end in these days'),
+    held: z
+      .array(z.object({ reason: z.string(), count }))
+      .describe('Waiting without a time, by what holds them'),
+    ends: z
+      .array(z.object({ how: z.string(), count }))
+      .describe('Enrollments that come to their end in these days'),
     sequences: z.array(z.object({ sequence_id: id, count })).describe('Touches by sequence, most first'),
   })
   .meta({ id: 'Forecast', description: 'As if every message were accepted and nobody answered or left' });
@@ -83,7 +89,10 @@ const enrollmentForecast = z.object({
       at: time.nullable().describe('null: see `held_by`'),
       limit: limit.nullable(),
       conditional: z.boolean(),
-      held_by: z.string().nullable().describe('Why it has no time: what holds it, or `later` than these days'),
+      held_by: z
+        .string()
+        .nullable()
+        .describe('Why it has no time: what holds it, or `later` than these days'),
     }),
   ),
 });
@@ -95,7 +104,8 @@ export function forecastRoutes({ db, versions }: ApiDeps): Route[] {
       ...common,
       path: '/api/outreach/forecast',
       summary: 'What the organization will send, day by day',
-      about: 'Planned touches and the follow-ups that will come of them, by the code that schedules. Nothing is written.',
+      about:
+        'Planned touches and the follow-ups that will come of them, by the code that schedules. Nothing is written.',
       answers: { 200: forecast },
       handle: async (caller, { query: wanted }) =>
         ok(await forecastOrganization(db, versions, caller.org, wanted)),

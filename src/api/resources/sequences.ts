@@ -1,8 +1,8 @@
 /** `/api/outreach/sequences`: drafts, publishing, switching, previews and numbers. */
 import { z } from 'zod';
 import { CHANNEL_NAMES, MODES } from '../../kernel/channels.ts';
-import { archiveSequence, restoreSequence } from '../../plan/sequences/archive.ts';
 import { LIMITS } from '../../plan/forecast/limits.ts';
+import { archiveSequence, restoreSequence } from '../../plan/sequences/archive.ts';
 import {
   definitionSchema,
   ON_UNSUBSCRIBE,
@@ -140,7 +140,9 @@ const preview = z.object({
       rotation: z
         .object({ position: count, of: count })
         .nullable()
-        .describe("Which of the sequence's senders for the channel: the contact's id chooses, once and for all steps"),
+        .describe(
+          "Which of the sequence's senders for the channel: the contact's id chooses, once and for all steps",
+        ),
       subject: z.string().nullable(),
       text: z.string().nullable(),
       html: z.string().nullable(),

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { RESOLUTIONS, resolveTouch } from '../../dispatch/resolve.ts';
 import { explainTouch } from '../../ledger/explain.ts';
 import { isSequenceOnly, isWalked, listTouches, SERVED_FILTERS } from '../../ledger/touches.ts';
-import { walkTouches } from '../../plan/sequences/walk-touches.ts';
 import { touchesOfSequence } from '../../plan/sequences/sequence-touches.ts';
+import { walkTouches } from '../../plan/sequences/walk-touches.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ok, type Route, route } from '../route.ts';
 import { id, idParams, page, pageQuery } from '../schemas.ts';
@@ -47,8 +47,7 @@ export function touchRoutes({ db, versions }: ApiDeps): Route[] {
         const { limit, cursor, ...filter } = query;
         const wanted = { limit, cursor };
         const { org } = caller;
-        if (isSequenceOnly(filter))
-          return ok(await touchesOfSequence(db, org, filter.sequence_id!, wanted));
+        if (isSequenceOnly(filter)) return ok(await touchesOfSequence(db, org, filter.sequence_id!, wanted));
         const list = isWalked(filter) ? walkTouches : listTouches;
         return ok(await list(db, org, filter, wanted));
       },

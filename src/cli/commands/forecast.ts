@@ -54,7 +54,10 @@ function table(forecast: Forecast, names: ReadonlyMap<string, string>): string {
 export const forecast: Command = {
   options: {
     sequence: { value: 'ID', about: 'Of one sequence; default all of the organization' },
-    days: { value: 'N', about: `So many days, today the first; default ${FORECAST_DAYS.default}, at most ${FORECAST_DAYS.max}` },
+    days: {
+      value: 'N',
+      about: `So many days, today the first; default ${FORECAST_DAYS.default}, at most ${FORECAST_DAYS.max}`,
+    },
     ...ORG_OPTION,
   },
   about:

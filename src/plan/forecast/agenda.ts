@@ -71,15 +71,13 @@ export class Agenda {
     this.#cohorts.delete(at);
     this.#alike.delete(at);
     if (this.#times[0] === at) this.#pop();
-    return list.sort(
-      (a, b) => a.due - b.due || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0),
-    );
+    return list.sort((a, b) => a.due - b.due || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   }
 
   #joined(cohort: Cohort): boolean {
     if (cohort.way.enrollment !== null) return false;
-    let ways = this.#alike.get(cohort.at);
-    if (!ways) this.#alike.set(cohort.at, (ways = new Map()));
+    const ways = this.#alike.get(cohort.at) ?? new Map<Way, Cohort[]>();
+    this.#alike.set(cohort.at, ways);
     const list = ways.get(cohort.way);
     if (!list) {
       ways.set(cohort.way, [cohort]);

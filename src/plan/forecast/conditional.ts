@@ -5,6 +5,6 @@
  */
 import type { Cohort } from './agenda.ts';
 
-export function isConditional({ mode }: Pick<Cohort, 'mode' | 'channel'>): boolean {
-  return mode === 'human';
+export function isConditional({ mode, channel }: Pick<Cohort, 'mode' | 'channel'>): boolean {
+  return mode === 'human' || channel === 'wait';
 }

@@ -11,9 +11,9 @@ import { notFound } from '../../kernel/problem.ts';
 import { BUDGET_MS, GATE_BATCH } from '../../ledger/gate.ts';
 import { dayContaining, localDayRecord } from '../../schedule/period.ts';
 import { findZone } from '../../schedule/zone.ts';
-import type { EnrollmentStatus } from '../sequences/lifecycle.ts';
-import type { Postponement } from '../sequences/later.ts';
 import { hasLimit } from '../../senders/limits.ts';
+import type { Postponement } from '../sequences/later.ts';
+import type { EnrollmentStatus } from '../sequences/lifecycle.ts';
 import { senderIdFor } from '../sequences/step-sender.ts';
 import type { Who } from '../sequences/step-time.ts';
 import type { Version, VersionCache } from '../sequences/versions.ts';
@@ -207,7 +207,9 @@ export async function foresee(
   who: Who & { now: number },
 ): Promise<ForecastStep[]> {
   const own = new Set(
-    version.definition.steps.map((step) => senderIdFor(version.senders, step.channel, who.contact_id, who.kept)),
+    version.definition.steps.map((step) =>
+      senderIdFor(version.senders, step.channel, who.contact_id, who.kept),
+    ),
   );
   const sender_ids = [...own].filter((id) => id !== null && id !== undefined);
   const scene = await readScene(db, versions, org, { sender_ids }, { version, now: new Date(who.now) });

@@ -67,7 +67,7 @@ export function run(course: Course): void {
 function work(course: Course, items: readonly Item[], at: number): void {
   const bySender = new Map<SenderRoom, Item[]>();
   for (const item of items) {
-    if (isHeld(course, item) || isPutOff(course, item, at)) continue;
+    if (isHeld(course, item) || (item.cohort.channel !== 'wait' && isPutOff(course, item, at))) continue;
     const room = item.cohort.sender_id === null ? null : course.rooms.get(item.cohort.sender_id)!;
     if (room === null) goes(course, item, at);
     else append(bySender, room, item);
@@ -140,7 +140,8 @@ function again({ agenda, tally, until }: Course, cohort: Cohort, count: number, 
 }
 
 function goes(course: Course, item: Item, at: number): void {
-  course.tally.sent(item.cohort, item.count, at);
+  // A wait, or a branch, sends nothing.
+  if (item.cohort.channel !== 'wait') course.tally.sent(item.cohort, item.count, at);
   follow(course, item, at);
 }
 
@@ -149,9 +150,11 @@ export function follow(course: Course, { cohort, count }: Item, at: number): voi
   const { way } = cohort;
   const { definition } = way.version;
   const stepNo = firstToDo(definition, after(definition, cohort), way.passed);
-  if (stepNo === null) return course.tally.ended(cohort, count, 'completed');
-  const conditional = cohort.conditional || isConditional(cohort);
-  plan(course, { way, conditional, id: cohort.id }, stepNo, count, at);
+  if (stepNo === null) course.tally.ended(cohort, count, 'completed');
+  else {
+    const conditional = cohort.conditional || isConditional(cohort);
+    plan(course, { way, conditional, id: cohort.id }, stepNo, count, at);
+  }
 }
 
 /** Puts a step on the agenda, `from` which its delay counts. */
@@ -180,18 +183,26 @@ export function plan(
     limit: null,
     conditional,
   };
-  if (!time.ok) return tally.ended(next, count, time.reason);
+  if (!time.ok) {
+    tally.ended(next, count, time.reason);
+    return;
+  }
   // Not into a time that is over: what was sent may have been so a while ago.
-  const moment = Math.max(planning.now, time.opening.not_before);
+  const { not_before, not_after } = time.opening;
+  const moment = Math.max(planning.now, step.channel === 'wait' ? (not_after ?? not_before) : not_before);
   next.at = way.enrollment ? moment : atGrain(moment, planning.now, course.grain);
   next.due = next.at;
-  next.limit = keptBackBy(time.calendar, way, stepNo, from, time.opening.not_before);
+  if (step.channel !== 'wait') next.limit = keptBackBy(time.calendar, way, stepNo, from, not_before);
   if (next.at >= until) tally.later(next, count);
   else agenda.add(next);
 }
 
 /** The id that it will have. */
-function touchOf({ version, passed }: Way, { id, generation }: { id: Uuid; generation: number }, stepNo: number): Uuid {
+function touchOf(
+  { version, passed }: Way,
+  { id, generation }: { id: Uuid; generation: number },
+  stepNo: number,
+): Uuid {
   const { definition } = version;
   const n = nextN(definition, stepNo, passed.history);
   return touchId(id, `${generation}.${definition.steps[stepNo]!.id}.${n}`);

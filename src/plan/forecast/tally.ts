@@ -66,12 +66,16 @@ export class Tally {
     const { day } = periodOf(at, this.#zone)!;
     const { sender_id, channel, mode, limit, way } = cohort;
     const key = `${day} ${sender_id} ${channel} ${mode}`;
-    let row = this.#rows.get(key);
-    if (!row)
-      this.#rows.set(
-        key,
-        (row = { day, sender_id, channel, mode, count: 0, conditional: 0, limits: new Map() }),
-      );
+    const row = this.#rows.get(key) ?? {
+      day,
+      sender_id,
+      channel,
+      mode,
+      count: 0,
+      conditional: 0,
+      limits: new Map(),
+    };
+    this.#rows.set(key, row);
     row.count += count;
     if (cohort.conditional) row.conditional += count;
     if (limit !== null) add(row.limits, limit, count);
@@ -107,7 +111,10 @@ export class Tally {
   result() {
     const items = [...this.#rows.values()]
       .map((row): ForecastRow => ({ ...row, limits: limitsOf(row.limits) }))
-      .sort((a, b) => order(a.day, b.day) || order(a.channel, b.channel) || order(a.sender_id ?? '', b.sender_id ?? ''));
+      .sort(
+        (a, b) =>
+          order(a.day, b.day) || order(a.channel, b.channel) || order(a.sender_id ?? '', b.sender_id ?? ''),
+      );
     const sum = (of: (row: ForecastRow) => number) => items.reduce((all, row) => all + of(row), 0);
     return {
       items,
