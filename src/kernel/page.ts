@@ -90,6 +90,6 @@ export function pageOf<T, S extends readonly Kind[]>(
 }
 
 /** For a list that says itself where it stands. */
-export function cursorOf(name: string, values: (string | number)[]): string {
+export function cursorOf(name: string, values: readonly unknown[]): string {
   return Buffer.from(JSON.stringify([name, ...values])).toString('base64url');
 }

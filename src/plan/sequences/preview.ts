@@ -110,10 +110,9 @@ export async function previewSequence(
   const { contact, planning, definition } = scene;
   const phone = contact.phone ?? contact.whatsapp;
   const place = placeOf({ time_zone: contact.time_zone, phone }, planning.organization.time_zone);
-  const foreseen = new Map(
-    (await times(db, versions, scene, place)).map((step) => [step.step_no, step]),
-  );
+  const foreseen = new Map((await times(db, versions, scene, place)).map((step) => [step.step_no, step]));
   const steps: PreviewStep[] = [];
+  let together = true;
   // When somebody comes to each step: the contact's own way first.
   const arrivals: (number | null | undefined)[] = [planning.now];
   let thread = null as StepInput['thread'];
@@ -124,11 +123,13 @@ export async function previewSequence(
     const way = scene.way[stepNo]!;
     const arrival = arrivals[stepNo] ?? null;
     const found = stepThrough(planning, scene.senders, channel, contact.id, []);
-    const seen = foreseen.get(stepNo);
+    const seen = together && way.on_way ? foreseen.get(stepNo) : undefined;
+    // From where its way parts from the one that the forecast goes, times know of no limits.
+    if (way.on_way && seen === undefined && channel !== 'wait') together = false;
     const open: Opening | null =
       arrival === null || !found
         ? null
-        : way.on_way && channel !== 'wait' && seen?.at
+        : channel !== 'wait' && seen?.at
           ? reopening(definition, channel, seen.at.getTime(), found.calendar, place)
           : opening(definition, stepNo, arrival, found.calendar, place);
     const from = open?.ok ? open.not_before : null;
@@ -176,6 +177,32 @@ export async function previewSequence(
     not_counted: planning.organization.capped ? ['frequency_cap'] : [],
     steps,
   };
+}
+
+/** As if it were enrolled now, by the forecast. Those too far off to be seen are counted without limits. */
+function times(
+  db: Database,
+  versions: VersionCache,
+  { org, sequence, definition, senders, planning, contact }: Scene,
+  place: Place,
+): Promise<ForecastStep[]> {
+  if (definition.steps.length === 0) return Promise.resolve([]);
+  const version = {
+    id: newId(),
+    sequence_id: sequence.id,
+    sequence_name: sequence.name,
+    number: 0,
+    varied: definition.steps.some((step) => step.variants !== undefined),
+    definition,
+    senders,
+  };
+  const who = { contact_id: contact.id, kept: [], place, now: planning.now };
+  return foresee(db, versions, org, version, who);
+}
+
+function rotationOf({ senders }: Scene, channel: Channel, sender: Uuid | null): PreviewStep['rotation'] {
+  const list = senders.get(channel) ?? [];
+  return sender === null ? null : { position: list.indexOf(sender) + 1, of: list.length };
 }
 
 /** When whoever comes to a step leaves it. */

@@ -111,7 +111,9 @@ export async function sequenceStats(
     sequence_id: id,
     ...all,
     conversions: conversionsOf(goals),
-    reasons: all.parts.flatMap(({ state, reason, count }) => (reason === null ? [] : [{ state, reason, count }])),
+    reasons: all.parts.flatMap(({ state, reason, count }) =>
+      reason === null ? [] : [{ state, reason, count }],
+    ),
     steps: steps.map((step) => ({ ...stepStats(rows, step, query), variants: variants.get(step) ?? null })),
   };
 }
@@ -176,7 +178,10 @@ function statsOf(rows: readonly CountRow[], query: string): Stats {
   const balance = { enrolled: told('enrolled'), created, ended, active, left };
   return {
     enrollments,
-    enrollment_parts: partsOf<EnrollmentStatus>(of('enrollments'), `/api/outreach/enrollments?${query}status`),
+    enrollment_parts: partsOf<EnrollmentStatus>(
+      of('enrollments'),
+      `/api/outreach/enrollments?${query}status`,
+    ),
     touches: { ...touches, waiting },
     parts: partsOf<TouchState>(of('touches'), `/api/touches?${query}state`),
     balance,
@@ -208,9 +213,7 @@ interface GoalRow {
 }
 
 function conversionsOf(rows: readonly GoalRow[]): SequenceStats['conversions'] {
-  const goals = rows
-    .filter((row) => row.contacts === null)
-    .map(({ goal, count }) => ({ goal, count }));
+  const goals = rows.filter((row) => row.contacts === null).map(({ goal, count }) => ({ goal, count }));
   return {
     total: goals.reduce((sum, goal) => sum + goal.count, 0),
     contacts: rows.find((row) => row.contacts !== null)?.contacts ?? 0,
