@@ -192,7 +192,7 @@ function times(
     sequence_id: sequence.id,
     sequence_name: sequence.name,
     number: 0,
-    varied: definition.steps.some((step) => step.variants !== undefined),
+    varied: definition.steps.flatMap((step) => (step.variants ? [step.id] : [])),
     definition,
     senders,
   };
