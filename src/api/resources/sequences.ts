@@ -28,7 +28,6 @@ import type { ApiDeps } from '../deps.ts';
 import { receipt, waitQuery } from '../receipt.ts';
 import { created, ok, type Route, route } from '../route.ts';
 import { id, idParams, line, page, pageQuery, time } from '../schemas.ts';
-import { variantStats } from './variants.ts';
 
 const tag = 'Sequences';
 const path = '/api/outreach/sequences';
