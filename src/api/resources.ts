@@ -9,6 +9,7 @@ import { dueStepRoutes } from './resources/due-steps.ts';
 import { enrollmentJobRoutes } from './resources/enrollment-jobs.ts';
 import { enrollmentRoutes } from './resources/enrollments.ts';
 import { eventRoutes } from './resources/events.ts';
+import { forecastRoutes } from './resources/forecasts.ts';
 import { healthRoutes } from './resources/health.ts';
 import { holidayRoutes } from './resources/holidays.ts';
 import { hookRoutes } from './resources/hooks.ts';
@@ -22,6 +23,7 @@ import { segmentRoutes } from './resources/segments.ts';
 import { senderTemplateRoutes } from './resources/sender-templates.ts';
 import { senderRoutes } from './resources/senders.ts';
 import { sequenceRoutes } from './resources/sequences.ts';
+import { statsRoutes } from './resources/stats.ts';
 import { suppressionRoutes } from './resources/suppressions.ts';
 import { switchRoutes } from './resources/switches.ts';
 import { touchRoutes } from './resources/touches.ts';
@@ -51,6 +53,8 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...variantRoutes(deps),
     ...enrollmentRoutes(deps),
     ...enrollmentJobRoutes(deps),
+    ...statsRoutes(deps),
+    ...forecastRoutes(deps),
     ...dueStepRoutes(deps),
     ...dueStepActionRoutes(deps),
     ...touchRoutes(deps),

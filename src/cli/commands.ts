@@ -50,6 +50,10 @@ export const COMMANDS = {
     summary: 'List what waits for people: calls, LinkedIn, tasks, messages to look at',
     load: async () => (await import('./commands/due.ts')).due,
   },
+  forecast: {
+    summary: 'Show what will be sent in the coming days, by day and sender, and what limits it',
+    load: async () => (await import('./commands/forecast.ts')).forecast,
+  },
   'events tell': {
     summary: 'Tell what happened to contacts, from a JSON file',
     load: async () => (await import('./commands/events.ts')).eventsTell,

@@ -3,6 +3,7 @@ import type { Connection } from '../channels/channel.ts';
 import type { Database } from '../db/database.ts';
 import type { ConsentChannel } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
+import { BUDGET_MS, GATE_BATCH } from '../ledger/gate.ts';
 import type { VersionCache } from '../plan/sequences/versions.ts';
 import type { SenderSettings } from '../senders/senders.ts';
 
@@ -67,11 +68,11 @@ export interface EngineLimits {
 }
 
 export const DEFAULT_LIMITS: EngineLimits = {
-  batch: 500,
+  batch: GATE_BATCH,
   touches_in_flight: 1_500,
   lane_lease_ms: 15_000,
   lane_turn_ms: 500,
-  budget_ms: 2_000,
+  budget_ms: BUDGET_MS,
   call_timeout_ms: 30_000,
   lease_margin_ms: 5_000,
   settle_after_ms: 20,

@@ -5,11 +5,11 @@
  * unseen; and it keeps to the end of the opening that is written on the touch. Pure.
  */
 import type { Planning } from '../plan/sequences/calendar.ts';
+import type { Postponement } from '../plan/sequences/later.ts';
 import { reopening } from '../plan/sequences/next.ts';
 import { type Calendar, closedBy, rulesFor } from '../plan/sequences/time-rules.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { DueTouch } from './lanes.ts';
-import type { Postponement } from './postpone.ts';
 import { placeOfTouch } from './situation.ts';
 
 /** Null: it may. */

@@ -8,13 +8,11 @@ import type { Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { placeWithGaps, type Slot } from '../schedule/gaps.ts';
-import { type GapSettings, gapBefore } from '../senders/gap.ts';
+import { type GapSettings, gapBefore, gapBetweenSlots } from '../senders/gap.ts';
 import type { Engine } from './engine.ts';
 
 /** More of a sender's moments than this are not read; what comes behind them is placed behind the last. */
 const MAX_TAKEN = 20_000;
-/** From its moment to the gate a touch takes so long. Without room for it each would make the next one late, and move it. */
-const LAG_MS = 1_000;
 /** One whose moment was so long ago may be on its way to the gate just now: nothing is put before it. */
 const DUE_MS = 60_000;
 /** Moments given just now, to touches on which they are not written yet. */
@@ -50,7 +48,7 @@ export async function ontoSlots(
       now,
     );
     const items = touches.map(({ id, open }) => ({
-      gap_ms: gapBefore(id, sender) + engine.limits.budget_ms + LAG_MS,
+      gap_ms: gapBetweenSlots(gapBefore(id, sender), engine.limits.budget_ms),
       open,
     }));
     // The gate has put the time in which the last call could begin before the gap already.

@@ -8,9 +8,10 @@ import { OPTED_OUT, REFUSALS } from '../ledger/reasons.ts';
 import type { NextTouch, Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
 import { onwardFrom } from '../plan/sequences/flow.ts';
-import { opening, plannedTouch, reopening } from '../plan/sequences/next.ts';
+import { plannedTouch, reopening } from '../plan/sequences/next.ts';
 import { firstToDo } from '../plan/sequences/place.ts';
-import { stepThrough, through } from '../plan/sequences/step-sender.ts';
+import { through } from '../plan/sequences/step-sender.ts';
+import { timeOfStep } from '../plan/sequences/step-time.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import { retryWait } from '../schedule/backoff.ts';
 import type { DueTouch } from './lanes.ts';
@@ -126,13 +127,12 @@ export function movedOn(
 /** The touch of a step further on, counted from what happened; or why there can be none. */
 function followUp(happening: Happening, stepNo: number): NextTouch | 'no_sender' | 'bad_schedule' {
   const { touch, version, planning, at } = happening;
-  const { definition, senders } = version;
-  const { channel } = definition.steps[stepNo]!;
-  const found = stepThrough(planning, senders, channel, touch.contact_id, keptBy(touch));
-  if (!found) return 'no_sender';
-  const { calendar, sender_id } = found;
-  const open = opening(definition, stepNo, at, calendar, placeOfTouch(touch, planning));
-  if (!open.ok) return 'bad_schedule';
+  const { definition } = version;
+  const { contact_id } = touch;
+  const who = { contact_id, kept: keptBy(touch), place: placeOfTouch(touch, planning) };
+  const time = timeOfStep(planning, version, stepNo, at, who);
+  if (!time.ok) return time.reason;
+  const { sender_id, opening: open } = time;
   const { source_id: enrollment_id, generation } = touch;
   return plannedTouch(definition, { enrollment_id, generation, step_no: stepNo, n: 1, sender_id }, open);
 }

@@ -7,37 +7,20 @@ import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
-import { type Opening, reopening } from '../plan/sequences/next.ts';
+import { againFrom, ComingDays, openFrom, type Postponement, roomOn } from '../plan/sequences/later.ts';
+import type { Opening } from '../plan/sequences/next.ts';
 import { through } from '../plan/sequences/step-sender.ts';
-import { type Calendar, rulesFor } from '../plan/sequences/time-rules.ts';
+import type { Calendar } from '../plan/sequences/time-rules.ts';
 import type { Version } from '../plan/sequences/versions.ts';
-import { periodOf } from '../schedule/period.ts';
-import { MAX_ALLOCATION_DAYS, placeInOrder, type SenderDays, senderDays } from '../schedule/slots.ts';
-import type { Rule } from '../schedule/window.ts';
+import { MAX_ALLOCATION_DAYS, placeInOrder, type SenderDays } from '../schedule/slots.ts';
 import { DAY_MS } from '../schedule/zone.ts';
 import { dayKey } from '../senders/periods.ts';
-import { rampLimit } from '../senders/ramp.ts';
 import { readFirstDays } from '../senders/usage.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
 import { ontoSlots } from './onto-slots.ts';
 import { settlementOfRefusal } from './outcomes.ts';
 import { placeOfTouch } from './situation.ts';
-
-export type Postponement =
-  | 'window_closed'
-  | 'quiet_hours'
-  | 'holiday'
-  | 'rules_changed'
-  | 'quota_day'
-  | 'quota_hour'
-  | 'sender_gap'
-  | 'sender_ramp'
-  | Cap;
-
-/** Of contacts: their days are the organization's. */
-const CAPS = ['frequency_cap', 'frequency_cap_week', 'channel_cap', 'channel_cap_week'] as const;
-type Cap = (typeof CAPS)[number];
 
 export interface Postponed {
   touch: DueTouch;
@@ -78,20 +61,15 @@ function append(lists: Map<Uuid, Postponed[]>, sender: Uuid, item: Postponed): v
 function until(engine: Engine, planning: Planning, item: Postponed, at: number): Settlement {
   const found = through(planning, item.touch.sender_id);
   if (!found) return settlementOfRefusal(item.touch, 'no_sender', at)!;
-  const zone = found.calendar.sender_zone ?? planning.organization.time_zone;
-  const from =
-    item.reason === 'quota_hour'
-      ? periodOf(at, zone)!.hour_end_ms
-      : (CAPS as readonly string[]).includes(item.reason)
-        ? periodOf(at, planning.organization.time_zone)!.day_end_ms
-        : at;
-  const open = openFrom(engine, planning, found.calendar, item, from);
+  const { time_zone } = planning.organization;
+  const zones = { sender: found.calendar.sender_zone ?? time_zone, organization: time_zone };
+  const from = againFrom(item.reason, at, zones);
+  const open = openingFrom(engine, planning, found.calendar, item, from);
   if (!open.ok) return settlementOfRefusal(item.touch, 'bad_schedule', at, open.detail)!;
   return later(item, at, open.not_before, open.not_after);
 }
 
-/** The first opening that it can still go in: in its last moments the gate lets nothing through any more. */
-function openFrom(
+function openingFrom(
   engine: Engine,
   planning: Planning,
   calendar: Calendar,
@@ -99,11 +77,7 @@ function openFrom(
   from: number,
 ): Opening {
   const place = placeOfTouch(touch, planning);
-  const opening = (moment: number) => reopening(version.definition, touch.channel, moment, calendar, place);
-  const open = opening(from);
-  return open.ok && open.not_after !== null && open.not_after < open.not_before + engine.limits.budget_ms
-    ? opening(open.not_after)
-    : open;
+  return openFrom(version.definition, touch.channel, from, calendar, place, engine.limits.budget_ms);
 }
 
 /** Moments as far apart as the sender's gaps, each in an opening of its own touch. */
@@ -120,7 +94,7 @@ async function ontoGaps(
   const waiting = items.map((item) => ({
     id: item.touch.id,
     open(moment: number) {
-      const open = openFrom(engine, planning, sender.calendar, item, moment);
+      const open = openingFrom(engine, planning, sender.calendar, item, moment);
       if (open.ok) return open;
       why.set(item.touch.id, open.detail);
       return null;
@@ -159,35 +133,31 @@ async function ontoDays(
 ): Promise<Settlement[]> {
   const sender = planning.senders.get(senderId)!;
   const zone = sender.time_zone ?? planning.organization.time_zone;
-  const tomorrow = periodOf(at, zone)!.day_end_ms;
+  const coming = new ComingDays(at, zone);
   const settlements: Settlement[] = [];
   const open: { item: Postponed; days: SenderDays }[] = [];
-  // Recipients in one place share their days.
-  const daysOf = new Map<readonly Rule[], ReturnType<typeof senderDays>>();
   for (const item of items) {
     const { touch, version } = item;
-    const place = placeOfTouch(touch, planning);
-    const { all } = rulesFor(version.definition, sender.calendar, touch.channel, place);
-    const days = daysOf.get(all) ?? senderDays(tomorrow, zone, all);
-    daysOf.set(all, days);
+    const days = coming.for(
+      version.definition,
+      touch.channel,
+      sender.calendar,
+      placeOfTouch(touch, planning),
+    );
     if (typeof days === 'function') open.push({ item, days });
     else settlements.push(settlementOfRefusal(touch, 'bad_schedule', at, days.detail)!);
   }
-  const { taken, first } = await assignedDays(engine, org, senderId, dayKey(periodOf(tomorrow, zone)!.day));
-  const daily = sender.daily_limit ?? Number.POSITIVE_INFINITY;
-  // A ramp rises: what a day can take is what it will be then.
-  const limit = (date: string) =>
-    sender.ramp === null ? daily : Math.min(daily, rampLimit(sender.ramp, first, date));
+  const { taken, first } = await assignedDays(engine, org, senderId, coming.firstKey);
   const places = placeInOrder(
     open.map(({ days }) => days),
-    (date) => limit(date) - (taken.get(dayKey(date)) ?? 0),
+    (date) => roomOn(sender, first, date, taken.get(dayKey(date)) ?? 0),
   );
   const assigned = new Map<string, number>();
   open.forEach(({ item }, i) => {
     const place = places[i] ?? null;
     if (place !== null) assigned.set(place.date, (assigned.get(place.date) ?? 0) + 1);
     // Nothing free for years: looked at again then.
-    const wake = place?.not_before ?? tomorrow + MAX_ALLOCATION_DAYS * DAY_MS;
+    const wake = place?.not_before ?? coming.from + MAX_ALLOCATION_DAYS * DAY_MS;
     settlements.push(later(item, at, wake, place?.not_after ?? null));
   });
   await engine.db.call(sql`

@@ -85,6 +85,11 @@ export function pageOf<T, S extends readonly Kind[]>(
   const more = rows.length > page.limit && last !== undefined;
   return {
     items,
-    next_cursor: more ? Buffer.from(JSON.stringify([name, ...keyOf(last)])).toString('base64url') : null,
+    next_cursor: more ? cursorOf(name, keyOf(last)) : null,
   };
+}
+
+/** For a list that says itself where it stands. */
+export function cursorOf(name: string, values: readonly unknown[]): string {
+  return Buffer.from(JSON.stringify([name, ...values])).toString('base64url');
 }

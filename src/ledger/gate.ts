@@ -4,6 +4,11 @@ import type { Database } from '../db/database.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Verdict } from './reasons.ts';
 
+/** From the gate to the provider call: what has not begun by then is handed back. */
+export const BUDGET_MS = 2_000;
+/** Touches read, composed and gated together. */
+export const GATE_BATCH = 500;
+
 /** A composed touch that asks to go. */
 export interface GateTouch {
   id: Uuid;

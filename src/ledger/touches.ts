@@ -61,12 +61,16 @@ export interface TouchFilter {
   sender_id?: Uuid | undefined;
   state?: TouchState | undefined;
   needs_review?: boolean | undefined;
+  step_id?: Uuid | undefined;
+  /** `none`: those without. */
+  reason?: string | undefined;
 }
 
 /** What `GET /api/touches` says of its filters, and of what it refuses. */
 export const SERVED_FILTERS =
   'Served are: no filter; `enrollment_id` or `contact_id` with any others; `needs_review=true` or `state` sending or unknown, with ' +
-  '`sequence_id`, `sender_id`; `sequence_id` alone.';
+  '`sequence_id`, `sender_id`; `sequence_id` alone; `state`, `reason` and `step_id`, with `sequence_id` or without: these are walked ' +
+  'through, so a page may be short, or empty, and yet have a `next_cursor`.';
 
 /**
  * Newest enrollments first. A sequence's alone are plan/sequences/sequence-touches.ts.
@@ -88,9 +92,14 @@ export async function listTouches(
   return pageOf(rows, page, ORDER, (row) => [row.id]);
 }
 
+/** `none`: without one. */
+export function reasonIs(column: Sql, reason: string): Sql {
+  return reason === 'none' ? sql`${column} IS NULL` : sql`${column} = ${reason}`;
+}
+
 /** Only what is asked for: a plan made for all filters at once serves none of them. */
-function conditionsOf(org: Uuid, filter: TouchFilter, after: Uuid | null): Sql {
-  const { enrollment_id, contact_id, sequence_id, sender_id, state, needs_review } = filter;
+export function conditionsOf(org: Uuid, filter: TouchFilter, after: Uuid | null): Sql {
+  const { enrollment_id, contact_id, sequence_id, sender_id, state, needs_review, step_id, reason } = filter;
   const conditions = [
     ...(after === null ? [] : [sql`t.id < ${after}`]),
     ...(enrollment_id === undefined ? [] : [sql`t.source_id = ${enrollment_id}`]),
@@ -99,6 +108,8 @@ function conditionsOf(org: Uuid, filter: TouchFilter, after: Uuid | null): Sql {
     ...(sender_id === undefined ? [] : [sql`t.sender_id = ${sender_id}`]),
     ...(state === undefined ? [] : [sql`t.state = ${state}`]),
     ...(needs_review === undefined ? [] : [sql`t.needs_review = ${needs_review}`]),
+    ...(step_id === undefined ? [] : [sql`t.step_id = ${step_id}`]),
+    ...(reason === undefined ? [] : [reasonIs(sql`t.reason`, reason)]),
   ];
   return conditions.reduce((all, one) => sql`${all} AND ${one}`, sql`t.org_id = ${org}`);
 }
@@ -109,6 +120,16 @@ function given(filter: TouchFilter): (keyof TouchFilter)[] {
 
 export function isSequenceOnly(filter: TouchFilter): boolean {
   return filter.sequence_id !== undefined && given(filter).length === 1;
+}
+
+const WALKED: readonly (keyof TouchFilter)[] = ['sequence_id', 'state', 'step_id', 'reason'];
+
+/** Whether the rows asked for are found by walking through all of a sequence's, or of the organization's. */
+export function isWalked(filter: TouchFilter): boolean {
+  const names = given(filter);
+  const flying = filter.state === 'sending' || filter.state === 'unknown';
+  const few = flying && filter.reason === undefined && filter.step_id === undefined;
+  return names.length > 0 && !few && names.every((name) => WALKED.includes(name));
 }
 
 /** The FROM clause that leads to what the filter asks for. */

@@ -33,22 +33,43 @@ export function placeInOrder(
   capacity: (date: string) => number,
   maxDays: number = MAX_ALLOCATION_DAYS,
 ): (SenderDay | null)[] {
+  const groups = items.map((days) => ({ days, count: 1 }));
+  return placeGroups(groups, capacity, maxDays).map(([part]) => part!.place);
+}
+
+export interface Part {
+  place: SenderDay | null;
+  count: number;
+}
+
+/** The same for groups whose members are alike: each in as many parts as it takes days. */
+export function placeGroups(
+  groups: readonly { days: SenderDays; count: number }[],
+  capacity: (date: string) => number,
+  maxDays: number = MAX_ALLOCATION_DAYS,
+): Part[][] {
   const left = new Map<string, number>();
   // Days only fill: where one of a group found no room, none after it will.
   const reached = new Map<SenderDays, number>();
-  return items.map((days) => {
-    for (let day = reached.get(days) ?? 0; day < maxDays; day++) {
-      reached.set(days, day);
+  return groups.map(({ days, count }) => {
+    const parts: Part[] = [];
+    let waiting = count;
+    let day = reached.get(days) ?? 0;
+    for (; day < maxDays; day++) {
       const open = days(day);
       if (open === null) continue;
       const room = left.get(open.date) ?? Math.floor(capacity(open.date));
       left.set(open.date, room);
       if (!(room > 0)) continue;
-      left.set(open.date, room - 1);
-      return open;
+      const placed = Math.min(room, waiting);
+      left.set(open.date, room - placed);
+      parts.push({ place: open, count: placed });
+      waiting -= placed;
+      if (waiting === 0) break;
     }
-    reached.set(days, maxDays);
-    return null;
+    reached.set(days, day);
+    if (waiting > 0) parts.push({ place: null, count: waiting });
+    return parts;
   });
 }
 

@@ -23,3 +23,17 @@ export function gapBefore(touch: Uuid, { min_gap_s, max_gap_s }: GapSettings): n
   const most = Math.max(least, (max_gap_s ?? min_gap_s ?? 0) * 1000);
   return least + Math.floor((Number.parseInt(touch.slice(-TAIL), 16) * (most - least)) / TAILS);
 }
+
+/** What many touches keep on average. Milliseconds. */
+export function meanGap({ min_gap_s, max_gap_s }: GapSettings): number {
+  const least = min_gap_s ?? 0;
+  return (least + Math.max(least, max_gap_s ?? least)) * 500;
+}
+
+/** From its moment to the gate a touch takes so long. Without room for it each would make the next one late, and move it. */
+const LAG_MS = 1_000;
+
+/** Between the moments given to two touches, so that the gap has passed though the first one's call began last. */
+export function gapBetweenSlots(gapMs: number, budgetMs: number): number {
+  return gapMs + budgetMs + LAG_MS;
+}

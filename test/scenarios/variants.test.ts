@@ -202,7 +202,7 @@ describe('who looks at it', () => {
   it('[SEQ-14] [TEN-4] the preview shows the arm that the contact gets, another on request, and writes nothing', async () => {
     const { sequence, step, own, other, contact } = await one();
     const look = (variant?: string) =>
-      previewSequence(world.db, world.ctx, sequence, {
+      previewSequence(world.db, world.versions, world.ctx, sequence, {
         contact_id: contact,
         unsubscribe_url: UNSUBSCRIBE,
         variant,

@@ -198,6 +198,7 @@ export function enrollmentRoutes(deps: ApiDeps): Route[] {
         sequence_id: id.optional(),
         contact_id: id.optional(),
         status: enrollmentStatus.optional(),
+        reason: z.string().min(1).max(500).optional().describe('`status_reason`; `none`: those without one'),
       }),
       answers: { 200: page(enrollment) },
       handle: async (caller, { query }) => ok(await listEnrollments(db, caller.org, query)),

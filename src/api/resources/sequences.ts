@@ -1,7 +1,7 @@
 /** `/api/outreach/sequences`: drafts, publishing, switching, previews and numbers. */
 import { z } from 'zod';
 import { CHANNEL_NAMES, MODES } from '../../kernel/channels.ts';
-import { TOUCH_STATES } from '../../ledger/states.ts';
+import { LIMITS } from '../../plan/forecast/limits.ts';
 import { archiveSequence, restoreSequence } from '../../plan/sequences/archive.ts';
 import {
   definitionSchema,
@@ -24,13 +24,12 @@ import {
   SEQUENCE_STATUSES,
   updateSequence,
 } from '../../plan/sequences/sequences.ts';
-import { sequenceStats } from '../../plan/sequences/stats.ts';
 import { turnSequence } from '../../plan/switches.ts';
+import { counts } from '../counts.ts';
 import type { ApiDeps } from '../deps.ts';
 import { receipt, waitQuery } from '../receipt.ts';
 import { created, ok, type Route, route } from '../route.ts';
 import { id, idParams, line, page, pageQuery, time } from '../schemas.ts';
-import { variantStats } from './variants.ts';
 
 const tag = 'Sequences';
 const path = '/api/outreach/sequences';
@@ -49,11 +48,6 @@ const summary = z.object({
   created_at: time,
   updated_at: time,
 });
-
-function counts<const K extends readonly string[]>(keys: K) {
-  const shape = Object.fromEntries([...keys, 'total'].map((key) => [key, count]));
-  return z.object(shape as Record<K[number] | 'total', typeof count>);
-}
 
 /** What events do to it. */
 const eventSettings = {
@@ -117,6 +111,9 @@ const preview = z.object({
   refused: z.enum(UNREACHABLE_REASONS).nullable().describe('Why the contact would not be enrolled at all'),
   to: z.string().nullable().describe('Of the first step'),
   sender: previewSender.nullable().describe('Of the first step; each step has its own'),
+  not_counted: z
+    .array(z.string())
+    .describe('Limits of the organization that these times do not know of: `frequency_cap` of contacts'),
   steps: z.array(
     z.object({
       step_id: id,
@@ -136,11 +133,21 @@ const preview = z.object({
       at: time
         .nullable()
         .describe(
-          'When it would go, if every step before it goes at its time and every wait lasts to its end',
+          'When it would go, enrolled now behind all who wait for the same senders, if every step before it goes at its time and every wait lasts to its end',
         ),
+      limit: z
+        .enum(LIMITS)
+        .nullable()
+        .describe('What keeps it back until then beyond its delay; null: nothing does'),
       until: time.nullable().describe('Until when its window stays open; null: nothing limits it'),
       to: z.string().nullable(),
       sender: previewSender.nullable().describe('null: people do it, or there is none'),
+      rotation: z
+        .object({ position: count, of: count })
+        .nullable()
+        .describe(
+          "Which of the sequence's senders for the channel: the contact's id chooses, once and for all steps",
+        ),
       subject: z.string().nullable(),
       text: z.string().nullable(),
       html: z.string().nullable(),
@@ -151,22 +158,6 @@ const preview = z.object({
           'What its provider would get, by kind: an SMS says its encoding and segments; for people, a note',
         ),
       problem: z.object({ code: z.string(), detail: z.string() }).nullable(),
-    }),
-  ),
-});
-
-const stats = z.object({
-  sequence_id: id,
-  enrollments: counts(ENROLLMENT_STATUSES),
-  touches: counts(TOUCH_STATES).extend({ waiting: count.describe('planned, sending and unknown together') }),
-  reasons: z.array(z.object({ state: z.enum(TOUCH_STATES), reason: z.string(), count })),
-  conversions: z
-    .object({ total: count, contacts: count, goals: z.array(z.object({ goal: z.string(), count })) })
-    .describe('Enrollments that reached a goal, those restarted since included'),
-  steps: z.array(
-    counts(TOUCH_STATES).extend({
-      step_id: id,
-      variants: variantStats.nullable().describe('Of a step with variants in the published version'),
     }),
   ),
 });
@@ -308,7 +299,7 @@ function published({ db }: ApiDeps): Route[] {
   ];
 }
 
-function looks({ db, config }: ApiDeps): Route[] {
+function looks({ db, versions, config }: ApiDeps): Route[] {
   const site = config.public_url ?? `http://${config.host}:${config.port}`;
   return [
     route({
@@ -326,20 +317,8 @@ function looks({ db, config }: ApiDeps): Route[] {
       answers: { 200: preview },
       handle: async (caller, { params, body }) => {
         const unsubscribe_url = `${site}/u/preview`;
-        return ok(await previewSequence(db, caller, params.id, { ...body, unsubscribe_url }));
+        return ok(await previewSequence(db, versions, caller, params.id, { ...body, unsubscribe_url }));
       },
-    }),
-    route({
-      method: 'GET',
-      path: `${path}/:id/stats`,
-      tag,
-      summary: 'A sequence in numbers',
-      about:
-        'Touches created are sent, failed, skipped, cancelled and waiting; enrolled are active, paused and each end.',
-      scope: 'outreach:read',
-      params: idParams,
-      answers: { 200: stats },
-      handle: async (caller, { params }) => ok(await sequenceStats(db, caller, params.id)),
     }),
   ];
 }

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { RESOLUTIONS, resolveTouch } from '../../dispatch/resolve.ts';
 import { explainTouch } from '../../ledger/explain.ts';
-import { isSequenceOnly, listTouches, SERVED_FILTERS } from '../../ledger/touches.ts';
+import { isSequenceOnly, isWalked, listTouches, SERVED_FILTERS } from '../../ledger/touches.ts';
 import { touchesOfSequence } from '../../plan/sequences/sequence-touches.ts';
+import { walkTouches } from '../../plan/sequences/walk-touches.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ok, type Route, route } from '../route.ts';
 import { id, idParams, page, pageQuery } from '../schemas.ts';
@@ -17,6 +18,8 @@ const listQuery = pageQuery.extend({
   sequence_id: id.optional(),
   sender_id: id.optional(),
   state: touchState.optional(),
+  step_id: id.optional(),
+  reason: z.string().min(1).max(200).optional().describe('`none`: those without one'),
   needs_review: z.stringbool({ truthy: ['true'], falsy: ['false'] }).optional(),
 });
 
@@ -43,11 +46,10 @@ export function touchRoutes({ db, versions }: ApiDeps): Route[] {
       handle: async (caller, { query }) => {
         const { limit, cursor, ...filter } = query;
         const wanted = { limit, cursor };
-        return ok(
-          isSequenceOnly(filter)
-            ? await touchesOfSequence(db, caller.org, filter.sequence_id!, wanted)
-            : await listTouches(db, caller.org, filter, wanted),
-        );
+        const { org } = caller;
+        if (isSequenceOnly(filter)) return ok(await touchesOfSequence(db, org, filter.sequence_id!, wanted));
+        const list = isWalked(filter) ? walkTouches : listTouches;
+        return ok(await list(db, org, filter, wanted));
       },
     }),
     route({

@@ -5,7 +5,7 @@ import type { Uuid } from '../../kernel/ids.ts';
 import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
 import { notFound } from '../../kernel/problem.ts';
 import { eventsOf, type RecordedEvent } from '../../ledger/events.ts';
-import { type Touch, touchesOfEnrollment } from '../../ledger/touches.ts';
+import { reasonIs, type Touch, touchesOfEnrollment } from '../../ledger/touches.ts';
 import { type Enrollment, enrollmentColumns } from './enrollments.ts';
 import { ENROLLMENT_STATUSES, type EnrollmentStatus } from './lifecycle.ts';
 
@@ -19,6 +19,8 @@ export interface EnrollmentFilter extends PageRequest {
   sequence_id?: Uuid | undefined;
   contact_id?: Uuid | undefined;
   status?: EnrollmentStatus | undefined;
+  /** `none`: those without. */
+  reason?: string | undefined;
 }
 
 export async function listEnrollments(
@@ -38,9 +40,10 @@ export async function listEnrollments(
 
 /** The rows of one page. The index of a sequence is ordered within a status, so several statuses are merged. */
 function chosen(org: Uuid, filter: EnrollmentFilter, after: Uuid | null): Sql {
-  const { sequence_id, contact_id, status } = filter;
+  const { sequence_id, contact_id, status, reason } = filter;
   const limit = filter.limit + 1;
-  const older = after === null ? sql`true` : sql`x.id < ${after}`;
+  const newest = after === null ? sql`true` : sql`x.id < ${after}`;
+  const older = reason === undefined ? newest : sql`${newest} AND ${reasonIs(sql`x.status_reason`, reason)}`;
   if (contact_id !== undefined)
     return sql`(SELECT * FROM enrollments x WHERE x.org_id = ${org} AND x.contact_id = ${contact_id} AND ${older}
       AND ${sequence_id === undefined ? sql`true` : sql`x.sequence_id IS NOT DISTINCT FROM ${sequence_id}`}

@@ -77,6 +77,18 @@ export function openingSince(
     : open;
 }
 
+/** When a step's delay is over, whatever keeps its touch back then. */
+export function delayOver(
+  definition: Definition,
+  stepNo: number,
+  from: number,
+  calendar: Calendar,
+  rules: TimeRules,
+): DelayResult {
+  const { delay } = definition.steps[stepNo]!;
+  return afterDelay(from, delay, sequenceZone(definition, calendar), rules.days_off);
+}
+
 /** The first opening at or after a moment, without a step's delay: retries and postponements. */
 export function reopening(
   definition: Definition,

@@ -2,18 +2,21 @@
  * A dry run of the draft for one contact [TEN-4]: what each step would send, when and from whom, computed by the code
  * that plans and composes the real thing. Reads only; the unsubscribe link in it opens nothing.
  */
-import { placeOf } from '../../contacts/place.ts';
+import { type Place, placeOf } from '../../contacts/place.ts';
 import type { Database } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { CHANNELS, type Channel, type Mode } from '../../kernel/channels.ts';
-import { touchId, type Uuid } from '../../kernel/ids.ts';
+import { newId, touchId, type Uuid } from '../../kernel/ids.ts';
 import type { Message } from '../../kernel/message.ts';
 import { notFound } from '../../kernel/problem.ts';
 import type { Context } from '../../tenancy/context.ts';
+import { foresee } from '../forecast/forecast.ts';
+import type { ForecastStep } from '../forecast/tally.ts';
 import { type Planning, readPlanning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
 import { flowOf } from './flow.ts';
-import { type Opening, opening } from './next.ts';
+import type { Postponement } from './later.ts';
+import { type Opening, opening, reopening } from './next.ts';
 import { type WayStep, wayThrough } from './preview-way.ts';
 import { needsOf, readReach, type Unreachable, unreachable } from './reach.ts';
 import { type SendersByChannel, sendersByChannel, stepThrough } from './step-sender.ts';
@@ -22,6 +25,7 @@ import { STEP_KINDS } from './steps/step-kinds.ts';
 import { type ArmedStep, armedStep } from './variants/arm.ts';
 import { requireVariant } from './variants/variant-check.ts';
 import { winnersOf } from './variants/winners.ts';
+import type { VersionCache } from './versions.ts';
 
 export interface PreviewStep extends WayStep {
   step_id: Uuid;
@@ -32,15 +36,19 @@ export interface PreviewStep extends WayStep {
   /** The arm that is shown: the one asked for, else what the contact would get; null: the step has none. */
   variant: string | null;
   /**
-   * When it would go, if every step before it goes at its time, on the contact's way, and for a step beside it on the
+   * When it would go, behind all who wait for the same senders, if every step before it goes at its time, on the contact's way, and for a step beside it on the
    * first way of the list that leads there; null when that cannot be said.
    */
   at: Date | null;
+  /** What keeps it back until then beyond its delay; null: nothing does. */
+  limit: Postponement | null;
   /** Until when its window stays open. */
   until: Date | null;
   to: string | null;
   /** Null: people do it, or there is none. */
   sender: PreviewSender | null;
+  /** Which of the sequence's senders for the channel: the contact's id chooses. Null: people do it, or there is none. */
+  rotation: { position: number; of: number } | null;
   subject: string | null;
   text: string | null;
   html: string | null;
@@ -63,6 +71,8 @@ export interface Preview {
   /** Of the first step. */
   to: string | null;
   sender: PreviewSender | null;
+  /** Limits of the organization that these times do not know of. */
+  not_counted: string[];
   steps: PreviewStep[];
 }
 
@@ -90,6 +100,7 @@ interface PreviewInput {
 /** @throws Problem not_found for the sequence or the contact, invalid_request (no step has such a variant) */
 export async function previewSequence(
   db: Database,
+  versions: VersionCache,
   ctx: Pick<Context, 'org'>,
   id: Uuid,
   input: PreviewInput,
@@ -99,7 +110,9 @@ export async function previewSequence(
   const { contact, planning, definition } = scene;
   const phone = contact.phone ?? contact.whatsapp;
   const place = placeOf({ time_zone: contact.time_zone, phone }, planning.organization.time_zone);
+  const foreseen = new Map((await times(db, versions, scene, place)).map((step) => [step.step_no, step]));
   const steps: PreviewStep[] = [];
+  let together = true;
   // When somebody comes to each step: the contact's own way first.
   const arrivals: (number | null | undefined)[] = [planning.now];
   let thread = null as StepInput['thread'];
@@ -110,8 +123,15 @@ export async function previewSequence(
     const way = scene.way[stepNo]!;
     const arrival = arrivals[stepNo] ?? null;
     const found = stepThrough(planning, scene.senders, channel, contact.id, []);
+    const seen = together && way.on_way ? foreseen.get(stepNo) : undefined;
+    // From where its way parts from the one that the forecast goes, times know of no limits.
+    if (way.on_way && seen === undefined && channel !== 'wait') together = false;
     const open: Opening | null =
-      arrival === null || !found ? null : opening(definition, stepNo, arrival, found.calendar, place);
+      arrival === null || !found
+        ? null
+        : channel !== 'wait' && seen?.at
+          ? reopening(definition, channel, seen.at.getTime(), found.calendar, place)
+          : opening(definition, stepNo, arrival, found.calendar, place);
     const from = open?.ok ? open.not_before : null;
     for (const next of way.may_lead_to)
       if (arrivals[next] === undefined || (way.on_way && next === way.leads_to))
@@ -140,8 +160,10 @@ export async function previewSequence(
       variant,
       at: dateOf(from),
       until: dateOf(open?.ok ? open.not_after : null),
+      limit: seen?.limit ?? null,
       to: addressFor(channel, contact),
       sender: senderOf(scene, found?.sender_id ?? null),
+      rotation: rotationOf(scene, channel, found?.sender_id ?? null),
       ...content,
       problem: content.problem ?? late,
     });
@@ -152,8 +174,35 @@ export async function previewSequence(
     refused: scene.refused,
     to: first?.to ?? null,
     sender: first?.sender ?? null,
+    not_counted: planning.organization.capped ? ['frequency_cap'] : [],
     steps,
   };
+}
+
+/** As if it were enrolled now, by the forecast. Those too far off to be seen are counted without limits. */
+function times(
+  db: Database,
+  versions: VersionCache,
+  { org, sequence, definition, senders, planning, contact }: Scene,
+  place: Place,
+): Promise<ForecastStep[]> {
+  if (definition.steps.length === 0) return Promise.resolve([]);
+  const version = {
+    id: newId(),
+    sequence_id: sequence.id,
+    sequence_name: sequence.name,
+    number: 0,
+    varied: definition.steps.flatMap((step) => (step.variants ? [step.id] : [])),
+    definition,
+    senders,
+  };
+  const who = { contact_id: contact.id, kept: [], place, now: planning.now };
+  return foresee(db, versions, org, version, who);
+}
+
+function rotationOf({ senders }: Scene, channel: Channel, sender: Uuid | null): PreviewStep['rotation'] {
+  const list = senders.get(channel) ?? [];
+  return sender === null ? null : { position: list.indexOf(sender) + 1, of: list.length };
 }
 
 /** When whoever comes to a step leaves it. */
