@@ -451,11 +451,7 @@ export const GUARDS = [
     file: 'src/db/migrations/0004_sequences.sql',
     edits: [
       ['CREATE UNIQUE INDEX enrollments_live', 'CREATE INDEX enrollments_live'],
-      [
-        '    ON CONFLICT DO NOTHING\n',
-        '',
-        'src/plan/sequences/enroll.sql',
-      ],
+      ['    ON CONFLICT DO NOTHING\n', '', 'src/plan/sequences/enroll.sql'],
     ],
     tests: [PLAN, 'of two enrolments of one contact at once one is told who was first'],
   },

@@ -36,14 +36,8 @@ interface Row {
   received_at: Date;
 }
 
-/** Their names here, where a provider's word is another. */
-const NAMES: Partial<Record<string, MessageEvent>> = { received: 'message_received' } satisfies Partial<
-  Record<WebhookEvent['type'], MessageEvent>
->;
-
 function nameOf({ fact }: Row): MessageEvent | null {
-  const name = NAMES[fact.type] ?? fact.type;
-  return isMessageEvent(name) ? name : null;
+  return isMessageEvent(fact.type) ? fact.type : null;
 }
 
 type Result = 'recorded' | 'suppressed' | 'unmatched' | 'ignored';

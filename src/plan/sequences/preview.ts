@@ -19,7 +19,7 @@ import type { Postponement } from './later.ts';
 import { type Opening, opening, reopening } from './next.ts';
 import { type WayStep, wayThrough } from './preview-way.ts';
 import { needsOf, readReach, type Unreachable, unreachable } from './reach.ts';
-import { type SendersByChannel, sendersByChannel, stepThrough } from './step-sender.ts';
+import { type SendersByChannel, sendersByChannel, stepThrough, type Through } from './step-sender.ts';
 import { addressFor, type Note, type Recipient, type StepInput } from './steps/step-kind.ts';
 import { STEP_KINDS } from './steps/step-kinds.ts';
 import { type ArmedStep, armedStep } from './variants/arm.ts';
@@ -97,6 +97,17 @@ interface PreviewInput {
   variant?: string | undefined;
 }
 
+/** What is known on the way from step to step. */
+interface Walk {
+  place: Place;
+  foreseen: ReadonlyMap<number, ForecastStep>;
+  /** When somebody comes to each step: the contact's own way first. */
+  arrivals: (number | null | undefined)[];
+  /** Its way has not parted yet from the one that the forecast goes. */
+  together: boolean;
+  thread: StepInput['thread'];
+}
+
 /** @throws Problem not_found for the sequence or the contact, invalid_request (no step has such a variant) */
 export async function previewSequence(
   db: Database,
@@ -110,63 +121,18 @@ export async function previewSequence(
   const { contact, planning, definition } = scene;
   const phone = contact.phone ?? contact.whatsapp;
   const place = placeOf({ time_zone: contact.time_zone, phone }, planning.organization.time_zone);
-  const foreseen = new Map((await times(db, versions, scene, place)).map((step) => [step.step_no, step]));
+  const foreseen = await times(db, versions, scene, place);
+  const walk: Walk = {
+    place,
+    foreseen: new Map(foreseen.map((step) => [step.step_no, step])),
+    arrivals: [planning.now],
+    together: true,
+    thread: null,
+  };
   const steps: PreviewStep[] = [];
-  let together = true;
-  // When somebody comes to each step: the contact's own way first.
-  const arrivals: (number | null | undefined)[] = [planning.now];
-  let thread = null as StepInput['thread'];
   for (const [stepNo, written] of definition.steps.entries()) {
     const chosen = { sent: input.variant ?? null, winner: scene.winners.get(written.id) };
-    const { step, variant } = armedStep(written, contact.id, chosen);
-    const { channel, mode } = step;
-    const way = scene.way[stepNo]!;
-    const arrival = arrivals[stepNo] ?? null;
-    const found = stepThrough(planning, scene.senders, channel, contact.id, []);
-    const seen = together && way.on_way ? foreseen.get(stepNo) : undefined;
-    // From where its way parts from the one that the forecast goes, times know of no limits.
-    if (way.on_way && seen === undefined && channel !== 'wait') together = false;
-    const open: Opening | null =
-      arrival === null || !found
-        ? null
-        : channel !== 'wait' && seen?.at
-          ? reopening(definition, channel, seen.at.getTime(), found.calendar, place)
-          : opening(definition, stepNo, arrival, found.calendar, place);
-    const from = open?.ok ? open.not_before : null;
-    for (const next of way.may_lead_to)
-      if (arrivals[next] === undefined || (way.on_way && next === way.leads_to))
-        arrivals[next] = leaves(step, way, open);
-    const touch = { id: touchId(id, `preview.${step.id}`), key_n: 1 };
-    const content: Content =
-      channel === 'wait'
-        ? EMPTY
-        : found
-          ? await render(scene, { step, variant }, found.sender_id, touch, thread)
-          : without('no_sender', `The sequence names no sender for ${channel} that exists`);
-    if (channel === 'email' && content.subject !== null) {
-      thread = {
-        subject: thread?.subject ?? content.subject,
-        sent: [...(thread?.sent ?? []), `${touch.id}.${touch.key_n}`],
-      };
-    }
-    const late = open && !open.ok ? { code: 'bad_schedule', detail: open.detail } : null;
-    steps.push({
-      step_id: step.id,
-      step_no: stepNo,
-      key: step.key ?? null,
-      ...way,
-      channel,
-      mode,
-      variant,
-      at: dateOf(from),
-      until: dateOf(open?.ok ? open.not_after : null),
-      limit: seen?.limit ?? null,
-      to: addressFor(channel, contact),
-      sender: senderOf(scene, found?.sender_id ?? null),
-      rotation: rotationOf(scene, channel, found?.sender_id ?? null),
-      ...content,
-      problem: content.problem ?? late,
-    });
+    steps.push(await stepAt(scene, walk, stepNo, armedStep(written, contact.id, chosen)));
   }
   const [first] = steps;
   return {
@@ -177,6 +143,77 @@ export async function previewSequence(
     not_counted: planning.organization.capped ? ['frequency_cap'] : [],
     steps,
   };
+}
+
+async function stepAt(scene: Scene, walk: Walk, stepNo: number, armed: ArmedStep): Promise<PreviewStep> {
+  const { step, variant } = armed;
+  const { channel, mode } = step;
+  const way = scene.way[stepNo]!;
+  const found = stepThrough(scene.planning, scene.senders, channel, scene.contact.id, []);
+  const { open, limit } = openingAt(scene, walk, stepNo, step, found);
+  for (const next of way.may_lead_to)
+    if (walk.arrivals[next] === undefined || (way.on_way && next === way.leads_to))
+      walk.arrivals[next] = leaves(step, way, open);
+  const content = await contentAt(scene, walk, armed, found);
+  const late = open && !open.ok ? { code: 'bad_schedule', detail: open.detail } : null;
+  return {
+    step_id: step.id,
+    step_no: stepNo,
+    key: step.key ?? null,
+    ...way,
+    channel,
+    mode,
+    variant,
+    at: dateOf(open?.ok ? open.not_before : null),
+    until: dateOf(open?.ok ? open.not_after : null),
+    limit,
+    to: addressFor(channel, scene.contact),
+    sender: senderOf(scene, found?.sender_id ?? null),
+    rotation: rotationOf(scene, channel, found?.sender_id ?? null),
+    ...content,
+    problem: content.problem ?? late,
+  };
+}
+
+function openingAt(
+  { definition, way }: Scene,
+  walk: Walk,
+  stepNo: number,
+  { channel }: Step,
+  found: Through | null,
+): { open: Opening | null; limit: PreviewStep['limit'] } {
+  const { foreseen, place, together } = walk;
+  const { on_way } = way[stepNo]!;
+  const arrival = walk.arrivals[stepNo] ?? null;
+  const seen = together && on_way ? foreseen.get(stepNo) : undefined;
+  // From where its way parts from the one that the forecast goes, times know of no limits.
+  if (on_way && seen === undefined && channel !== 'wait') walk.together = false;
+  const limit = seen?.limit ?? null;
+  if (arrival === null || !found) return { open: null, limit };
+  const { calendar } = found;
+  if (channel !== 'wait' && seen?.at)
+    return { open: reopening(definition, channel, seen.at.getTime(), calendar, place), limit };
+  return { open: opening(definition, stepNo, arrival, calendar, place), limit };
+}
+
+async function contentAt(
+  scene: Scene,
+  walk: Walk,
+  armed: ArmedStep,
+  found: Through | null,
+): Promise<Content> {
+  const { channel, id } = armed.step;
+  if (channel === 'wait') return EMPTY;
+  if (!found) return without('no_sender', `The sequence names no sender for ${channel} that exists`);
+  const touch = { id: touchId(scene.sequence.id, `preview.${id}`), key_n: 1 };
+  const content = await render(scene, armed, found.sender_id, touch, walk.thread);
+  if (channel === 'email' && content.subject !== null) {
+    walk.thread = {
+      subject: walk.thread?.subject ?? content.subject,
+      sent: [...(walk.thread?.sent ?? []), `${touch.id}.${touch.key_n}`],
+    };
+  }
+  return content;
 }
 
 /** As if it were enrolled now, by the forecast. Those too far off to be seen are counted without limits. */
