@@ -125,8 +125,9 @@ function enroll(contact: number, policy: EnrollPolicy): Command {
       const last = latestOf(model, contact);
       const again = policy === 'restart' && last !== undefined && TRANSITIONS[last.status].restart !== null;
       let expected: string | null = null;
-      if (policy !== 'restart' && last && (isLive(last.status) || policy === 'never'))
-        expected = 'already_enrolled';
+      // Nothing here has ended a day ago.
+      const recent = policy === 'never' || policy === 'after_days';
+      if (policy !== 'restart' && last && (isLive(last.status) || recent)) expected = 'already_enrolled';
       else if (!reachable) expected = 'enrollment_refused';
       else if (again && inFlight(last.live)) expected = 'touch_in_flight';
       let made: Enrollment | undefined;
@@ -135,6 +136,7 @@ function enroll(contact: number, policy: EnrollPolicy): Command {
           sequence_id: sequence,
           contact_id: id,
           policy,
+          policy_days: policy === 'after_days' ? 1 : undefined,
         }).then((done) => {
           made = done.enrollment;
         }),
