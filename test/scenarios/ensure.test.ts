@@ -23,7 +23,7 @@ await new Promise((resolve) => setTimeout(resolve, 300));
 if (existsSync('npm.broken')) process.exit(7);
 rmSync('node_modules', { recursive: true, force: true });
 mkdirSync('node_modules');
-symlinkSync(process.env.REAL_TYPESCRIPT, 'node_modules/typescript');
+symlinkSync(process.env.REAL_TYPESCRIPT, 'node_modules/typescript-7');
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
 delete packages[''];
 for (const [path, entry] of Object.entries(packages)) if (entry.optional) delete packages[path];
@@ -66,7 +66,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 function lock(version: string): void {
   const packages = {
     '': {},
-    'node_modules/typescript': { version, integrity: `sha512-${version}`, dev: true },
+    'node_modules/typescript-7': { version, integrity: `sha512-${version}`, dev: true },
     'node_modules/elsewhere': { version: '1.0.0', integrity: 'sha512-x', optional: true, os: ['other'] },
   };
   writeFileSync(join(root, 'package-lock.json'), JSON.stringify({ lockfileVersion: 3, packages }));
@@ -80,7 +80,7 @@ function ensure(env: Record<string, string> = {}): Promise<Run> {
       ...process.env,
       npm_execpath: join(root, 'fake-npm.mjs'),
       npm_lifecycle_event: 'prestart',
-      REAL_TYPESCRIPT: resolve('node_modules/typescript'),
+      REAL_TYPESCRIPT: resolve('node_modules/typescript-7'),
       ...env,
     },
   });
@@ -183,7 +183,7 @@ describe('ensure', () => {
       env: {
         ...process.env,
         npm_execpath: join(root, 'fake-npm.mjs'),
-        REAL_TYPESCRIPT: resolve('node_modules/typescript'),
+        REAL_TYPESCRIPT: resolve('node_modules/typescript-7'),
       },
     });
     const closed = new Promise((done) => child.once('exit', done));
