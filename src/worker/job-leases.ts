@@ -1,6 +1,6 @@
 /**
- * Frees the housekeeping jobs of dead processes. graphile-worker believes in a lock for four hours; here every worker of
- * the queue gives a sign of life, and the jobs of one that has gone silent are free within a minute.
+ * Frees the housekeeping jobs of dead processes. graphile-worker believes in a lock for four hours; here the pool of
+ * workers that locked it gives a sign of life, and the jobs of one that has gone silent are free within a minute.
  */
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
@@ -9,8 +9,10 @@ const HEARTBEAT_MS = 10_000;
 const SILENT_MS = 40_000;
 
 export interface JobLeases {
-  /** A worker of the queue began. */
+  /** What locks jobs, the queue's pool of workers, began. */
   add(id: string): void;
+  /** It has ended: no more signs of life. */
+  remove(id: string): void;
   stop(): Promise<void>;
 }
 
@@ -33,6 +35,9 @@ export function keepJobLeases(
     add(id) {
       own.add(id);
       void round();
+    },
+    remove(id) {
+      own.delete(id);
     },
     async stop() {
       clearInterval(timer);
