@@ -126,7 +126,7 @@ function calls(deps: ApiDeps): Route {
     raw: CALL_BYTES,
     params: z.object({ connection: z.string().describe('The secret part of the address') }),
     answers: { 200: null },
-    problems: ['not_found', 'forbidden', 'payload_too_large'],
+    problems: ['not_found', 'forbidden', 'payload_too_large', 'unsupported_media_type'],
     handle: async (_from, { params, request }) => {
       const { body, headers, raw, protocol, host } = request;
       const received = await receiveCall({ ...deps, log }, params.connection, {
