@@ -4,12 +4,13 @@ import { type Place, placeOf } from '../contacts/place.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { type Planning, readPlanning } from '../plan/sequences/calendar.ts';
 import { flowOf } from '../plan/sequences/flow.ts';
+import type { Wrote } from '../plan/sequences/free-text.ts';
 import { senderIdFor } from '../plan/sequences/step-sender.ts';
 import type { Draft } from '../plan/sequences/steps/draft.ts';
 import { readWinners } from '../plan/sequences/variants/winners.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { Engine } from './engine.ts';
-import { readWrote, type Wrote } from './free-text.ts';
+import { readWrote } from './free-text.ts';
 import type { DueTouch } from './lanes.ts';
 import { readDrafts } from './people/drafts.ts';
 

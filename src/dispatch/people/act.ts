@@ -10,7 +10,7 @@ import type { Context } from '../../tenancy/context.ts';
 import type { Engine } from '../engine.ts';
 import { type DueStep, getDueStep } from './due-steps.ts';
 import { outcomeOf, sendStep } from './execute.ts';
-import { completeStep, type StepOutcome } from './outside.ts';
+import { completeStep, type Told, toldBefore } from './outside.ts';
 import { auditStep } from './record.ts';
 import { seeStep, stepRefused, whyNot } from './step.ts';
 import { writeDraft } from './write-draft.ts';
@@ -26,10 +26,8 @@ export interface Executed {
   enrollment: Enrollment;
 }
 
-export interface Doing {
+export interface Doing extends Told {
   content?: DraftContent | undefined;
-  outcome?: StepOutcome | undefined;
-  note?: string | undefined;
 }
 
 const RESULTS: { readonly [S in TouchState]?: Executed['result'] } = {
@@ -45,8 +43,11 @@ const GONE: readonly TouchState[] = ['sending', 'unknown', 'sent'];
 export async function executeStep(engine: Engine, ctx: Context, id: Uuid, doing: Doing): Promise<Executed> {
   const touch = await seeStep(engine, ctx.org, id);
   const sends = isSenderChannel(touch.channel);
-  if (GONE.includes(touch.state) && (sends || touch.state === 'sent'))
+  if (sends) refuseTold(doing);
+  if (GONE.includes(touch.state) && (sends || touch.state === 'sent')) {
+    if (!sends) await toldBefore(engine, ctx.org, id, doing);
     return told(engine, ctx, id, sends, true);
+  }
   // First of all, so that it is there whatever comes.
   if (doing.content) await writeDraft(engine, ctx, id, doing.content);
   if (!sends) {
@@ -62,6 +63,19 @@ export async function executeStep(engine: Engine, ctx: Context, id: Uuid, doing:
     return told(engine, ctx, id, sends, true);
   }
   return told(engine, ctx, id, sends, false);
+}
+
+/** Of a message its provider tells what came of it; there is no place for a person's word. */
+function refuseTold(doing: Told): void {
+  const given = (['outcome', 'note'] as const).filter((field) => doing[field] !== undefined);
+  if (given.length === 0) return;
+  throw new Problem('invalid_request', `A program sends this step: it takes no ${given.join(' and no ')}`, {
+    errors: given.map((field) => ({
+      field,
+      code: 'not_taken',
+      message: 'Only for what people do themselves: a call, a LinkedIn message, a task',
+    })),
+  });
 }
 
 async function told(

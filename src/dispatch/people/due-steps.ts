@@ -7,9 +7,12 @@ import type { Uuid } from '../../kernel/ids.ts';
 import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
 import { readPlanning } from '../../plan/sequences/calendar.ts';
+import type { Step } from '../../plan/sequences/definition.ts';
+import { freeTextRefusal } from '../../plan/sequences/free-text.ts';
 import { type DraftText, editableParts } from '../../plan/sequences/steps/draft.ts';
 import { addressFor } from '../../plan/sequences/steps/step-kind.ts';
 import { bucketOf, type DueBucket, type DueDays, dueDays } from '../../schedule/due-buckets.ts';
+import type { SenderSettings } from '../../senders/senders.ts';
 import { stepOf } from '../compose.ts';
 import type { Engine } from '../engine.ts';
 import { type DueTouch, readTouches } from '../lanes.ts';
@@ -168,6 +171,9 @@ function dueStep(
   const { first_name, last_name, company, title, email, phone, linkedin } = touch;
   return {
     ...row,
+    blocked:
+      row.blocked ??
+      (step && sender && row.state === 'planned' ? barred(touch, step, sender, situation) : null),
     bucket: bucketOf(row.due_at.getTime(), days),
     enrollment_id: touch.source_id,
     sequence: { id: touch.sequence_id, name: version?.sequence_name ?? '' },
@@ -184,6 +190,16 @@ function dueStep(
     link: linkFor(touch),
     copy_text: isSenderChannel(touch.channel) ? null : draft.text,
   };
+}
+
+/** What the gate lets through and its channel does not: free text to whom it may not be written now. */
+function barred(
+  { contact_id }: DueTouch,
+  step: Step,
+  sender: SenderSettings,
+  { wrote, planning }: Situation,
+): string | null {
+  return freeTextRefusal({ step, contact_id }, sender, wrote, planning.now);
 }
 
 const WEB = /^https?:\/\//i;

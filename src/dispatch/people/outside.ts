@@ -18,6 +18,7 @@ import type { Engine } from '../engine.ts';
 import type { DueTouch } from '../lanes.ts';
 import { movedOn } from '../outcomes.ts';
 import { settleAll } from '../settle.ts';
+import { readDueRow } from './due-rows.ts';
 import { openNow, type Passed, passGate, readScene, type Scene, sceneOf } from './passage.ts';
 import { tellStep } from './record.ts';
 import { asPerson, seeStep, stepRefused, whyNot } from './step.ts';
@@ -35,6 +36,12 @@ export const ALL_OUTCOMES = [...new Set(Object.values(OUTCOMES).flat())] as [Ste
 const STARTED_LEASE_MS = 24 * 3_600_000;
 const MAX_ROUNDS = 4;
 
+/** What a person says came of it; what is absent says nothing. */
+export interface Told {
+  outcome?: StepOutcome | undefined;
+  note?: string | undefined;
+}
+
 /** A second time changes nothing. @throws Problem not_found, step_refused */
 export async function startStep(engine: Engine, ctx: Context, id: Uuid): Promise<void> {
   const person = asPerson(engine, ctx);
@@ -49,22 +56,20 @@ export async function startStep(engine: Engine, ctx: Context, id: Uuid): Promise
   }));
 }
 
-/** A second time changes nothing. @throws Problem not_found, step_refused, invalid_request (the outcome) */
-export async function completeStep(
-  engine: Engine,
-  ctx: Context,
-  id: Uuid,
-  told: { outcome?: StepOutcome | undefined; note?: string | undefined },
-): Promise<void> {
+/**
+ * A second time changes nothing, and is refused where it tells something else.
+ * @throws Problem not_found, step_refused, invalid_request (the outcome)
+ */
+export async function completeStep(engine: Engine, ctx: Context, id: Uuid, told: Told): Promise<void> {
   const person = asPerson(engine, ctx);
   const seen = await seeStep(person, ctx.org, id);
   requireOutside(seen);
   const outcome = outcomeFor(seen.channel, told.outcome);
-  if (seen.state === 'sent') return;
+  if (seen.state === 'sent') return toldBefore(person, ctx.org, id, told);
   if (seen.state === 'planned') await letGo(person, ctx.org, id, true);
   const touch = await seeStep(person, ctx.org, id);
   if (touch.token === null || (touch.state !== 'sending' && touch.state !== 'unknown')) {
-    if (touch.state === 'sent') return;
+    if (touch.state === 'sent') return toldBefore(person, ctx.org, id, told);
     throw whyNot(touch);
   }
   const note = told.note ?? null;
@@ -76,6 +81,23 @@ export async function completeStep(
   }));
   await settleAs(person, ctx.org, await sceneOf(person, ctx.org, touch), touch.token, 'sent');
   await wake(person.db, ctx.org);
+}
+
+/** Of what is done already: silently dropping what somebody tells now would lose it. @throws Problem step_refused */
+export async function toldBefore(
+  engine: Pick<Engine, 'db'>,
+  org: Uuid,
+  id: Uuid,
+  { outcome, note }: Told,
+): Promise<void> {
+  const row = await readDueRow(engine.db, org, id);
+  const other = outcome !== undefined && outcome !== row?.outcome;
+  const lost = note !== undefined && note !== '' && note !== row?.note;
+  if (other || lost)
+    throw stepRefused('already_completed', 'it is completed already, with another outcome or note', {
+      outcome: row?.outcome ?? null,
+      note: row?.note ?? null,
+    });
 }
 
 /** What was started and not done waits again. @throws Problem step_refused (a program sends it, and may have) */

@@ -9,12 +9,15 @@ import { CHANNELS, type Channel, type Mode } from '../../kernel/channels.ts';
 import { newId, touchId, type Uuid } from '../../kernel/ids.ts';
 import type { Message } from '../../kernel/message.ts';
 import { notFound } from '../../kernel/problem.ts';
+import { reasonInWords } from '../../ledger/reasons.ts';
+import { readLastMessages } from '../../records/last-messages.ts';
 import type { Context } from '../../tenancy/context.ts';
 import { foresee } from '../forecast/forecast.ts';
 import type { ForecastStep } from '../forecast/tally.ts';
 import { type Planning, readPlanning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
 import { flowOf } from './flow.ts';
+import { freeTextRefusal, mayBeFreeText, type Wrote } from './free-text.ts';
 import type { Postponement } from './later.ts';
 import { type Opening, opening, reopening } from './next.ts';
 import { type WayStep, wayThrough } from './preview-way.ts';
@@ -87,6 +90,8 @@ interface Scene {
   unsubscribe_url: string;
   winners: ReadonlyMap<Uuid, string>;
   way: WayStep[];
+  /** When the contact last wrote; null where no step is free text over WhatsApp. */
+  wrote: Wrote | null;
 }
 
 interface PreviewInput {
@@ -116,7 +121,10 @@ export async function previewSequence(
   id: Uuid,
   input: PreviewInput,
 ): Promise<Preview> {
-  const scene = await readScene(db, ctx.org, id, input);
+  const read = await readScene(db, ctx.org, id, input);
+  const free = read.definition.steps.some(mayBeFreeText);
+  const wrote = free ? await readLastMessages(db, ctx.org, [read.contact.id]) : null;
+  const scene: Scene = { ...read, wrote };
   if (input.variant !== undefined) requireVariant(scene.definition, input.variant);
   const { contact, planning, definition } = scene;
   const phone = contact.phone ?? contact.whatsapp;
@@ -171,8 +179,21 @@ async function stepAt(scene: Scene, walk: Walk, stepNo: number, armed: ArmedStep
     sender: senderOf(scene, found?.sender_id ?? null),
     rotation: rotationOf(scene, channel, found?.sender_id ?? null),
     ...content,
-    problem: content.problem ?? late,
+    problem: content.problem ?? late ?? barredNow(scene, step, found, open),
   };
+}
+
+/** Only of what would go now: before a later step its contact may still write. */
+function barredNow(
+  { planning, contact, wrote }: Scene,
+  step: Step,
+  found: Through | null,
+  open: Opening | null,
+): PreviewStep['problem'] {
+  const sender = planning.senders.get(found?.sender_id ?? '');
+  if (!sender || !open?.ok || open.not_before > planning.now) return null;
+  const code = freeTextRefusal({ step, contact_id: contact.id }, sender, wrote, planning.now);
+  return code === null ? null : { code, detail: reasonInWords(code) ?? code };
 }
 
 function openingAt(
@@ -256,7 +277,12 @@ function senderOf({ planning }: Scene, id: Uuid | null): PreviewSender | null {
   return { id: sender.id, name: sender.name, from: { name: sender.from_name, address: sender.from_address } };
 }
 
-async function readScene(db: Database, org: Uuid, id: Uuid, input: PreviewInput): Promise<Scene> {
+async function readScene(
+  db: Database,
+  org: Uuid,
+  id: Uuid,
+  input: PreviewInput,
+): Promise<Omit<Scene, 'wrote'>> {
   return db.inOrg(org, async (tx) => {
     const row = await tx.maybe<{ name: string; draft: Definition }>(
       sql`SELECT name, draft FROM sequences WHERE org_id = ${org} AND id = ${id}`,
