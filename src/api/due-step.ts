@@ -49,7 +49,9 @@ export const dueStep = z
     reason: text,
     enrollment_id: id,
     enrollment_status: enrollmentStatus,
-    blocked: text.describe('What stops it now, as the gate would say it; null: nothing'),
+    blocked: text.describe(
+      'What stops it now, in the words of `execute`; null: nothing that is known before it is tried',
+    ),
     sequence: z.object({ id, name: z.string() }),
     step: z.object({ id, no: z.number().int().describe('Position, from 0'), name: text }),
     channel: z.enum(OUTREACH_CHANNELS),

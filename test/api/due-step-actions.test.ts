@@ -324,6 +324,37 @@ describe('[DUE-2] what people do themselves', () => {
     expect((await does(touch, 'execute')).body).toMatchObject({ result: 'done', repeated: true });
   });
 
+  test.each(['complete', 'execute'])(
+    '[DUE-1] %s a second time with another outcome or note is refused, and keeps the first; the same again is no error',
+    async (again) => {
+      const { touch } = await world.waiting([CALL]);
+      const first = { outcome: 'connected', note: 'Call in May' };
+      expect((await does(touch, again, first)).status).toBe(200);
+      for (const same of [first, { outcome: 'connected' }, { note: ' Call in May ' }, {}])
+        expect((await does(touch, again, same)).status).toBe(200);
+      for (const other of [{ ...first, note: 'Call in June' }, { outcome: 'voicemail' }, { note: 'x' }])
+        expect(await does(touch, again, other)).toMatchObject({
+          status: 409,
+          body: { code: 'step_refused', reason: 'already_completed', ...first },
+        });
+      expect(await read(touch)).toMatchObject(first);
+    },
+  );
+
+  test('[DUE-1] an outcome or a note of what a program sends is refused by name, and nothing is sent', async () => {
+    const { touch } = await world.waiting([EMAIL]);
+    const told = await does(touch, 'execute', { outcome: 'done', note: 'Sent it' });
+    expect(told).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request', errors: [{ field: 'outcome' }, { field: 'note' }] },
+    });
+    expect(await does(touch, 'execute', { note: 'x' })).toMatchObject({
+      body: { errors: [{ field: 'note' }] },
+    });
+    expect(sentTo()).toEqual([]);
+    expect((await does(touch, 'execute')).body).toMatchObject({ result: 'sent' });
+  });
+
   test('[EXE-3] a paused one cannot be started; one that was started is told as it was, and advances nothing', async () => {
     const stopped = await world.waiting([CALL, FOLLOW_UP]);
     await act(stopped.enrollment, 'pause');

@@ -112,7 +112,7 @@ function draftRoute({ engine, config }: ApiDeps): Route {
 
 function executeRoutes({ engine }: ApiDeps): Route[] {
   const about =
-    'A message goes through the same gate as a worker’s, and is sent and settled in this request. What was stopped meanwhile is 409 `step_refused` with the reason: nothing is sent, and `content` is kept. A second time sends nothing and tells what became of it. A call, a LinkedIn message or a task is recorded as done.';
+    'A message goes through the same gate as a worker’s, and is sent and settled in this request. What was stopped meanwhile is 409 `step_refused` with the reason: nothing is sent, and `content` is kept. A second time sends nothing and tells what became of it. A call, a LinkedIn message or a task is recorded as done; only these take `outcome` and `note`.';
   return [
     route({
       method: 'POST',
@@ -163,7 +163,7 @@ export function dueStepActionRoutes(deps: ApiDeps): Route[] {
       {
         summary: 'Tell what came of it',
         about:
-          'For what people do themselves; its enrollment goes on. After a stop it records the truth and advances nothing.',
+          'For what people do themselves; its enrollment goes on. After a stop it records the truth and advances nothing. A second time changes nothing: another outcome or note is 409 `step_refused` with reason `already_completed`.',
         body: z.strictObject(outcome),
       },
       (caller, step, body) => completeStep(engine, caller, step, body),
