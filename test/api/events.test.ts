@@ -124,6 +124,23 @@ describe('telling an event', () => {
     for (const body of wrong) expect([body, (await tell(body)).status]).toEqual([body, 400]);
   });
 
+  it('[OPS-6] a time outside the years that can be kept is refused by its field, with any offset', async () => {
+    const refusal = { status: 400, fields: ['at'] };
+    const answer = ({ status, body }: Awaited<ReturnType<typeof tell>>) => ({
+      status,
+      fields: body.errors?.map((one: { field: string }) => one.field),
+    });
+    for (const at of ['0000-01-01T00:00:00Z', '0001-01-01T00:00:00+23:59', '9999-12-31T23:59:59-23:59']) {
+      expect([at, answer(await tell({ contact_id: contact, name: 'x', at }))]).toEqual([at, refusal]);
+      const deal = { kind: 'deal', external_id: 'when', contact_id: contact };
+      expect([at, answer(await record({ ...deal, at }))]).toEqual([at, refusal]);
+      for (const field of ['starts_at', 'ends_at'])
+        expect(answer(await record({ ...deal, [field]: at }))).toEqual({ status: 400, fields: [field] });
+    }
+    expect((await tell({ contact_id: contact, name: 'x', at: 'yesterday' })).body.errors).toHaveLength(1);
+    expect((await tell({ contact_id: contact, name: 'x', at: '1900-01-01T00:00:00Z' })).status).toBe(201);
+  });
+
   it('lists are walked by cursor', async () => {
     const who = await freshContact();
     await tell({ events: Array.from({ length: 7 }, (_, i) => ({ contact_id: who, name: `n${i}` })) });
