@@ -16,6 +16,7 @@ import type { Properties } from './properties.ts';
 export const MAX_EVENTS = 1_000;
 /** Clocks differ; what is said to happen later than this has not happened. */
 const MAX_AHEAD_MS = 5 * 60_000;
+export const IN_THE_FUTURE = 'It has not happened yet';
 
 /** A contact by one of what it is known by. */
 export interface NamedContact {
@@ -81,7 +82,7 @@ type Judged = { contact: Uuid; refused: null } | { contact: null; refused: Event
 function judge(event: ToldEvent, found: Found, now: number): Judged {
   const no = (refused: EventRefusal): Judged => ({ contact: null, refused });
   if (!EVENT_NAME.test(event.name)) return no('bad_name');
-  if (event.at !== undefined && event.at.getTime() > now + MAX_AHEAD_MS) return no('in_the_future');
+  if (isAhead(event.at, now)) return no('in_the_future');
   const named = isNamed(event);
   if (named && found.contact === null) return no('unknown_contact');
   if (event.touch_id !== undefined) {
@@ -89,6 +90,10 @@ function judge(event: ToldEvent, found: Found, now: number): Judged {
     return { contact: found.touched, refused: null };
   }
   return found.contact === null ? no('unknown_contact') : { contact: found.contact, refused: null };
+}
+
+export function isAhead(at: Date | undefined, now: number): boolean {
+  return at !== undefined && at.getTime() > now + MAX_AHEAD_MS;
 }
 
 function isNamed({ contact_id, contact_external_id, email }: NamedContact): boolean {
@@ -131,7 +136,7 @@ async function findContacts(
 }
 
 const WORDS = {
-  in_the_future: { field: 'at', message: 'It has not happened yet' },
+  in_the_future: { field: 'at', message: IN_THE_FUTURE },
   bad_name: { field: 'name', message: 'Lower-case letters, digits, and any of _ . : - after the first' },
 } satisfies Partial<Record<EventRefusal, { field: string; message: string }>>;
 

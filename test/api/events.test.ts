@@ -157,6 +157,19 @@ describe('telling an event', () => {
 });
 
 describe('records', () => {
+  it('[SEQ-11] a change that has not happened yet is refused; what it is about may lie ahead', async () => {
+    const ahead = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString();
+    const visit = { kind: 'appointment', external_id: 'ahead', contact_id: contact };
+    const refused = await record({ ...visit, at: ahead(10) });
+    expect(refused).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'at', code: 'in_the_future' }] },
+    });
+    expect((await world.call('GET', '/api/records?external_id=ahead')).body.items).toEqual([]);
+    const made = await record({ ...visit, at: ahead(2), starts_at: ahead(600), ends_at: ahead(660) });
+    expect(made.status).toBe(201);
+  });
+
   const namesOf = async (ids: string[]) =>
     Promise.all(ids.map(async (id) => (await world.call('GET', `/api/events/${id}`)).body.name));
 
