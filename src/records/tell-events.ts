@@ -34,7 +34,13 @@ export interface ToldEvent extends NamedContact {
   properties?: Properties | undefined;
 }
 
-export const EVENT_REFUSALS = ['unknown_contact', 'unknown_touch', 'in_the_future', 'bad_name'] as const;
+export const EVENT_REFUSALS = [
+  'unknown_contact',
+  'unknown_touch',
+  'in_the_future',
+  'bad_name',
+  'other_event',
+] as const;
 export type EventRefusal = (typeof EVENT_REFUSALS)[number];
 
 export type Told =
@@ -60,7 +66,8 @@ export async function tellEvents(
     let next = 0;
     return judged.map(({ contact, refused }): Told => {
       if (refused !== null) return { result: 'refused', event_id: null, contact_id: null, reason: refused };
-      const { id, is_new } = recorded[next++]!;
+      const { id, is_new, is_other } = recorded[next++]!;
+      if (is_other) return { result: 'refused', event_id: null, contact_id: null, reason: 'other_event' };
       return {
         result: is_new ? 'recorded' : 'duplicate',
         event_id: id,
@@ -138,9 +145,13 @@ async function findContacts(
 const WORDS = {
   in_the_future: { field: 'at', message: IN_THE_FUTURE },
   bad_name: { field: 'name', message: 'Lower-case letters, digits, and any of _ . : - after the first' },
+  other_event: {
+    field: 'external_id',
+    message: 'What was told under it is another event: of another contact, or under another name',
+  },
 } satisfies Partial<Record<EventRefusal, { field: string; message: string }>>;
 
-/** For who tells one. @throws not_found, invalid_request */
+/** For who tells one. @throws not_found, invalid_request, conflict */
 export async function tellEvent(
   db: Database,
   ctx: Context,
@@ -153,5 +164,5 @@ export async function tellEvent(
   if (reason === 'unknown_contact') throw unknownContact(event);
   if (reason === 'unknown_touch') throw notFound('touch', event.touch_id!);
   const { field, message } = WORDS[reason];
-  throw new Problem('invalid_request', message, { errors: [{ field, code: reason, message }] });
+  throw new Problem(reason === 'other_event' ? 'conflict' : 'invalid_request', message, { errors: [{ field, code: reason, message }] });
 }

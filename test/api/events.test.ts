@@ -141,6 +141,36 @@ describe('telling an event', () => {
     expect((await tell({ contact_id: contact, name: 'x', at: '1900-01-01T00:00:00Z' })).status).toBe(201);
   });
 
+  it('[SEQ-11] an external id holds one event: another contact or name under it is refused, not swallowed', async () => {
+    const told = await tell({ contact_id: contact, name: 'paid', external_id: 'o-1' });
+    expect(told.status).toBe(201);
+    const others = [
+      { contact_id: contact, name: 'refunded', external_id: 'o-1' },
+      { contact_id: await freshContact(), name: 'paid', external_id: 'o-1' },
+    ];
+    for (const other of others)
+      expect(await tell(other)).toMatchObject({
+        status: 409,
+        body: { code: 'conflict', errors: [{ field: 'external_id', code: 'other_event' }] },
+      });
+    const many = [
+      { contact_id: contact, name: 'paid', external_id: 'o-2' },
+      { contact_id: contact, name: 'refunded', external_id: 'o-2' },
+      ...others,
+      { contact_id: contact, name: 'paid', external_id: 'o-1' },
+    ];
+    const { body } = await tell({ events: many });
+    expect(body).toMatchObject({ recorded: 1, duplicates: 1, refused: 3 });
+    expect(body.results.map((one: { result: string; reason: string }) => one.reason ?? one.result)).toEqual([
+      'recorded',
+      'other_event',
+      'other_event',
+      'other_event',
+      'duplicate',
+    ]);
+    expect(body.results[4].event_id).toBe(told.body.id);
+  });
+
   it('lists are walked by cursor', async () => {
     const who = await freshContact();
     await tell({ events: Array.from({ length: 7 }, (_, i) => ({ contact_id: who, name: `n${i}` })) });
