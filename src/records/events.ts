@@ -72,7 +72,8 @@ export async function recordEvents(
     const contacts = given.filter((event) => fresh.has(event.id)).map((event) => event.contact_id);
     await wakeWaits(tx, ctx.org, [...new Set(contacts)]);
   }
-  const known = fresh.size === given.length ? new Map<string, Known>() : await knownEvents(tx, ctx.org, source, given);
+  const known =
+    fresh.size === given.length ? new Map<string, Known>() : await knownEvents(tx, ctx.org, source, given);
   return given.map((event) => {
     if (fresh.has(event.id)) return { id: event.id, is_new: true, is_other: false };
     const { id, contact_id, name } = known.get(event.external_id!)!;

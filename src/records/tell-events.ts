@@ -5,11 +5,13 @@
 import { normalizeEmail } from '../contacts/email-address.ts';
 import type { Database, Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import { CHANNEL_NAMES } from '../kernel/channels.ts';
 import { isUuid, type Uuid } from '../kernel/ids.ts';
 import { notFound, Problem } from '../kernel/problem.ts';
 import type { Context } from '../tenancy/context.ts';
 import { EVENT_NAME } from './event-names.ts';
 import { recordEvents } from './events.ts';
+import { readMessageProperties } from './message-properties.ts';
 import type { Properties } from './properties.ts';
 
 /** Events of one request. */
@@ -40,6 +42,9 @@ export const EVENT_REFUSALS = [
   'in_the_future',
   'bad_name',
   'other_event',
+  'no_contact',
+  'unknown_channel',
+  'unknown_permanence',
 ] as const;
 export type EventRefusal = (typeof EVENT_REFUSALS)[number];
 
@@ -59,8 +64,10 @@ export async function tellEvents(
     const found = await findContacts(tx, ctx.org, events);
     const judged = events.map((event, i) => judge(event, found[i]!, now));
     const good = events.flatMap((event, i) => {
-      const contact = judged[i]!.contact;
-      return contact === null ? [] : [{ ...event, contact_id: contact, at: event.at ?? new Date(now) }];
+      const { contact, properties } = judged[i]!;
+      return contact === null
+        ? []
+        : [{ ...event, contact_id: contact, at: event.at ?? new Date(now), properties }];
     });
     const recorded = await recordEvents(tx, ctx, source, good);
     let next = 0;
@@ -84,19 +91,26 @@ interface Found {
   touched: Uuid | null;
 }
 
-type Judged = { contact: Uuid; refused: null } | { contact: null; refused: EventRefusal };
+type Judged =
+  | { contact: Uuid; properties: Properties; refused: null }
+  | { contact: null; properties?: undefined; refused: EventRefusal };
 
 function judge(event: ToldEvent, found: Found, now: number): Judged {
   const no = (refused: EventRefusal): Judged => ({ contact: null, refused });
   if (!EVENT_NAME.test(event.name)) return no('bad_name');
   if (isAhead(event.at, now)) return no('in_the_future');
+  const properties = readMessageProperties(event.name, event.properties ?? {});
+  if (typeof properties === 'string') return no(properties);
   const named = isNamed(event);
+  if (!named && event.touch_id === undefined) return no('no_contact');
   if (named && found.contact === null) return no('unknown_contact');
   if (event.touch_id !== undefined) {
     if (found.touched === null || (named && found.touched !== found.contact)) return no('unknown_touch');
-    return { contact: found.touched, refused: null };
+    return { contact: found.touched, properties, refused: null };
   }
-  return found.contact === null ? no('unknown_contact') : { contact: found.contact, refused: null };
+  return found.contact === null
+    ? no('unknown_contact')
+    : { contact: found.contact, properties, refused: null };
 }
 
 export function isAhead(at: Date | undefined, now: number): boolean {
@@ -145,6 +159,15 @@ async function findContacts(
 const WORDS = {
   in_the_future: { field: 'at', message: IN_THE_FUTURE },
   bad_name: { field: 'name', message: 'Lower-case letters, digits, and any of _ . : - after the first' },
+  no_contact: {
+    field: 'contact_id',
+    message: 'name the contact by one of contact_id, contact_external_id, email or touch_id',
+  },
+  unknown_channel: {
+    field: 'properties.channel',
+    message: `must be one of ${CHANNEL_NAMES.join(', ')}, or absent`,
+  },
+  unknown_permanence: { field: 'properties.permanence', message: 'must be hard or soft, or absent' },
   other_event: {
     field: 'external_id',
     message: 'What was told under it is another event: of another contact, or under another name',
@@ -164,5 +187,7 @@ export async function tellEvent(
   if (reason === 'unknown_contact') throw unknownContact(event);
   if (reason === 'unknown_touch') throw notFound('touch', event.touch_id!);
   const { field, message } = WORDS[reason];
-  throw new Problem(reason === 'other_event' ? 'conflict' : 'invalid_request', message, { errors: [{ field, code: reason, message }] });
+  throw new Problem(reason === 'other_event' ? 'conflict' : 'invalid_request', message, {
+    errors: [{ field, code: reason, message }],
+  });
 }

@@ -171,6 +171,75 @@ describe('telling an event', () => {
     expect(body.results[4].event_id).toBe(told.body.id);
   });
 
+  it('[INB-4] [CON-2] an opt-out of a channel in any case is of that channel, of an unknown one refused', async () => {
+    const who = await freshContact();
+    const consents = async () =>
+      (await world.call('GET', `/api/contacts/${who}/consents`)).body.items.map(
+        (one: { channel: string }) => one.channel,
+      );
+    for (const channel of ['fax', 5, null, '', ['sms']])
+      expect(await tell({ contact_id: who, name: 'unsubscribed', properties: { channel } })).toMatchObject({
+        status: 400,
+        body: { errors: [{ field: 'properties.channel' }] },
+      });
+    const entry = await tell({
+      events: [{ contact_id: who, name: 'unsubscribed', properties: { channel: 'fax' } }],
+    });
+    expect(entry.body.results[0]).toMatchObject({ result: 'refused', reason: 'unknown_channel' });
+    expect(await consents()).toEqual([]);
+    const told = await tell({ contact_id: who, name: 'unsubscribed', properties: { channel: 'SMS' } });
+    expect(told).toMatchObject({ status: 201, body: { properties: { channel: 'sms' } } });
+    expect(await consents()).toEqual(['sms']);
+    expect((await tell({ contact_id: who, name: 'unsubscribed' })).status).toBe(201);
+    expect((await consents()).sort()).toEqual(['email', 'sms']);
+    expect((await tell({ contact_id: who, name: 'plan', properties: { channel: 'fax' } })).status).toBe(201);
+  });
+
+  it('[INB-4] a bounce is hard in any case, and refused when it is neither hard nor soft', async () => {
+    const who = await freshContact();
+    const bounce = (permanence: unknown) =>
+      tell({ contact_id: who, name: 'bounced', properties: { permanence } });
+    for (const wrong of ['permanent', 5, null])
+      expect(await bounce(wrong)).toMatchObject({
+        status: 400,
+        body: { errors: [{ field: 'properties.permanence', code: 'unknown_permanence' }] },
+      });
+    const told = await bounce('HARD');
+    expect(told.status).toBe(201);
+    expect(told.body.reactions).toMatchObject([
+      { reaction: 'suppress', reason: 'hard_bounce', result: 'done' },
+    ]);
+  });
+
+  it('[OPS-6] what does not fit is refused by its field, of one event and of many', async () => {
+    const cases: [unknown, string[]][] = [
+      [{}, ['name']],
+      [{ name: 5 }, ['name']],
+      [{ events: 5 }, ['events']],
+      [{ events: [5] }, ['events[0]']],
+      [
+        { events: [{ contact_id: contact, name: 'x', at: 5, colour: 'red' }] },
+        ['events[0].at', 'events[0].colour'],
+      ],
+      [{ events: [], colour: 'red' }, ['events', 'colour']],
+      [{ name: 'a' }, ['contact_id']],
+      [{ name: 'a', email: 'a@example.com', contact_id: contact }, ['contact_id']],
+    ];
+    for (const [body, fields] of cases) {
+      const answer = await tell(body);
+      expect([body, answer.status]).toEqual([body, 400]);
+      expect(answer.body.errors.map((one: { field: string }) => one.field).sort()).toEqual(
+        [...fields].sort(),
+      );
+    }
+    const nobody = await tell({ name: 'a' });
+    expect(nobody.body.detail).toBe(
+      'name the contact by one of contact_id, contact_external_id, email or touch_id',
+    );
+    const entry = await tell({ events: [{ name: 'a' }] });
+    expect(entry.body.results).toMatchObject([{ result: 'refused', reason: 'no_contact' }]);
+  });
+
   it('lists are walked by cursor', async () => {
     const who = await freshContact();
     await tell({ events: Array.from({ length: 7 }, (_, i) => ({ contact_id: who, name: `n${i}` })) });
