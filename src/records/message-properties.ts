@@ -10,7 +10,7 @@ import type { Properties } from './properties.ts';
 const NAMING_CHANNEL = new Set(['bounced', 'complained', 'unsubscribed']);
 const PERMANENCES = ['hard', 'soft'];
 
-export type MessageRefusal = 'unknown_channel' | 'unknown_permanence';
+type MessageRefusal = 'unknown_channel' | 'unknown_permanence';
 
 /** What is absent stays so and keeps its meaning; of any other event nothing is looked at. */
 export function readMessageProperties(name: string, properties: Properties): Properties | MessageRefusal {
