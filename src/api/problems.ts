@@ -23,6 +23,27 @@ export function fieldPath(path: readonly PropertyKey[]): string {
     .join('');
 }
 
+type Issues = readonly z.core.$ZodIssue[];
+
+/**
+ * Of several forms an object may have, the one it was meant to be: that with the fewest fields it does not know, of
+ * equals the first. Null: it is of another type than any of them.
+ */
+function meantBranch(branches: readonly Issues[]): Issues | null {
+  const unknown = (issues: Issues) =>
+    issues.reduce(
+      (n, issue) =>
+        n + (issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys.length : 0),
+      0,
+    );
+  const objects = branches.filter((issues) =>
+    issues.every(
+      (issue) => issue.path.length > 0 || issue.code === 'unrecognized_keys' || issue.code === 'custom',
+    ),
+  );
+  return objects.sort((a, b) => unknown(a) - unknown(b))[0] ?? null;
+}
+
 function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => ({
@@ -30,6 +51,11 @@ function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
       code: 'unknown_field',
       message: 'There is no such field',
     }));
+  if (issue.code === 'invalid_union') {
+    const meant = meantBranch(issue.errors);
+    if (meant)
+      return meant.flatMap((inner) => fieldErrors({ ...inner, path: [...issue.path, ...inner.path] }));
+  }
   return [{ field: fieldPath(issue.path), code: issue.code, message: issue.message }];
 }
 

@@ -13,8 +13,20 @@ export const idParams = z.object({ id });
 /** A time in an answer. */
 export const time = z.date().describe('RFC 3339, UTC');
 
+/** Years in UTC. JavaScript writes those outside 0..9999, and year 0, in a way that PostgreSQL does not read. */
+const YEARS = { min: 1900, max: 9998 };
+
 /** A time in a request; with any offset. */
-export const timeIn = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
+export const timeIn = z.iso
+  .datetime({ offset: true })
+  .refine(isInYears, `must be in the years ${YEARS.min} to ${YEARS.max}`)
+  .transform((text) => new Date(text));
+
+/** What is no time at all is refused as that. */
+function isInYears(text: string): boolean {
+  const year = new Date(text).getUTCFullYear();
+  return Number.isNaN(year) || (year >= YEARS.min && year <= YEARS.max);
+}
 
 /** One line of text that a person wrote: a name, a title. */
 export const line = (max: number) =>

@@ -33,6 +33,8 @@ export interface Recorded {
   id: Uuid;
   /** False: it had been told before. */
   is_new: boolean;
+  /** What had been told under its external id is of another contact, or under another name: it is lost if nobody says so. */
+  is_other: boolean;
 }
 
 /**
@@ -70,25 +72,34 @@ export async function recordEvents(
     const contacts = given.filter((event) => fresh.has(event.id)).map((event) => event.contact_id);
     await wakeWaits(tx, ctx.org, [...new Set(contacts)]);
   }
-  const known = fresh.size === given.length ? new Map() : await knownIds(tx, ctx.org, source, given);
-  return given.map((event) =>
-    fresh.has(event.id)
-      ? { id: event.id, is_new: true }
-      : { id: known.get(event.external_id)!, is_new: false },
-  );
+  const known =
+    fresh.size === given.length ? new Map<string, Known>() : await knownEvents(tx, ctx.org, source, given);
+  return given.map((event) => {
+    if (fresh.has(event.id)) return { id: event.id, is_new: true, is_other: false };
+    const { id, contact_id, name } = known.get(event.external_id!)!;
+    return { id, is_new: false, is_other: contact_id !== event.contact_id || name !== event.name };
+  });
+}
+
+interface Known {
+  id: Uuid;
+  external_id: string;
+  contact_id: Uuid;
+  name: string;
 }
 
 /** In a later statement than the insert: what another had told first is committed by now. */
-async function knownIds(
+async function knownEvents(
   tx: Tx,
   org: Uuid,
   source: string,
   given: readonly { external_id: string | null }[],
-): Promise<Map<string | null, Uuid>> {
+): Promise<Map<string, Known>> {
   const ids = given.map((event) => event.external_id).filter((id) => id !== null);
-  const rows = await tx.rows<{ id: Uuid; external_id: string }>(sql`
-    SELECT id, external_id FROM contact_events WHERE org_id = ${org} AND source = ${source} AND external_id = ANY (${ids})`);
-  return new Map(rows.map((row) => [row.external_id, row.id]));
+  const rows = await tx.rows<Known>(sql`
+    SELECT id, external_id, contact_id, name FROM contact_events
+     WHERE org_id = ${org} AND source = ${source} AND external_id = ANY (${ids})`);
+  return new Map(rows.map((row) => [row.external_id, row]));
 }
 
 /** One job an organization; more events before it begins do not put it off. */

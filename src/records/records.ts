@@ -20,7 +20,7 @@ import {
   type RecordFacts,
   type RecordKind,
 } from './record-changes.ts';
-import { contactOf, type NamedContact } from './tell-events.ts';
+import { contactOf, IN_THE_FUTURE, isAhead, type NamedContact } from './tell-events.ts';
 
 /** Who tells the events of records. */
 const SOURCE = 'record';
@@ -62,6 +62,7 @@ const columns = sql`id, kind, external_id, contact_id, version, title, status, s
 
 /** @throws not_found (the contact), invalid_request */
 export async function upsertRecord(db: Database, ctx: Context, input: RecordInput): Promise<Upserted> {
+  if (isAhead(input.at, Date.now())) throw invalid('at', 'in_the_future', IN_THE_FUTURE);
   return db.inOrg(ctx.org, async (tx) => {
     const contact = await contactOf(tx, ctx.org, input);
     // A new one is made bare, and then changed like one that was there: two who tell the same new one make one.

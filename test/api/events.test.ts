@@ -124,6 +124,122 @@ describe('telling an event', () => {
     for (const body of wrong) expect([body, (await tell(body)).status]).toEqual([body, 400]);
   });
 
+  it('[OPS-6] a time outside the years that can be kept is refused by its field, with any offset', async () => {
+    const refusal = { status: 400, fields: ['at'] };
+    const answer = ({ status, body }: Awaited<ReturnType<typeof tell>>) => ({
+      status,
+      fields: body.errors?.map((one: { field: string }) => one.field),
+    });
+    for (const at of ['0000-01-01T00:00:00Z', '0001-01-01T00:00:00+23:59', '9999-12-31T23:59:59-23:59']) {
+      expect([at, answer(await tell({ contact_id: contact, name: 'x', at }))]).toEqual([at, refusal]);
+      const deal = { kind: 'deal', external_id: 'when', contact_id: contact };
+      expect([at, answer(await record({ ...deal, at }))]).toEqual([at, refusal]);
+      for (const field of ['starts_at', 'ends_at'])
+        expect(answer(await record({ ...deal, [field]: at }))).toEqual({ status: 400, fields: [field] });
+    }
+    expect((await tell({ contact_id: contact, name: 'x', at: 'yesterday' })).body.errors).toHaveLength(1);
+    expect((await tell({ contact_id: contact, name: 'x', at: '1900-01-01T00:00:00Z' })).status).toBe(201);
+  });
+
+  it('[SEQ-11] an external id holds one event: another contact or name under it is refused, not swallowed', async () => {
+    const told = await tell({ contact_id: contact, name: 'paid', external_id: 'o-1' });
+    expect(told.status).toBe(201);
+    const others = [
+      { contact_id: contact, name: 'refunded', external_id: 'o-1' },
+      { contact_id: await freshContact(), name: 'paid', external_id: 'o-1' },
+    ];
+    for (const other of others)
+      expect(await tell(other)).toMatchObject({
+        status: 409,
+        body: { code: 'conflict', errors: [{ field: 'external_id', code: 'other_event' }] },
+      });
+    const many = [
+      { contact_id: contact, name: 'paid', external_id: 'o-2' },
+      { contact_id: contact, name: 'refunded', external_id: 'o-2' },
+      ...others,
+      { contact_id: contact, name: 'paid', external_id: 'o-1' },
+    ];
+    const { body } = await tell({ events: many });
+    expect(body).toMatchObject({ recorded: 1, duplicates: 1, refused: 3 });
+    expect(body.results.map((one: { result: string; reason: string }) => one.reason ?? one.result)).toEqual([
+      'recorded',
+      'other_event',
+      'other_event',
+      'other_event',
+      'duplicate',
+    ]);
+    expect(body.results[4].event_id).toBe(told.body.id);
+  });
+
+  it('[INB-4] [CON-2] an opt-out of a channel in any case is of that channel, of an unknown one refused', async () => {
+    const who = await freshContact();
+    const consents = async () =>
+      (await world.call('GET', `/api/contacts/${who}/consents`)).body.items.map(
+        (one: { channel: string }) => one.channel,
+      );
+    for (const channel of ['fax', 5, null, '', ['sms']])
+      expect(await tell({ contact_id: who, name: 'unsubscribed', properties: { channel } })).toMatchObject({
+        status: 400,
+        body: { errors: [{ field: 'properties.channel' }] },
+      });
+    const entry = await tell({
+      events: [{ contact_id: who, name: 'unsubscribed', properties: { channel: 'fax' } }],
+    });
+    expect(entry.body.results[0]).toMatchObject({ result: 'refused', reason: 'unknown_channel' });
+    expect(await consents()).toEqual([]);
+    const told = await tell({ contact_id: who, name: 'unsubscribed', properties: { channel: 'SMS' } });
+    expect(told).toMatchObject({ status: 201, body: { properties: { channel: 'sms' } } });
+    expect(await consents()).toEqual(['sms']);
+    expect((await tell({ contact_id: who, name: 'unsubscribed' })).status).toBe(201);
+    expect((await consents()).sort()).toEqual(['email', 'sms']);
+    expect((await tell({ contact_id: who, name: 'plan', properties: { channel: 'fax' } })).status).toBe(201);
+  });
+
+  it('[INB-4] a bounce is hard in any case, and refused when it is neither hard nor soft', async () => {
+    const who = await freshContact();
+    const bounce = (permanence: unknown) =>
+      tell({ contact_id: who, name: 'bounced', properties: { permanence } });
+    for (const wrong of ['permanent', 5, null])
+      expect(await bounce(wrong)).toMatchObject({
+        status: 400,
+        body: { errors: [{ field: 'properties.permanence', code: 'unknown_permanence' }] },
+      });
+    const told = await bounce('HARD');
+    expect(told.status).toBe(201);
+    expect(told.body.reactions).toMatchObject([
+      { reaction: 'suppress', reason: 'hard_bounce', result: 'done' },
+    ]);
+  });
+
+  it('[OPS-6] what does not fit is refused by its field, of one event and of many', async () => {
+    const cases: [unknown, string[]][] = [
+      [{}, ['name']],
+      [{ name: 5 }, ['name']],
+      [{ events: 5 }, ['events']],
+      [{ events: [5] }, ['events[0]']],
+      [
+        { events: [{ contact_id: contact, name: 'x', at: 5, colour: 'red' }] },
+        ['events[0].at', 'events[0].colour'],
+      ],
+      [{ events: [], colour: 'red' }, ['events', 'colour']],
+      [{ name: 'a' }, ['contact_id']],
+      [{ name: 'a', email: 'a@example.com', contact_id: contact }, ['contact_id']],
+    ];
+    for (const [body, fields] of cases) {
+      const answer = await tell(body);
+      expect([body, answer.status]).toEqual([body, 400]);
+      expect(answer.body.errors.map((one: { field: string }) => one.field).sort()).toEqual(
+        [...fields].sort(),
+      );
+    }
+    const nobody = await tell({ name: 'a' });
+    expect(nobody.body.detail).toBe(
+      'name the contact by one of contact_id, contact_external_id, email or touch_id',
+    );
+    const entry = await tell({ events: [{ name: 'a' }] });
+    expect(entry.body.results).toMatchObject([{ result: 'refused', reason: 'no_contact' }]);
+  });
+
   it('lists are walked by cursor', async () => {
     const who = await freshContact();
     await tell({ events: Array.from({ length: 7 }, (_, i) => ({ contact_id: who, name: `n${i}` })) });
@@ -140,6 +256,19 @@ describe('telling an event', () => {
 });
 
 describe('records', () => {
+  it('[SEQ-11] a change that has not happened yet is refused; what it is about may lie ahead', async () => {
+    const ahead = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString();
+    const visit = { kind: 'appointment', external_id: 'ahead', contact_id: contact };
+    const refused = await record({ ...visit, at: ahead(10) });
+    expect(refused).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'at', code: 'in_the_future' }] },
+    });
+    expect((await world.call('GET', '/api/records?external_id=ahead')).body.items).toEqual([]);
+    const made = await record({ ...visit, at: ahead(2), starts_at: ahead(600), ends_at: ahead(660) });
+    expect(made.status).toBe(201);
+  });
+
   const namesOf = async (ids: string[]) =>
     Promise.all(ids.map(async (id) => (await world.call('GET', `/api/events/${id}`)).body.name));
 

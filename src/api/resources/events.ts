@@ -88,7 +88,7 @@ const newEvent = z
       .min(1)
       .max(255)
       .optional()
-      .describe('What you call it: told again, it is answered and not written again'),
+      .describe('What you call it: told again, it is answered and not written again. Another contact or name under it is refused as `other_event`'),
     properties: propertiesSchema.optional(),
   })
   .refine(namesOne, NAMES_ONE);
@@ -156,7 +156,7 @@ export function eventRoutes(deps: ApiDeps): Route[] {
       body: eventBody,
       bodyLimit: BODY_BYTES,
       answers: { 200: z.union([detail, results]), 201: detail },
-      problems: ['not_found'],
+      problems: ['not_found', 'conflict'],
       handle: (caller, { body: given }) =>
         'events' in given ? tellMany(deps, caller, given.events) : tellOne(deps, caller, given),
     }),
