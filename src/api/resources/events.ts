@@ -88,7 +88,9 @@ const newEvent = z
       .min(1)
       .max(255)
       .optional()
-      .describe('What you call it: told again, it is answered and not written again. Another contact or name under it is refused as `other_event`'),
+      .describe(
+        'What you call it: told again, it is answered and not written again. Another contact or name under it is refused as `other_event`',
+      ),
     properties: propertiesSchema.optional(),
   })
   .refine(namesOne, NAMES_ONE);
