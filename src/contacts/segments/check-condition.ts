@@ -85,12 +85,22 @@ const moment = z.iso.datetime({ offset: true });
 function isOf(type: ValueType, value: ConditionValue): boolean {
   if (Array.isArray(value)) return false;
   if (type === 'date') return isDay(value);
-  if (type === 'time') return isDay(value) || moment.safeParse(value).success;
+  if (type === 'time') return isDay(value) || isMoment(value);
   return typeof value === (type === 'text' ? 'string' : type);
 }
 
+/** PostgreSQL has no year 0. */
+function isMoment(value: ConditionValue): boolean {
+  return typeof value === 'string' && !value.startsWith('0000') && moment.safeParse(value).success;
+}
+
 function isDay(value: ConditionValue): boolean {
-  return typeof value === 'string' && value.length === 10 && readAttribute('date', value) === value;
+  return (
+    typeof value === 'string' &&
+    value.length === 10 &&
+    !value.startsWith('0000') &&
+    readAttribute('date', value) === value
+  );
 }
 
 function checkScope({ of }: EventCondition, { steps }: Known, at: string): FieldError[] {
