@@ -55,6 +55,7 @@ async function run(ownerUrl) {
     adapters: new Map([[quietSmtp.provider, quietSmtp]]),
     versions: new VersionCache(db),
     tokens: unsubscribeTokens([master]),
+    publicUrl: () => 'http://127.0.0.1',
     sink: null,
     checks: LEDGER_CHECKS,
   });

@@ -65,6 +65,8 @@ export interface App {
   versions: VersionCache;
   connections: Connections;
   adapters: ReadonlyMap<string, Adapter>;
+  /** As in `AppOptions`. */
+  publicUrl: () => string;
   /** What the dispatcher of this process is given. */
   engine: Engine;
   close(): Promise<void>;
@@ -144,6 +146,7 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
     versions,
     connections,
     adapters,
+    publicUrl: options.publicUrl,
     engine,
     async close() {
       await connections.close();

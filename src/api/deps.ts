@@ -17,6 +17,8 @@ export interface ApiDeps {
   secrets: Secrets;
   /** Of the providers this process knows, by `senders.provider`. */
   adapters: ReadonlyMap<string, Adapter>;
+  /** Where this installation is reached; asked for at each link, because a port of 0 is known once it listens. */
+  publicUrl: () => string;
   versions: VersionCache;
   tokens: UnsubscribeTokens;
   /** For what people send themselves: the dispatcher's own. */

@@ -3,7 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { ADAPTERS } from '../../src/app.ts';
 import type { EventName } from '../../src/channels/sandbox-api/dialect.ts';
 import { DIALECTS } from '../../src/channels/sandbox-api/dialects.ts';
@@ -96,6 +96,23 @@ const statusOf = async (id: string) =>
   (await world.call('GET', `/api/outreach/enrollments/${id}`)).body.status;
 const eventsOf = async (contact: string) =>
   (await world.call('GET', `/api/events?contact_id=${contact}`)).body.items as Record<string, unknown>[];
+
+test('[INB-3] [TEN-4] the address of a hook and of a preview’s unsubscribe have the port that is listened on', async () => {
+  const { sender, hook } = await connected('resend', 'port@example.com');
+  expect(hook.url).toMatch(new RegExp(`^${world.url}/hooks/`));
+  const made = await world.call('POST', '/api/outreach/sequences', {
+    body: {
+      name: 'Port',
+      sender_ids: [sender],
+      steps: [{ channel: 'email', subject: 'Hi', body_text: '{{ unsubscribe_url }}' }],
+    },
+  });
+  const person = await world.call('POST', '/api/contacts', { body: { email: 'port-reader@example.com' } });
+  const shown = await world.call('POST', `/api/outreach/sequences/${made.body.id}/preview`, {
+    body: { contact_id: person.body.id },
+  });
+  expect(shown.text).toContain(`${world.url}/u/preview`);
+});
 
 describe('Resend', () => {
   let at: Awaited<ReturnType<typeof connected>>;

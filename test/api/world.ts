@@ -113,6 +113,7 @@ export async function setup(
     tokens: unsubscribeTokens([master]),
     sink: null,
     adapters,
+    publicUrl: () => deps.config.public_url ?? url,
     checks: options.checks ?? [],
   };
   const app = await buildServer(deps);

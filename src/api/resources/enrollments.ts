@@ -131,7 +131,7 @@ function csvRoute({ db, versions }: ApiDeps): Route {
     path: `${path}/csv`,
     tag,
     summary: 'Enrol the contacts that a CSV file names',
-    about: `\`multipart/form-data\` with the file in \`file\`. Its rows name contacts that are there, by e-mail address or external id; new people are imported first (\`POST /api/contacts/import\`, then enrol by their tag). Answers with a job, whose results have the row and the words of each entry.`,
+    about: `\`multipart/form-data\` with the file in \`file\` and \`sequence_id\`; both are required. Its rows name contacts that are there, by e-mail address or external id; new people are imported first (\`POST /api/contacts/import\`, then enrol by their tag). Answers with a job, whose results have the row and the words of each entry.`,
     scope: 'outreach:write',
     upload: csvFields,
     answers: { 202: enrollmentJob },

@@ -47,10 +47,6 @@ export function hookRoutes(deps: ApiDeps): Route[] {
   return [...settings(deps), calls(deps)];
 }
 
-function siteOf({ config }: ApiDeps): string {
-  return config.public_url ?? `http://${config.host}:${config.port}`;
-}
-
 function settings(deps: ApiDeps): Route[] {
   const { db, adapters } = deps;
   const shown = (row: Hook) => ({ ...row, secret_kind: adapters.get(row.provider)?.webhook?.secret ?? '' });
@@ -66,7 +62,7 @@ function settings(deps: ApiDeps): Route[] {
       problems: ['not_found'],
       handle: async (caller, { body }) => {
         const { token, ...row } = await createHook(deps, caller, body);
-        return created({ ...shown(row), url: `${siteOf(deps)}/hooks/${token}` });
+        return created({ ...shown(row), url: `${deps.publicUrl()}/hooks/${token}` });
       },
     }),
     route({

@@ -299,8 +299,7 @@ function published({ db }: ApiDeps): Route[] {
   ];
 }
 
-function looks({ db, versions, config }: ApiDeps): Route[] {
-  const site = config.public_url ?? `http://${config.host}:${config.port}`;
+function looks({ db, versions, publicUrl }: ApiDeps): Route[] {
   return [
     route({
       method: 'POST',
@@ -316,7 +315,7 @@ function looks({ db, versions, config }: ApiDeps): Route[] {
       }),
       answers: { 200: preview },
       handle: async (caller, { params, body }) => {
-        const unsubscribe_url = `${site}/u/preview`;
+        const unsubscribe_url = `${publicUrl()}/u/preview`;
         return ok(await previewSequence(db, versions, caller, params.id, { ...body, unsubscribe_url }));
       },
     }),

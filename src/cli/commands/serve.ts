@@ -29,13 +29,15 @@ export const serve: Command = {
   async run(call: Call) {
     const { config } = call;
     await probePort(config);
+    let port = config.port;
     const app = await openApp(config, {
       appUrl: await appUrl(config),
       connections: config.api_connections,
-      publicUrl: () => publicUrl(config, config.port),
+      publicUrl: () => publicUrl(config, port),
       name: 'cadenza serve',
     });
     const api = await startApi(app, null).catch((error) => closed(app, error));
+    port = api.port;
     call.result({ port: api.port }, `listening on http://${config.host}:${api.port}`);
     await untilSignal();
     await api.stop();

@@ -15,6 +15,7 @@ import { isZone } from '../../schedule/zone.ts';
 import type { Planning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
 import { checkFlow } from './flow-check.ts';
+import { checkRules } from './rule-check.ts';
 import type { StepCheck } from './steps/step-kind.ts';
 import { type KnownTemplates, templateProblems } from './template-check.ts';
 import { sequenceZone, windows } from './time-rules.ts';
@@ -45,6 +46,7 @@ export function publishCheck(definition: Definition, world: PublishWorld): Publi
   checkChannels(definition, world, report);
   const sound = checkSteps(definition, world, report);
   checkFlow(definition, report);
+  checkRules(definition, report);
   return { sound, errors };
 }
 
