@@ -16,6 +16,18 @@ export type Refusal =
   /** An error that does not rule out that the message was taken. */
   | { permanence: 'unclear'; reason: string };
 
+/** What is wrong with a message is seen before anybody is called. */
+export function flaw(reason: RefusalReason, response: string): Refused {
+  return { kind: 'refused', permanence: 'permanent', reason, response };
+}
+
+/** Of a text that is nothing but text; null: none. */
+export function textFlaw(text: string, maxChars: number): Refused | null {
+  if (text.trim() === '') return flaw('content_rejected', 'The text is empty.');
+  if (text.length <= maxChars) return null;
+  return flaw('content_rejected', `The text has ${text.length} characters; at most ${maxChars}.`);
+}
+
 export interface Reading {
   /** Of a complete 2xx: the provider's id, or null when it is not what the provider documents. */
   accepted(answer: HttpAnswer): { provider_id?: string } | null;

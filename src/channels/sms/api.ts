@@ -1,8 +1,9 @@
 /** An SMS provider's HTTP API: what is checked of a text message before any of them gets it. */
 import type { SmsMessage } from '../../kernel/message.ts';
-import type { Connection, Network, RefusalReason, SendOutcome, SendRequest } from '../channel.ts';
+import type { Connection, Network, SendOutcome, SendRequest } from '../channel.ts';
 import { type Api, type ApiChannel, openApi } from '../http/api.ts';
 import type { HttpConfig } from '../http/config.ts';
+import { flaw, textFlaw } from '../http/outcome.ts';
 
 const E164 = /^\+[1-9]\d{6,14}$/;
 /** More no provider takes in one message. */
@@ -24,16 +25,7 @@ export function openSmsApi<Config extends HttpConfig>(
 
 function prepare(request: SendRequest<SmsMessage>): SendRequest<SmsMessage> | SendOutcome {
   const { from, to, text } = request.message;
-  const flaw = (reason: RefusalReason, response: string): SendOutcome => ({
-    kind: 'refused',
-    permanence: 'permanent',
-    reason,
-    response,
-  });
   if (!E164.test(to)) return flaw('address_rejected', 'The recipient is no number in E.164.');
   if (!E164.test(from)) return flaw('sender_rejected', 'The sender is no number in E.164.');
-  if (text.trim() === '') return flaw('content_rejected', 'The text is empty.');
-  if (text.length > MAX_CHARS)
-    return flaw('content_rejected', `The text has ${text.length} characters; at most ${MAX_CHARS}.`);
-  return request;
+  return textFlaw(text, MAX_CHARS) ?? request;
 }

@@ -4,10 +4,10 @@
  * the port for each. Telegram gives nothing of ours back.
  */
 import type { TelegramMessage } from '../../kernel/message.ts';
-import type { Adapter, RefusalReason, SendOutcome, SendRequest } from '../channel.ts';
+import type { Adapter, SendOutcome, SendRequest } from '../channel.ts';
 import { type ApiChannel, JSON_HEADERS, openApi } from '../http/api.ts';
 import { at, jsonObject, text } from '../http/json.ts';
-import type { Reading } from '../http/outcome.ts';
+import { flaw, type Reading, textFlaw } from '../http/outcome.ts';
 import { methodUrl, type TelegramConfig, TelegramConfigSchema } from './config.ts';
 import { meaningOf } from './errors.ts';
 import { verifyTelegram } from './verify.ts';
@@ -38,17 +38,8 @@ const TELEGRAM: ApiChannel<TelegramMessage> = { prepare, recipient: ({ to }) => 
 
 function prepare(request: SendRequest<TelegramMessage>): SendRequest<TelegramMessage> | SendOutcome {
   const { to, text: written } = request.message;
-  const flaw = (reason: RefusalReason, response: string): SendOutcome => ({
-    kind: 'refused',
-    permanence: 'permanent',
-    reason,
-    response,
-  });
   if (!CHAT.test(to)) return flaw('address_rejected', 'The recipient is no id of a chat.');
-  if (written.trim() === '') return flaw('content_rejected', 'The text is empty.');
-  if (written.length > MAX_CHARS)
-    return flaw('content_rejected', `The text has ${written.length} characters; at most ${MAX_CHARS}.`);
-  return request;
+  return textFlaw(written, MAX_CHARS) ?? request;
 }
 
 function post(config: TelegramConfig, { message }: SendRequest<TelegramMessage>) {

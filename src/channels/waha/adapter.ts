@@ -6,10 +6,10 @@
  */
 import { createHash } from 'node:crypto';
 import type { WhatsappTextMessage } from '../../kernel/message.ts';
-import type { Adapter, RefusalReason, SendOutcome, SendRequest } from '../channel.ts';
+import type { Adapter, SendOutcome, SendRequest } from '../channel.ts';
 import { type ApiChannel, JSON_HEADERS, openApi } from '../http/api.ts';
 import { jsonObject, text } from '../http/json.ts';
-import type { Reading, Refusal } from '../http/outcome.ts';
+import { flaw, type Reading, type Refusal, textFlaw } from '../http/outcome.ts';
 import { CONTENT, permanent, SENDER } from '../sms/refusals.ts';
 import { credentials, type WahaConfig, WahaConfigSchema } from './config.ts';
 import { messageIdIn } from './message-id.ts';
@@ -40,17 +40,8 @@ const LITE: ApiChannel<WhatsappTextMessage> = { prepare, recipient: ({ to }) => 
 
 function prepare(request: SendRequest<WhatsappTextMessage>): SendRequest<WhatsappTextMessage> | SendOutcome {
   const { to, text: written } = request.message;
-  const flaw = (reason: RefusalReason, response: string): SendOutcome => ({
-    kind: 'refused',
-    permanence: 'permanent',
-    reason,
-    response,
-  });
   if (!E164.test(to)) return flaw('address_rejected', 'The recipient is no number in E.164.');
-  if (written.trim() === '') return flaw('content_rejected', 'The text is empty.');
-  if (written.length > MAX_CHARS)
-    return flaw('content_rejected', `The text has ${written.length} characters; at most ${MAX_CHARS}.`);
-  return request;
+  return textFlaw(written, MAX_CHARS) ?? request;
 }
 
 /** As the app itself draws them; the same for the same key. */

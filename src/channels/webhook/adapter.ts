@@ -5,9 +5,9 @@
  * to read what only this installation reaches.
  */
 import type { WebhookMessage } from '../../kernel/message.ts';
-import type { Adapter, Connection, Network, RefusalReason, SendOutcome, SendRequest } from '../channel.ts';
+import type { Adapter, Connection, Network, SendOutcome, SendRequest } from '../channel.ts';
 import { type ApiChannel, openApi } from '../http/api.ts';
-import type { Reading } from '../http/outcome.ts';
+import { flaw, type Reading } from '../http/outcome.ts';
 import { CONTENT, permanent } from '../sms/refusals.ts';
 import { type WebhookConfig, WebhookConfigSchema } from './config.ts';
 import { signedHeaders } from './sign.ts';
@@ -51,12 +51,6 @@ function openWebhook(config: WebhookConfig, network: Network | undefined): Conne
 
 function prepare(request: SendRequest<WebhookMessage>): SendRequest<WebhookMessage> | SendOutcome {
   const { url, body } = request.message;
-  const flaw = (reason: RefusalReason, response: string): SendOutcome => ({
-    kind: 'refused',
-    permanence: 'permanent',
-    reason,
-    response,
-  });
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     return flaw('content_rejected', 'The step names no address that can be called.');
   if (new URL(url).username !== '' || new URL(url).password !== '')

@@ -5,10 +5,10 @@
  * `biz_opaque_callback_data`, which the calls about a message repeat.
  */
 import type { WhatsappTemplateMessage, WhatsappTextMessage } from '../../kernel/message.ts';
-import type { Adapter, RefusalReason, SendOutcome, SendRequest } from '../channel.ts';
+import type { Adapter, SendOutcome, SendRequest } from '../channel.ts';
 import { type ApiChannel, JSON_HEADERS, openApi } from '../http/api.ts';
 import { at, jsonObject, text } from '../http/json.ts';
-import type { Reading } from '../http/outcome.ts';
+import { flaw, type Reading, textFlaw } from '../http/outcome.ts';
 import { componentsOf } from './components.ts';
 import { credentials, graphUrl, type WhatsappCloudConfig, WhatsappCloudConfigSchema } from './config.ts';
 import { meaningOf } from './errors.ts';
@@ -47,18 +47,9 @@ const WHATSAPP: ApiChannel<WhatsappMessage> = {
 
 function prepare(request: SendRequest<WhatsappMessage>): SendRequest<WhatsappMessage> | SendOutcome {
   const { message } = request;
-  const flaw = (reason: RefusalReason, response: string): SendOutcome => ({
-    kind: 'refused',
-    permanence: 'permanent',
-    reason,
-    response,
-  });
   if (!E164.test(message.to)) return flaw('address_rejected', 'The recipient is no number in E.164.');
   if (message.kind === 'whatsapp_template') return request;
-  if (message.text.trim() === '') return flaw('content_rejected', 'The text is empty.');
-  if (message.text.length > MAX_CHARS)
-    return flaw('content_rejected', `The text has ${message.text.length} characters; at most ${MAX_CHARS}.`);
-  return request;
+  return textFlaw(message.text, MAX_CHARS) ?? request;
 }
 
 function post(config: WhatsappCloudConfig, request: SendRequest<WhatsappMessage>) {
