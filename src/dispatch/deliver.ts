@@ -244,8 +244,9 @@ function settlement(
   at: number,
 ): Settlement {
   const { touch, version, sender_id } = composed;
-  void holdFaultySender(engine, org, sender_id, outcome);
-  void noteReach(engine, org, sender_id, outcome);
+  if (outcome.kind === 'refused') void holdFaultySender(engine, org, sender_id, outcome);
+  const sender = situation.planning.senders.get(sender_id);
+  if (sender) noteReach(engine, org, sender, outcome);
   return settlementOf(
     { touch, version, planning: situation.planning, attempt: verdict.attempt, at },
     outcome,

@@ -124,7 +124,7 @@ RETURNS TABLE (
   contact_id uuid, sender_id uuid, channel text, mode text, attempt int, key_n int, token uuid, looks smallint, needs_review boolean, contents text,
   first_called timestamptz, enrollment_status text, is_live boolean, thread text, thread_subject text,
   contact_version int, first_name text, last_name text, email text, phone text, whatsapp text, telegram text, linkedin text, company text, title text, attributes text,
-  not_after timestamptz, contact_zone text, kept_senders text, variant text
+  not_after float8, contact_zone text, kept_senders text, variant text
 )
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
@@ -151,7 +151,7 @@ BEGIN
          CASE WHEN d.state = 'unknown' THEN (SELECT g.contents ->> d.id::text FROM gates g WHERE g.org_id = p_org AND g.token = d.token) END, CASE WHEN d.state = 'unknown' THEN d.gated_at END,
          e.status, e.live_touch = d.id, CASE WHEN e.thread <> '{}' THEN array_to_string(e.thread, ',') END, e.thread_subject,
          c.version, c.first_name, c.last_name, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin, c.company, c.title, CASE WHEN c.attributes <> '{}' THEN c.attributes::text END,
-         d.not_after, c.time_zone, array_to_string(e.kept_senders, ','),
+         round(date_part('epoch', d.not_after) * 1000), c.time_zone, array_to_string(e.kept_senders, ','),
          -- only of those that a gate has let go before
          CASE WHEN d.token IS NOT NULL THEN (SELECT v.variant FROM touch_variants v WHERE v.org_id = p_org AND v.step_id = d.step_id AND v.touch_id = d.id) END
     FROM chosen d

@@ -115,8 +115,8 @@ export interface DueTouch {
   title: string | null;
   /** JSON. */
   attributes: string | null;
-  /** The end of the opening it was planned into. */
-  not_after: Date | null;
+  /** The end of the opening it was planned into, Unix milliseconds. */
+  not_after: number | null;
   contact_zone: string | null;
   /** Of its enrollment: ids with commas. */
   kept_senders: string | null;

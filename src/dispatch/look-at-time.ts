@@ -26,6 +26,6 @@ export function lookAtTime(
   if (open.not_before > now)
     return { reason: closedBy(now, rulesFor(definition, calendar, touch.channel, place)) };
   // It may, but not as long as is written on it: written anew first, because the gate reads what is written.
-  const written = touch.not_after?.getTime() ?? Number.POSITIVE_INFINITY;
+  const written = touch.not_after ?? Number.POSITIVE_INFINITY;
   return (open.not_after ?? Number.POSITIVE_INFINITY) < written ? { reason: 'rules_changed' } : null;
 }

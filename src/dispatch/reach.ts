@@ -1,7 +1,8 @@
-/** Notes with a sender whether its provider could be reached, at most once a minute and when it changes. */
+/** Notes with a sender whether its provider could be reached: when that changes, and at most once a minute. */
 import type { SendOutcome } from '../channels/channel.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { noteReached, noteUnreachable } from '../senders/reach.ts';
+import type { SenderSettings } from '../senders/senders.ts';
 import type { Engine } from './engine.ts';
 import { BUDGET_PASSED } from './outcomes.ts';
 
@@ -26,26 +27,31 @@ function wasReached(outcome: SendOutcome): boolean | null {
 /** How adapters begin what they say when all their connections are busy. */
 const NO_ROOM = 'no free connection';
 
-export async function noteReach(
+/** `sender`: as it was read for the batch. One that is known to be reachable needs no note of it. */
+export function noteReach(
   engine: Engine,
   org: Uuid,
-  sender: Uuid,
+  sender: Pick<SenderSettings, 'id' | 'unreachable'>,
   outcome: SendOutcome,
-): Promise<void> {
+): void {
   const reached = wasReached(outcome);
   if (reached === null) return;
   const ours = noted.get(engine) ?? new Map<Uuid, Noted>();
   noted.set(engine, ours);
-  const before = ours.get(sender);
+  const before = ours.get(sender.id);
+  if (reached && !sender.unreachable && before?.reached !== false) return;
   const now = performance.now();
   if (before?.reached === reached && now - before.at < AGAIN_MS) return;
   if (ours.size >= MAX_REMEMBERED) ours.clear();
-  ours.set(sender, { reached, at: now });
-  try {
-    if (reached) await noteReached(engine.db, org, sender);
-    else await noteUnreachable(engine.db, org, sender, outcome.kind === 'not_started' ? outcome.reason : '');
-  } catch (error) {
-    ours.delete(sender);
-    engine.log.error({ org_id: org, sender_id: sender, error }, 'could not note whether a sender is reached');
-  }
+  ours.set(sender.id, { reached, at: now });
+  const written = reached
+    ? noteReached(engine.db, org, sender.id)
+    : noteUnreachable(engine.db, org, sender.id, outcome.kind === 'not_started' ? outcome.reason : '');
+  written.catch((error: unknown) => {
+    ours.delete(sender.id);
+    engine.log.error(
+      { org_id: org, sender_id: sender.id, error },
+      'could not note whether a sender is reached',
+    );
+  });
 }

@@ -3,7 +3,7 @@
  * their right edge. A touch's id is derived from its plan key instead of drawn: planning the same thing twice
  * meets the same primary key, in any process and after any crash (invariant: one plan key, one touch).
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 export type Uuid = string;
 
@@ -41,7 +41,7 @@ export function newId(now: number = Date.now()): Uuid {
  * starts with the source's id, which is unique, so two sources never meet.
  */
 export function touchId(sourceId: Uuid, planKey: string): Uuid {
-  const digest = createHash('sha256').update(sourceId).update('.').update(planKey).digest();
+  const digest = hash('sha256', `${sourceId}.${planKey}`, 'buffer');
   const bytes = Buffer.allocUnsafe(16);
   bytes.write(sourceId.slice(0, 8) + sourceId.slice(9, 13), 0, 'hex');
   digest.copy(bytes, 6, 0, 10);

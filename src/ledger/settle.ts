@@ -91,7 +91,7 @@ export async function settle(
     millis(all.map((s) => s.at)),
     texts(all.map((s) => s.reason ?? null)),
     texts(all.map((s) => s.provider_id ?? null)),
-    texts(all.map((s) => s.detail?.slice(0, MAX_DETAIL).replaceAll('\0', '') ?? null)),
+    texts(all.map((s) => (s.detail ? kept(s.detail) : null))),
     millis(all.map((s) => s.wake)),
     texts(all.map((s) => s.ends ?? null)),
     texts(all.map((s) => s.subject ?? null)),
@@ -113,4 +113,8 @@ export async function settle(
   for (const id of written ?? []) results.set(id, 'settled');
   for (const id of late ?? []) results.set(id, 'late');
   return results;
+}
+
+function kept(detail: string): string {
+  return detail.slice(0, MAX_DETAIL).replaceAll('\0', '');
 }

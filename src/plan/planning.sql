@@ -15,6 +15,6 @@ BEGIN
          (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'channel', s.channel, 'provider', s.provider, 'status', s.status,
             'name', s.name, 'from_name', s.from_name, 'from_address', s.from_address, 'reply_to', s.reply_to, 'config', s.config,
             'secret', encode(s.secret, 'base64'), 'daily_limit', s.daily_limit, 'hourly_limit', s.hourly_limit, 'min_gap_s', s.min_gap_s, 'max_gap_s', s.max_gap_s, 'ramp', s.ramp, 'breaker', s.breaker, 'time_zone', s.time_zone,
-            'sending_window', s.sending_window)) FROM senders s WHERE s.org_id = p_org AND s.id = ANY (p_senders))
+            'sending_window', s.sending_window, 'unreachable', s.unreachable_since IS NOT NULL)) FROM senders s WHERE s.org_id = p_org AND s.id = ANY (p_senders))
     FROM organizations o WHERE o.org_id = p_org;
 END $$;

@@ -32,13 +32,15 @@ export interface SenderSettings {
   breaker: Breaker | null;
   time_zone: string | null;
   sending_window: Row | null;
+  /** Its provider could not be reached when somebody last tried; see reach.ts. */
+  unreachable: boolean;
 }
 
 export async function senderSettings(db: Database, org: Uuid, id: Uuid): Promise<SenderSettings | null> {
   return db.inOrg(org, (tx) =>
     tx.maybe<SenderSettings>(sql`
       SELECT id, version, channel, provider, status, name, from_name, from_address, reply_to, config, secret, daily_limit, hourly_limit,
-             min_gap_s, max_gap_s, ramp, breaker, time_zone, sending_window
+             min_gap_s, max_gap_s, ramp, breaker, time_zone, sending_window, unreachable_since IS NOT NULL AS unreachable
         FROM senders WHERE org_id = ${org} AND id = ${id}`),
   );
 }

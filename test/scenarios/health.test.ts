@@ -64,7 +64,12 @@ describe('the health of the ledger', () => {
     };
     // Our own doing, and no word about the provider.
     for (const reason of [BUDGET_PASSED, 'no free connection, or the rate is used up'])
-      await noteReach(other.engine, other.org, other.sender, { kind: 'not_started', reason });
+      noteReach(
+        other.engine,
+        other.org,
+        { id: other.sender, unreachable: false },
+        { kind: 'not_started', reason },
+      );
     expect((await look()).status).toBe('ok');
     await sendOne({ kind: 'not_started', reason: 'connect ECONNREFUSED 127.0.0.1:1' });
     await until(async () => (await look()).status === 'fail', 'the sender to be named');
