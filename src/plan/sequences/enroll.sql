@@ -98,7 +98,7 @@ BEGIN
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
         channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
     SELECT p_org, i.touch, i.enrollment, p_sequence, p_version, p_step, 0, 1, 1, i.contact, i.sender,
-        p_channel, p_mode, 2, CASE WHEN p_mode = 'automatic' THEN i.not_before END, i.not_before, i.not_after, p_actor, p_now
+        p_channel, p_mode, 2, i.not_before, i.not_before, i.not_after, p_actor, p_now
       FROM input i
   )
   INSERT INTO events (org_id, at, type, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
@@ -174,7 +174,7 @@ BEGIN
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
         channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
     SELECT p_org, r.live_touch, r.id, r.sequence_id, p_version, p_step, 0, r.generation, 1, r.contact_id, r.sender_id,
-        p_channel, p_mode, 2, CASE WHEN p_mode = 'automatic' THEN r.not_before END, r.not_before, r.not_after, p_actor, p_now
+        p_channel, p_mode, 2, r.not_before, r.not_before, r.not_after, p_actor, p_now
       FROM restarted r
   ), told AS (
     INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
