@@ -211,8 +211,8 @@ BEGIN
      WHERE t.org_id = p_org AND t.id = ANY (v_go);
   ELSIF v_go IS NOT NULL THEN
     WITH going AS (
-      -- The looks at an earlier call prove nothing about this one.
-      -- What a person took up may stay so for a day: in the due index its lane would be taken for it again and again.
+      -- The looks at an earlier call prove nothing about this one. What a person took up may stay so for a day: in the due
+      -- index its lane would be taken for it again and again.
       UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, gated_at = v_now, looks = 0,
              wake_at = CASE WHEN t.mode = 'automatic' THEN t.wake_at END, hash = i.hash, key_n = CASE WHEN t.hash <> i.hash THEN t.key_n + 1 ELSE t.key_n END
         -- What is locked stands still, and is found by its place without a look into the index.

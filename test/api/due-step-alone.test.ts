@@ -4,6 +4,7 @@ import { Database } from '../../src/db/database.ts';
 import { sql } from '../../src/db/sql.ts';
 import type { Uuid } from '../../src/kernel/ids.ts';
 import type { EmailMessage } from '../../src/kernel/message.ts';
+import { releaseHeld } from '../../src/plan/stop.ts';
 import { CALL, DUE, type DueWorld, dueWorld, EMAIL, FOLLOW_UP, TASK } from '../support/due.ts';
 import { VIP } from '../support/waits.ts';
 
@@ -110,7 +111,10 @@ describe('a condition, when the step falls due', () => {
       wake_at: null,
     });
     await world.post(`/api/outreach/sequences/${sequence}/resume`);
-    await expect.poll(async () => (await world.touch(touch)).held_by).toBeNull();
+    const { epoch } = await world.db.inOrg(world.org.id, (tx) =>
+      tx.one(sql`SELECT epoch FROM sequences WHERE org_id = ${world.org.id} AND id = ${sequence}`),
+    );
+    await releaseHeld(world.db, { org: world.org.id, class: 'sequence', id: sequence, epoch });
     await world.work();
     expect(await world.touch(touch)).toMatchObject({ state: 'skipped', reason: 'condition_false' });
   });
