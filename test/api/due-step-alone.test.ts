@@ -1,7 +1,7 @@
 /** Steps of people: what a worker finds when they fall due, and two people at one step. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Database } from '../../src/db/database.ts';
-import { sql } from '../../src/db/sql.ts';
+import { type Sql, sql } from '../../src/db/sql.ts';
 import type { Uuid } from '../../src/kernel/ids.ts';
 import type { EmailMessage } from '../../src/kernel/message.ts';
 import { releaseHeld } from '../../src/plan/stop.ts';
@@ -81,6 +81,14 @@ describe('a condition, when the step falls due', () => {
     expect(sent()).toEqual([]);
     expect(await does(touch, 'execute')).toMatchObject({ status: 409, body: { reason: 'condition_false' } });
     expect(await world.touch(touch)).toMatchObject({ state: 'skipped' });
+  });
+
+  test('[DUE-2] is nothing that a process reads which does not know how to leave it to people', async () => {
+    const { touch } = await world.waiting([EMAIL]);
+    const read = (more: Sql) =>
+      world.db.call(sql`SELECT id FROM lane_read(${world.org.id}::uuid, 500, '{}', NULL, NULL${more})`);
+    expect((await read(sql``)).map((row) => row.id)).not.toContain(touch);
+    expect((await read(sql`, true`)).map((row) => row.id)).toContain(touch);
   });
 
   test('[SEQ-14] [DUE-1] is not looked at before its time; a step that is put off is looked at when it falls due again', async () => {

@@ -7,7 +7,8 @@ import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { TouchState } from '../../ledger/states.ts';
 import type { Engine } from '../engine.ts';
-import type { Scene } from './passage.ts';
+import type { DueTouch } from '../lanes.ts';
+import type { Situation } from '../situation.ts';
 import { type ShownDraft, showDrafts } from './shown-draft.ts';
 
 /** `drafted_at` as it stands in JSON. */
@@ -17,7 +18,7 @@ export type Went = Omit<ShownDraft, 'problem' | 'drafted_at'> & { drafted_at: st
 export async function wentAs(
   engine: Pick<Engine, 'unsubscribeUrl'>,
   org: Uuid,
-  { touch, situation }: Scene,
+  { touch, situation }: { touch: DueTouch; situation: Situation },
 ): Promise<Went | null> {
   const [shown] = await showDrafts(engine, org, situation, [touch]);
   const { problem, drafted_at, ...text } = shown!;
