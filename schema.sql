@@ -265,6 +265,7 @@ CREATE TABLE due_steps (
   note text,
   done_by text,
   done_at timestamp with time zone,
+  went jsonb,
   CONSTRAINT due_steps_pkey PRIMARY KEY (org_id, touch_id),
   CONSTRAINT due_steps_done CHECK (((outcome IS NULL) = (done_at IS NULL))),
   CONSTRAINT due_steps_draft CHECK (((draft_source IS NULL) = (drafted_at IS NULL))),
@@ -312,6 +313,7 @@ CREATE TABLE enrollment_jobs (
   segment_id uuid,
   entries text[],
   rows integer[],
+  assignees uuid[] DEFAULT '{}'::uuid[] NOT NULL,
   CONSTRAINT enrollment_jobs_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT enrollment_jobs_chunk_check CHECK ((chunk > 0)),
   CONSTRAINT enrollment_jobs_policy_check CHECK ((policy = ANY (ARRAY['never'::text, 'after_days'::text, 'if_ended'::text, 'restart'::text]))),
@@ -981,7 +983,7 @@ END),
   CONSTRAINT touches_source_type_check CHECK ((source_type = 'enrollment'::text)),
   CONSTRAINT touches_state CHECK ((state = ANY (ARRAY['planned'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text, 'skipped'::text]))),
   CONSTRAINT touches_wait CHECK (((channel <> 'wait'::text) OR ((mode = 'automatic'::text) AND (state = ANY (ARRAY['planned'::text, 'skipped'::text, 'cancelled'::text]))))),
-  CONSTRAINT touches_waits CHECK (((mode = 'automatic'::text) OR (state <> 'planned'::text) OR (wake_at IS NULL)))
+  CONSTRAINT touches_waits CHECK (((mode = 'automatic'::text) OR (state <> 'sending'::text) OR (wake_at IS NULL)))
 ) WITH (fillfactor=50);
 CREATE INDEX touches_due ON public.touches USING btree (org_id, priority, wake_at) WHERE (wake_at IS NOT NULL);
 CREATE INDEX touches_held ON public.touches USING btree (org_id, held_by, id) WHERE (held_by IS NOT NULL);
@@ -1076,7 +1078,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION authenticate_api_key(p_hash bytea) RETURNS TABLE(org_id uuid, id uuid, name text, role text, scopes text[], state text)
 --   plpgsql · VOLATILE · SET search_path=public, pg_temp · EXECUTE: cadenza_app
 
--- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_n integer, p_others jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[]) RETURNS boolean
+-- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_n integer, p_others jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_assignees uuid[]) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION consent_channel(p_channel text) RETURNS text
@@ -1088,11 +1090,14 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION current_org() RETURNS uuid
 --   sql · STABLE · EXECUTE: cadenza_app
 
--- FUNCTION enroll_batch(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_reason text, p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
+-- FUNCTION enroll_batch(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_reason text, p_audit jsonb, p_now timestamp with time zone, p_assignees uuid[]) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enroll_insert(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_now timestamp with time zone) RETURNS uuid[]
+-- FUNCTION enroll_insert(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_now timestamp with time zone, p_assignees uuid[]) RETURNS uuid[]
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION enrollment_assignee(p_assignees uuid[], p_enrollment uuid) RETURNS uuid
+--   sql · IMMUTABLE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollment_cancel(p_org uuid, p_id uuid, p_epoch integer, p_reason text, p_receipt uuid, p_status text, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone) RETURNS TABLE(not_started integer, in_flight uuid[])
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
@@ -1106,7 +1111,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION enrollment_rival(p_org uuid, p_sequence uuid, p_group text, p_contact uuid) RETURNS TABLE(reason text, id uuid)
 --   sql · STABLE · EXECUTE: cadenza_app
 
--- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
+-- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone, p_assignees uuid[]) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollments_skip_channel(p_org uuid, p_channel text, p_ids uuid[], p_skips jsonb, p_strict boolean, p_actor text, p_now timestamp with time zone) RETURNS integer
@@ -1148,7 +1153,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION lane_next(p_now timestamp with time zone) RETURNS double precision
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · SET enable_seqscan=off · EXECUTE: cadenza_app
 
--- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, mode text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, contents text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, phone text, whatsapp text, telegram text, linkedin text, company text, title text, attributes text, not_after timestamp with time zone, contact_zone text, kept_senders text, variant text)
+-- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone, p_people boolean) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, mode text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, contents text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, phone text, whatsapp text, telegram text, linkedin text, company text, title text, attributes text, not_after timestamp with time zone, contact_zone text, kept_senders text, variant text)
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
 -- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)

@@ -1,5 +1,6 @@
 /** The shapes of an enrollment and of what enrolling answers. */
 import { z } from 'zod';
+import { MAX_ROTATED } from '../plan/sequences/assignees.ts';
 import {
   ENROLL_POLICIES,
   type PolicyChoice,
@@ -30,6 +31,12 @@ export function policyProblem(choice: PolicyChoice): string | null {
   return choice.policy === 'after_days' ? 'after_days needs policy_days' : 'Only after_days takes days';
 }
 
+export const assignee = z
+  .union([id, z.strictObject({ rotate: z.array(id).min(1).max(MAX_ROTATED) })])
+  .describe(
+    'The member who is to do the steps of people, or several in turn: the id of each enrollment chooses one. Who is restarted without it keeps theirs',
+  );
+
 export const enrollment = z
   .object({
     id,
@@ -45,6 +52,7 @@ export const enrollment = z
     live_touch: id.describe('The touch the current step waits for, or the last one it had'),
     touch_state: touchState,
     due_at: time.nullable().describe('When that touch is due; null while nothing is planned'),
+    assignee_id: id.nullable().describe('The member who does its steps of people; null: anybody'),
     job_id: id.nullable(),
     enrolled_by: z.string(),
     ended_by: z.string().nullable(),

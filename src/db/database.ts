@@ -21,6 +21,8 @@ export interface Tx {
   one<R extends Row = Row>(statement: Sql): Promise<R>;
   /** Number of rows changed. */
   run(statement: Sql): Promise<number>;
+  /** As that of the database, among other statements. */
+  callPrepared(statement: Prepared, values: unknown[]): Promise<unknown[][]>;
 }
 
 export interface DatabaseOptions {
@@ -123,6 +125,9 @@ function txOf(client: pg.PoolClient): Tx {
     },
     async run(statement: Sql) {
       return (await query(statement)).rowCount ?? 0;
+    },
+    async callPrepared(statement: Prepared, values: unknown[]) {
+      return (await client.query<unknown[]>({ ...statement, values, rowMode: 'array' })).rows;
     },
   };
 }

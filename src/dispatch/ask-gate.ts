@@ -1,6 +1,7 @@
 /** Asks the gate for one batch of composed touches: their versions and hashes, their senders' quota periods now. */
+import type { Tx } from '../db/database.ts';
 import type { Uuid } from '../kernel/ids.ts';
-import { type ContactDay, gate } from '../ledger/gate.ts';
+import { type ContactDay, type GateBatch, gate } from '../ledger/gate.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
 import { periodOf } from '../schedule/period.ts';
 import { quotaPeriod } from '../senders/periods.ts';
@@ -18,6 +19,8 @@ interface GateOptions {
   resend?: boolean;
   /** So long it may be held; absent: for one call to a provider. */
   lease_ms?: number | undefined;
+  /** Written in the transaction of the gate's, for those that may go: about one touch, which asks alone. */
+  beside?: ((tx: Tx) => Promise<void>) | undefined;
 }
 
 /** `resend`: the touches are `unknown`, all of one earlier gate, and go again under the same key (class K). */
@@ -27,12 +30,12 @@ export async function askGate(
   token: Uuid,
   situation: Situation,
   going: readonly Asking[],
-  { resend = false, lease_ms }: GateOptions = {},
+  { resend = false, lease_ms, beside }: GateOptions = {},
 ) {
   const { planning } = situation;
   const senders = [...new Set(going.map(({ sender_id }) => sender_id))].filter((id) => id !== null);
   const { limits } = engine;
-  return gate(engine.db, {
+  const batch: GateBatch = {
     org,
     worker: engine.worker,
     token,
@@ -56,6 +59,12 @@ export async function askGate(
     capped_channels: planning.organization.capped_channels ?? [],
     resend,
     now: engine.now?.() ?? null,
+  };
+  if (beside === undefined) return gate(engine.db, batch);
+  return engine.db.inOrg(org, async (tx) => {
+    const answer = await gate(tx, batch);
+    if (answer.verdicts.some(({ verdict }) => verdict === 'go')) await beside(tx);
+    return answer;
   });
 }
 

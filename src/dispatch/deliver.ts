@@ -20,6 +20,7 @@ import { holdFaultySender } from './hold.ts';
 import { type DueTouch, keepLane, type Lane, readDue } from './lanes.ts';
 import { asked, look } from './look.ts';
 import { passesOver, settlementOf, settlementOfPassed, settlementOfRefusal } from './outcomes.ts';
+import { fallDue } from './people/fall-due.ts';
 import { type Postponed, postpone } from './postpone.ts';
 import { noteReach } from './reach.ts';
 import { Ready } from './ready.ts';
@@ -97,14 +98,17 @@ async function work(
       () => reconcile(engine, lane.org, situation, unknown),
     );
   const planned = due.filter((touch) => touch.state === 'planned');
-  const { going: holding, open } = await passConditions(engine, lane.org, situation, planned, flights);
+  const workers = planned.filter((touch) => touch.mode === 'automatic');
+  if (
+    workers.length < planned.length &&
+    !(await leaveToPeople(engine, lane.org, situation, planned, flights))
+  )
+    return false;
+  const { going: holding, open } = await passConditions(engine, lane.org, situation, workers, flights);
   if (!open) return false;
   const composed = await compose(engine, lane.org, situation, holding);
   await engine.failpoint?.('after_compose');
-  if (composed.refused.length > 0) {
-    const ids = composed.refused.map((settlement) => settlement.touch_id);
-    flights.start(ids, () => settleAll(engine, lane.org, null, composed.refused), true);
-  }
+  settleBeside(engine, lane.org, composed.refused, flights);
   if (composed.later.length > 0) {
     const ids = composed.later.map(({ touch }) => touch.id);
     flights.start(ids, () => settleLater(engine, lane.org, situation, composed.later), true);
@@ -116,6 +120,26 @@ async function work(
   if (flights.size > 0) await flights.next();
   else if (ready.size > 0) await ready.wait();
   return true;
+}
+
+/** What people do is looked at and left to them. False: the organization was switched off. */
+async function leaveToPeople(
+  engine: Engine,
+  org: Uuid,
+  situation: Situation,
+  planned: readonly DueTouch[],
+  flights: Flights,
+): Promise<boolean> {
+  const theirs = planned.filter((touch) => touch.mode === 'human');
+  const { settlements, open } = await fallDue(engine, org, situation, theirs);
+  settleBeside(engine, org, settlements, flights);
+  return open;
+}
+
+function settleBeside(engine: Engine, org: Uuid, settlements: readonly Settlement[], flights: Flights): void {
+  if (settlements.length === 0) return;
+  const ids = settlements.map((settlement) => settlement.touch_id);
+  flights.start(ids, () => settleAll(engine, org, null, settlements), true);
 }
 
 /** Those that ask nothing, and those whose condition holds, in their order; what the others came to is settled beside. */
@@ -130,10 +154,7 @@ async function passConditions(
   if (asking.length === 0) return { going: planned, open: true };
   const { go, settlements, open } = await look(engine, org, situation, asking);
   await engine.failpoint?.('after_look');
-  if (settlements.length > 0) {
-    const ids = settlements.map((settlement) => settlement.touch_id);
-    flights.start(ids, () => settleAll(engine, org, null, settlements), true);
-  }
+  settleBeside(engine, org, settlements, flights);
   const held = new Set(go);
   const passed = new Set(others);
   return { going: planned.filter((touch) => passed.has(touch) || held.has(touch)), open };

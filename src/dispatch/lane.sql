@@ -118,7 +118,10 @@ DROP FUNCTION IF EXISTS lane_read(uuid, int, uuid[], uuid[], timestamptz);
 -- lane_read: what is due in the lane, most urgent first, with all that composing and planning need. A plain read:
 -- taking up writes nothing. Rows in `sending` still stand in the due index (wake_at changes at settle) and are passed
 -- over, and so are senders that cannot take more now (p_skip_senders). p_only reads these touches instead, due or not.
-CREATE OR REPLACE FUNCTION lane_read(p_org uuid, p_limit int, p_skip_senders uuid[], p_only uuid[] DEFAULT NULL, p_now timestamptz DEFAULT NULL)
+-- p_people: with what people do, which the caller looks at and leaves to them; who does not say so, an older process in a
+-- rolling deploy, would send it.
+CREATE OR REPLACE FUNCTION lane_read(p_org uuid, p_limit int, p_skip_senders uuid[], p_only uuid[] DEFAULT NULL, p_now timestamptz DEFAULT NULL,
+  p_people boolean DEFAULT false)
 RETURNS TABLE (
   id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no int, generation int, n int,
   contact_id uuid, sender_id uuid, channel text, mode text, attempt int, key_n int, token uuid, looks smallint, needs_review boolean, contents text,
@@ -137,7 +140,7 @@ BEGIN
     SELECT d.* FROM generate_series(0, 3) p(priority) CROSS JOIN LATERAL (
       SELECT t.* FROM touches t
        WHERE t.org_id = p_org AND t.priority = p.priority AND t.wake_at <= v_now AND t.state IN ('planned', 'unknown')
-         AND (t.sender_id <> ALL (p_skip_senders)) IS NOT FALSE
+         AND (t.sender_id <> ALL (p_skip_senders)) IS NOT FALSE AND (p_people OR t.mode = 'automatic' OR t.state = 'unknown')
        ORDER BY t.wake_at LIMIT p_limit) d
      WHERE p_only IS NULL
      LIMIT p_limit

@@ -84,7 +84,7 @@ export interface DueTouch {
   generation: number;
   n: number;
   contact_id: Uuid;
-  /** Null: people do it themselves; never due for a worker. */
+  /** Null: people do it themselves. */
   sender_id: Uuid | null;
   channel: Channel;
   mode: Mode;
@@ -126,9 +126,10 @@ export interface DueTouch {
 
 const READ = {
   name: 'lane_read',
-  text: 'SELECT * FROM lane_read($1::uuid, $2::int, $3::uuid[], $4::uuid[], $5::timestamptz)',
+  text: 'SELECT * FROM lane_read($1::uuid, $2::int, $3::uuid[], $4::uuid[], $5::timestamptz, true)',
 };
 
+/** With what people do, when it falls due: to be looked at, and never to be sent. */
 export async function readDue(
   db: Database,
   org: Uuid,

@@ -22,8 +22,10 @@ import { movedOn, settlementOfRefusal } from './outcomes.ts';
 import type { Situation } from './situation.ts';
 
 export interface Looked {
-  /** Their condition holds. */
+  /** Their condition holds, or is asked for nothing now: the gate says why. */
   go: DueTouch[];
+  /** Of those, the ones that are stopped, for who does not ask the gate. */
+  stopped: Settlement[];
   settlements: Settlement[];
   /** False: the organization was switched off; nothing was decided. */
   open: boolean;
@@ -66,7 +68,7 @@ export async function look(
   situation: Situation,
   asking: readonly DueTouch[],
 ): Promise<Looked> {
-  const looked: Looked = { go: [], settlements: [], open: true };
+  const looked: Looked = { go: [], stopped: [], settlements: [], open: true };
   const known = asking.filter((touch) => situation.versions.has(touch.version_id));
   for (const touch of asking)
     if (!known.includes(touch))
@@ -79,8 +81,10 @@ export async function look(
     if (!finding || finding.goes_on) continue;
     if (!finding.open) looked.open = false;
     else if (touch.channel === 'wait') push(looked.settlements, afterWait(touch, finding, situation));
-    else if (finding.verdict >= 0 || !finding.waited_for || !finding.running) looked.go.push(touch);
-    else looked.settlements.push(skipped(touch, finding, situation, 'condition_false'));
+    else if (finding.verdict >= 0 || !finding.waited_for || !finding.running) {
+      looked.go.push(touch);
+      push(looked.stopped, stopOf(touch, finding));
+    } else looked.settlements.push(skipped(touch, finding, situation, 'condition_false'));
   }
   return looked;
 }
@@ -89,9 +93,15 @@ function push(settlements: Settlement[], one: Settlement | null): void {
   if (one) settlements.push(one);
 }
 
+/** Null: nothing stops it. */
+function stopOf(touch: DueTouch, { waited_for, running, at }: Finding): Settlement | null {
+  if (!waited_for) return settlementOfRefusal(touch, 'source_ended', at);
+  return running ? null : settlementOfRefusal(touch, 'sequence_paused', at);
+}
+
 function afterWait(touch: DueTouch, finding: Finding, situation: Situation): Settlement | null {
-  if (!finding.waited_for) return settlementOfRefusal(touch, 'source_ended', finding.at);
-  if (!finding.running) return settlementOfRefusal(touch, 'sequence_paused', finding.at);
+  const stop = stopOf(touch, finding);
+  if (stop) return stop;
   const { definition } = situation.versions.get(touch.version_id)!;
   const { verdict } = finding;
   if (verdict < 0) return skipped(touch, finding, situation, 'condition_false');

@@ -3,7 +3,7 @@
  * database is waited for; a batch that the database refuses is repeated row by row, so that a bad row makes no other
  * one unknown.
  */
-import { pgCode } from '../db/database.ts';
+import { pgCode, type Tx } from '../db/database.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { settledTouches } from '../kernel/metrics.ts';
 import { type Settlement, type SettleResult, settle } from '../ledger/settle.ts';
@@ -15,16 +15,21 @@ const MAX_WAIT_MS = 5_000;
 /** After this long the touches are `unknown` to everybody anyway, and reconcile has them. */
 const MAX_TRIES = 60;
 
+/** Written in the transaction of the ledger's, and only with it: about one touch, which is settled alone. */
+type Beside = (tx: Tx) => Promise<void>;
+
 /** How many were settled; those another had settled first do not count. */
 export async function settleAll(
   engine: Engine,
   org: Uuid,
   token: Uuid | null,
   settlements: readonly Settlement[],
+  beside: Beside | null = null,
 ): Promise<number> {
   await engine.failpoint?.('before_settle');
-  const first = await persist(engine, { org, token, settlements, version: null });
-  const all = first.lost.length === 0 ? first : await settleMoved(engine, org, token, first);
+  const batch = { org, token, settlements, version: null, beside };
+  const first = await persist(engine, batch);
+  const all = first.lost.length === 0 ? first : await settleMoved(engine, batch, first);
   if (all.lost.length > 0) warnOfLost(engine, org, all.lost);
   await engine.failpoint?.('after_settle');
   return all.settled;
@@ -36,6 +41,7 @@ interface Batch {
   settlements: readonly Settlement[];
   /** Under which they were planned again. */
   version: Uuid | null;
+  beside: Beside | null;
 }
 
 interface Persisted {
@@ -45,12 +51,8 @@ interface Persisted {
 }
 
 /** Of the lost, those whose enrollments were moved to another version: planned and settled again, until none moves in between. */
-async function settleMoved(
-  engine: Engine,
-  org: Uuid,
-  token: Uuid | null,
-  first: Persisted,
-): Promise<Persisted> {
+async function settleMoved(engine: Engine, batch: Batch, first: Persisted): Promise<Persisted> {
+  const { org, token } = batch;
   let { settled, lost } = first;
   for (let round = 0; round < MAX_TRIES; round++) {
     const again = await patiently(engine, org, () => replan(engine, org, token, lost));
@@ -58,7 +60,7 @@ async function settleMoved(
     const planned = new Set(again.flatMap((group) => group.settlements.map((one) => one.touch_id)));
     lost = lost.filter((one) => !planned.has(one.touch_id));
     for (const { version, settlements } of again) {
-      const written = await persist(engine, { org, token, settlements, version });
+      const written = await persist(engine, { ...batch, settlements, version });
       settled += written.settled;
       lost = [...lost, ...written.lost];
     }
@@ -70,15 +72,10 @@ async function persist(engine: Engine, batch: Batch): Promise<Persisted> {
   const { org, settlements } = batch;
   let results: Map<Uuid, SettleResult>;
   try {
-    results = await patiently(engine, org, () =>
-      settle(engine.db, {
-        ...batch,
-        actor: engine.actor ?? `worker:${engine.worker}`,
-        now: engine.now?.() ?? null,
-      }),
-    );
+    results = await patiently(engine, org, () => write(engine, batch));
   } catch (error) {
-    if (isDataError(error)) return oneByOne(engine, batch, error);
+    // A person's word is told to be not written; a worker's is one of many, and has happened.
+    if (isDataError(error) && batch.beside === null) return oneByOne(engine, batch, error);
     throw error;
   }
   for (const { outcome, touch_id } of settlements) {
@@ -86,6 +83,20 @@ async function persist(engine: Engine, batch: Batch): Promise<Persisted> {
   }
   const lost = settlements.filter(({ touch_id }) => results.get(touch_id) === 'lost');
   return { settled: settlements.length - lost.length, lost };
+}
+
+async function write(engine: Engine, { beside, ...batch }: Batch): Promise<Map<Uuid, SettleResult>> {
+  const told = {
+    ...batch,
+    actor: engine.actor ?? `worker:${engine.worker}`,
+    now: engine.now?.() ?? null,
+  };
+  if (beside === null) return settle(engine.db, told);
+  return engine.db.inOrg(batch.org, async (tx) => {
+    const results = await settle(tx, told);
+    if ([...results.values()].some((result) => result !== 'lost')) await beside(tx);
+    return results;
+  });
 }
 
 /** Waits for a lost database. */

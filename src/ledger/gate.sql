@@ -207,13 +207,14 @@ BEGIN
       FROM (SELECT t.token, count(*)::int AS n FROM touches t WHERE t.org_id = p_org AND t.id = ANY (v_go) GROUP BY 1) n
      WHERE g.org_id = p_org AND g.token = n.token;
     -- gated_at stays: a key's life at the provider counts from its first use.
-    UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1
+    UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, wake_at = CASE WHEN t.mode = 'automatic' THEN t.wake_at END
      WHERE t.org_id = p_org AND t.id = ANY (v_go);
   ELSIF v_go IS NOT NULL THEN
     WITH going AS (
-      -- The looks at an earlier call prove nothing about this one.
+      -- The looks at an earlier call prove nothing about this one. What a person took up may stay so for a day: in the due
+      -- index its lane would be taken for it again and again.
       UPDATE touches t SET state = 'sending', token = p_token, attempt = t.attempt + 1, gated_at = v_now, looks = 0,
-             hash = i.hash, key_n = CASE WHEN t.hash <> i.hash THEN t.key_n + 1 ELSE t.key_n END
+             wake_at = CASE WHEN t.mode = 'automatic' THEN t.wake_at END, hash = i.hash, key_n = CASE WHEN t.hash <> i.hash THEN t.key_n + 1 ELSE t.key_n END
         -- What is locked stands still, and is found by its place without a look into the index.
         FROM unnest(v_places, p_hashes, v_verdicts) i(place, hash, verdict)
        WHERE t.org_id = p_org AND t.ctid = i.place AND i.verdict = 'go'

@@ -79,7 +79,10 @@ const STATEMENT = {
 };
 
 /** `at` is the database's time of the decision, Unix milliseconds. */
-export async function gate(db: Database, batch: GateBatch): Promise<{ at: number; verdicts: GateVerdict[] }> {
+export async function gate(
+  db: Pick<Database, 'callPrepared'>,
+  batch: GateBatch,
+): Promise<{ at: number; verdicts: GateVerdict[] }> {
   const { touches, periods } = batch;
   const [row] = (await db.callPrepared(STATEMENT, [
     batch.org,

@@ -118,8 +118,8 @@ BEGIN
     UPDATE touches t SET
         state = d.becomes,
         live = d.becomes IN ('planned', 'sending', 'unknown'),
-        -- a person's touch that is planned again waits for the person
-        wake_at = CASE WHEN (d.becomes = 'unknown' OR d.becomes = 'planned' AND t.mode = 'automatic') AND d.outcome <> 'held' THEN d.wake END,
+        -- A person's touch that is planned again waits for the person; one that was put off falls due once more.
+        wake_at = CASE WHEN d.outcome <> 'held' AND (d.becomes = 'unknown' OR d.becomes = 'planned' AND (t.mode = 'automatic' OR d.reason = 'snoozed')) THEN d.wake END,
         not_before = CASE WHEN d.outcome = 'postponed' THEN d.wake ELSE t.not_before END,
         not_after = CASE WHEN d.outcome IN ('postponed', 'retry', 'retry_new_key') THEN d.next_until ELSE t.not_after END,
         held_by = CASE WHEN d.outcome = 'held' THEN split_part(d.reason, '_', 1) END,
@@ -155,7 +155,7 @@ BEGIN
         channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
     SELECT p_org, d.next_id, d.source_id, d.sequence_id, coalesce(p_version, d.version_id), d.next_step, d.next_no, d.generation, coalesce(d.next_n, 1),
         d.contact_id, d.next_sender, d.next_channel, d.next_mode, d.priority,
-        CASE WHEN d.next_mode = 'automatic' THEN d.next_from END, d.next_from, d.next_until, p_actor, v_now
+        d.next_from, d.next_from, d.next_until, p_actor, v_now
       FROM decided d
      -- the count makes the old touches leave touches_live before the new ones enter it
      WHERE d.moves AND d.next_id IS NOT NULL AND (SELECT count(*) FROM touched) > 0

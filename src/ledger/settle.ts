@@ -69,7 +69,7 @@ const STATEMENT = {
 const MAX_DETAIL = 2_000;
 
 export async function settle(
-  db: Database,
+  db: Pick<Database, 'callPrepared'>,
   batch: {
     org: Uuid;
     token: Uuid | null;

@@ -175,7 +175,7 @@ BEGIN
     WHERE t.org_id = p_org AND t.live AND t.held_by = p_class
       AND CASE p_class WHEN 'sequence' THEN t.sequence_id = p_id::uuid WHEN 'sender' THEN t.sender_id = p_id::uuid ELSE t.channel = p_id END
     ORDER BY t.id LIMIT p_limit FOR UPDATE);
-  UPDATE touches t SET held_by = NULL, wake_at = CASE WHEN t.mode = 'automatic' THEN greatest(t.not_before, v_now) END, reason = NULL
+  UPDATE touches t SET held_by = NULL, wake_at = greatest(t.not_before, v_now), reason = NULL
    WHERE t.org_id = p_org AND t.id = ANY (v_ids) AND t.state = 'planned' AND t.held_by = p_class;
   RETURN cardinality(v_ids);
 END $$;

@@ -50,6 +50,19 @@ async function enrolled(): Promise<{ enrollment: Uuid; touch: Uuid }> {
 }
 
 describe('enroll', () => {
+  test('[DUE-1] names who does the steps of people, by address', async () => {
+    const id = await sequence();
+    const [one, other] = await contacts(2);
+    const member = { email: 'bea@own.example', name: 'Bea', role: 'member' };
+    const bea = (await world.call('POST', '/api/members', { body: member })).body.id;
+    const named = await cadenza('enroll', id, '--contacts', one!, '--assignee', 'Bea@own.example');
+    expect(named).toMatchObject({ code: 0 });
+    const { body } = await world.call('GET', `/api/outreach/enrollments?contact_id=${one}`);
+    expect(body.items).toMatchObject([{ assignee_id: bea }]);
+    const stranger = await cadenza('enroll', id, '--contacts', other!, '--assignee', 'no@own.example');
+    expect(stranger.code).not.toBe(0);
+  });
+
   test('[SEQ-10] by id and address, from a file, and by tag; says who was not and why', async () => {
     const id = await sequence();
     const people = await contacts(5);

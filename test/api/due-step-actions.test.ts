@@ -301,8 +301,8 @@ describe('[DUE-2] what people do themselves', () => {
       const told = await events(touch);
       expect(told.map((event) => event.type).filter((type) => type !== 'postponed')).toEqual([
         'started',
-        'done',
         'sent',
+        'done',
       ]);
       expect(new Set(await audited(touch))).toEqual(new Set(['due_step.start', 'due_step.complete']));
       expect(await world.enrollment(enrollment)).toMatchObject({ status: 'active', step_no: 1 });
@@ -440,7 +440,7 @@ describe('[DUE-1] [DUE-2] not now, or not I', () => {
     });
     expect((await events(touch)).at(-1)).toMatchObject({ type: 'postponed', reason: 'snoozed' });
     expect((await does(touch, 'snooze', { until: '2020-01-01T00:00:00Z' })).status).toBe(400);
-    expect(await world.touch(touch)).toMatchObject({ wake_at: null });
+    expect(await world.touch(touch)).toMatchObject({ wake_at: until });
   });
 
   test('what was started is given back by a snooze or a skip', async () => {

@@ -1,5 +1,6 @@
 /** [SEQ-10] Enrolling by segment, by e-mail addresses and external ids, and by a CSV file, with an answer for each. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newId } from '../../src/kernel/ids.ts';
 import { runEnrollmentJob } from '../../src/plan/sequences/bulk-enroll.ts';
 import { makeSender, makeSequence } from '../support/outreach.ts';
 import { setup, type World } from './world.ts';
@@ -155,5 +156,90 @@ describe('[SEQ-10] enrolling', () => {
     const at = `/api/outreach/sequences/${made.body.id}`;
     const patched = await world.call('PATCH', at, { key, body: { intake: null, exclusive_group: null } });
     expect(patched.body).toMatchObject({ exclusive_group: null, intake: null });
+  });
+});
+
+describe('[DUE-1] enrolling names who does the steps of people', () => {
+  const members: string[] = [];
+  beforeAll(async () => {
+    for (const name of ['bea', 'cal', 'dee']) {
+      const body = { email: `${name}@own.example`, name, role: 'member' };
+      members.push((await world.call('POST', '/api/members', { key, body })).body.id);
+    }
+  });
+
+  const assignees = async (sequence_id: string): Promise<Map<string, string | null>> => {
+    const { body } = await world.call('GET', `${path}?sequence_id=${sequence_id}`, { key });
+    return new Map(
+      body.items.map((one: { id: string; assignee_id: string | null }) => [one.id, one.assignee_id]),
+    );
+  };
+  const people = async (count: number) => {
+    const made = Array.from({ length: count }, async () => {
+      const body = { email: `p${newId()}@x.example` };
+      return (await world.call('POST', '/api/contacts', { key, body })).body.id;
+    });
+    return Promise.all(made);
+  };
+  /** Whom the end of its id chooses. */
+  const chosen = (enrollment: string) => members[Number.parseInt(enrollment.slice(-7), 16) % members.length];
+
+  it('[DUE-1] one contact, to a member; a restart keeps them, or takes who is named then', async () => {
+    const sequence_id = await sequence();
+    const body = { sequence_id, contact_id: ids.ada, assignee: members[0] };
+    const made = await world.call('POST', path, { key, body });
+    expect(made).toMatchObject({ status: 201, body: { enrollment: { assignee_id: members[0] } } });
+    const again = { sequence_id, contact_id: ids.ada, policy: 'restart' };
+    const kept = await world.call('POST', path, { key, body: again });
+    expect(kept.body).toMatchObject({ reason: 'restarted', enrollment: { assignee_id: members[0] } });
+    const other = await world.call('POST', path, { key, body: { ...again, assignee: members[1] } });
+    expect(other.body).toMatchObject({ reason: 'restarted', enrollment: { assignee_id: members[1] } });
+    const nobody = await world.call('POST', path, { key, body: { sequence_id, contact_id: ids.bob } });
+    expect(nobody.body.enrollment.assignee_id).toBeNull();
+  });
+
+  it('[DUE-1] many, to several in turn: always the same one for an enrollment', async () => {
+    const sequence_id = await sequence();
+    const body = { sequence_id, contact_ids: await people(24), assignee: { rotate: members } };
+    expect((await world.call('POST', path, { key, body })).body).toMatchObject({ enrolled: 24 });
+    const given = await assignees(sequence_id);
+    for (const [enrollment, member] of given) expect(member).toBe(chosen(enrollment));
+    expect(new Set(given.values())).toEqual(new Set(members));
+  });
+
+  it('[DUE-1] a job and a file', async () => {
+    const sequence_id = await sequence();
+    const csv = 'email\nada@x.example\nbob@x.example\ncyd@x.example\n';
+    const job = await upload({ sequence_id, assignee: members.join(',') }, csv);
+    expect(job).toMatchObject({ status: 202, body: { assignees: members } });
+    const { done } = await finished(job.body);
+    expect(done).toMatchObject({ enrolled: 3, assignees: members });
+    for (const [enrollment, member] of await assignees(sequence_id)) expect(member).toBe(chosen(enrollment));
+    expect(await upload({ sequence_id, assignee: 'bea' }, csv)).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'assignee' }] },
+    });
+  });
+
+  it('[TEN-1] not to a member of another organization, nor to one who is disabled, and nobody is enrolled', async () => {
+    const sequence_id = await sequence();
+    const theirs = await world.call('POST', '/api/members', {
+      key: world.other.key,
+      body: { email: 'x@other.example', name: 'x', role: 'member' },
+    });
+    const disabled = { email: 'gone@own.example', name: 'gone', role: 'member' };
+    const gone = (await world.call('POST', '/api/members', { key, body: disabled })).body.id;
+    await world.call('PATCH', `/api/members/${gone}`, { key, body: { disabled: true } });
+    for (const target of [{ contact_ids: [ids.ada] }, { tag: 'x' }]) {
+      const enrol = (assignee: unknown) =>
+        world.call('POST', path, { key, body: { sequence_id, ...target, assignee } });
+      expect((await enrol({ rotate: [members[0], theirs.body.id] })).status).toBe(404);
+      expect(await enrol(gone)).toMatchObject({
+        status: 400,
+        body: { errors: [{ field: 'assignee', code: 'member_disabled' }] },
+      });
+      expect((await enrol({ rotate: [] })).status).toBe(400);
+    }
+    expect((await assignees(sequence_id)).size).toBe(0);
   });
 });

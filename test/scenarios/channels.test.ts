@@ -261,7 +261,10 @@ describe('[SEQ-1] what people do', () => {
     await world.owner.call(sql`UPDATE touches SET held_by = 'channel'`);
     await hold(world.db, world.ctx, { ...target, paused: false });
     expect(await releaseHeld(world.db, { org: world.org, ...target, epoch: 2 })).toBe(1);
+    await deliverNow(world, engine);
+    expect(provider.calls).toEqual([]);
     expect(await touchRow(world, (await enrollmentRow(world, enrollment!)).live_touch)).toMatchObject({
+      state: 'planned',
       held_by: null,
       wake_at: null,
     });

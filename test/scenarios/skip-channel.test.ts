@@ -126,7 +126,7 @@ describe('an unsubscribe, where the sequence skips steps', () => {
       channel: 'task',
       mode: 'human',
       sender_id: null,
-      wake_at: null,
+      wake_at: expect.any(Date),
       step_no: 1,
     });
   });

@@ -163,7 +163,7 @@ export function dueStepActionRoutes(deps: ApiDeps): Route[] {
       {
         summary: 'Tell what came of it',
         about:
-          'For what people do themselves; its enrollment goes on. After a stop it records the truth and advances nothing. A second time changes nothing: another outcome or note is 409 `step_refused` with reason `already_completed`.',
+          'For what people do themselves; its enrollment goes on. After a stop it records the truth and advances nothing. A second time changes nothing: another outcome or note is 409 `step_refused` with reason `already_completed`, and what was told first, by whom and when.',
         body: z.strictObject(outcome),
       },
       (caller, step, body) => completeStep(engine, caller, step, body),

@@ -26,6 +26,7 @@ export const enrollmentJob = z
     policy_days: z.number().int().nullable(),
     tag: z.string().nullable(),
     segment_id: id.nullable(),
+    assignees: z.array(id).describe('Who does the steps of people: one member, or several in turn'),
     total: z.number().int(),
     processed: z.number().int().describe('enrolled + skipped + refused'),
     enrolled: z.number().int(),

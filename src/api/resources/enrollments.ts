@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { MAX_TAG_LENGTH } from '../../contacts/tag.ts';
 import { Problem } from '../../kernel/problem.ts';
+import { MAX_ROTATED } from '../../plan/sequences/assignees.ts';
 import { enrollContacts } from '../../plan/sequences/enroll.ts';
 import { namedIn, readCsv } from '../../plan/sequences/enroll-csv.ts';
 import { enrollOne, MAX_INLINE } from '../../plan/sequences/enroll-one.ts';
@@ -13,6 +14,7 @@ import type { Caller } from '../../tenancy/roles.ts';
 import { recordUnknown } from '../../tenancy/security-events.ts';
 import type { ApiDeps } from '../deps.ts';
 import {
+  assignee,
   enrollment,
   enrollmentStatus,
   enrollPolicy,
@@ -48,6 +50,7 @@ const newEnrollment = z
     external_ids: z.array(word).min(1).max(MAX_IDS).optional(),
     policy: enrollPolicy.optional(),
     policy_days: policyDays.optional(),
+    assignee: assignee.optional(),
   })
   .refine((body) => TARGETS.filter((name) => body[name] !== undefined).length === 1, {
     message: `Give one of ${TARGETS.join(', ')}`,
@@ -84,7 +87,7 @@ function targetOf({ contact_ids, tag: tagged, segment_id, emails, external_ids }
 async function enroll(deps: ApiDeps, caller: Caller, body: NewEnrollment): Promise<Answer> {
   const { db, versions } = deps;
   const { sequence_id, contact_id, policy, policy_days } = body;
-  const how = { sequence_id, policy, policy_days };
+  const how = { sequence_id, policy, policy_days, assignee: body.assignee };
   if (contact_id !== undefined) {
     const made = await enrollOne(db, versions, caller, { ...how, contact_id });
     return created(made, `${path}/${made.enrollment.id}`);
@@ -112,10 +115,17 @@ async function enroll(deps: ApiDeps, caller: Caller, body: NewEnrollment): Promi
   });
 }
 
+const ID = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
+
 const csvFields = {
   sequence_id: id,
   policy: enrollPolicy.optional(),
   policy_days: z.coerce.number().pipe(policyDays).optional(),
+  assignee: z
+    .string()
+    .regex(new RegExp(`^${ID}(,${ID}){0,${MAX_ROTATED - 1}}$`), 'Ids of members with commas between')
+    .optional()
+    .describe('The member who is to do the steps of people; several, with commas: in turn'),
   column: z
     .string()
     .min(1)
@@ -138,14 +148,15 @@ function csvRoute({ db, versions }: ApiDeps): Route {
     problems: ['not_found', 'sequence_not_published', 'import_unreadable', 'payload_too_large'],
     handle: async (caller, { request }) => {
       const received = await receiveFile(request, { store: (_filename, source) => readCsv(source) });
-      const { column, by, ...how } = fieldsOf(csvFields, received.fields);
+      const { column, by, assignee: members, ...how } = fieldsOf(csvFields, received.fields);
       const message = policyProblem(how);
       if (message !== null)
         throw new Problem('invalid_request', message, {
           errors: [{ field: 'policy_days', code: 'custom', message }],
         });
       const named = namedIn(received.result, { column, by });
-      const job = await createEnrollmentJob(db, versions, caller, { ...how, named });
+      const rotated = members === undefined ? undefined : { rotate: members.toLowerCase().split(',') };
+      const job = await createEnrollmentJob(db, versions, caller, { ...how, assignee: rotated, named });
       return accepted(job, `/api/outreach/enrollment-jobs/${job.job_id}`);
     },
   });

@@ -3,6 +3,7 @@ import { normalizeTag } from '../../contacts/tag.ts';
 import { sql } from '../../db/sql.ts';
 import { isUuid, type Uuid } from '../../kernel/ids.ts';
 import { Problem } from '../../kernel/problem.ts';
+import type { Assignee } from '../../plan/sequences/assignees.ts';
 import { runEnrollmentJob } from '../../plan/sequences/bulk-enroll.ts';
 import { ENROLL_POLICIES, type EnrollPolicy, type PolicyChoice } from '../../plan/sequences/candidates.ts';
 import { enrollContacts } from '../../plan/sequences/enroll.ts';
@@ -28,6 +29,7 @@ const PROGRESS_MS = 250;
 /** Of those that were not enrolled so many are shown; all are in the job's results. */
 const SHOWN = 20;
 
+type Chosen = PolicyChoice & { assignee?: Assignee | undefined };
 type Wanted = { tag: string } | { segment_id: Uuid } | { words: string[] };
 
 /** @throws UsageError */
@@ -104,7 +106,7 @@ async function carryOut(
 async function atOnce(
   { db }: Installation,
   caller: Caller,
-  input: { sequence_id: Uuid; contact_ids: readonly Uuid[] } & PolicyChoice,
+  input: { sequence_id: Uuid; contact_ids: readonly Uuid[] } & Chosen,
 ): Promise<Done> {
   const results = await enrollContacts(db, new VersionCache(db), caller, input);
   const count = (result: JobResult['result']) => results.filter((one) => one.result === result).length;
@@ -127,7 +129,7 @@ async function asJob(
   call: Call,
   installation: Installation,
   caller: Caller,
-  input: { sequence_id: Uuid } & PolicyChoice & JobTarget,
+  input: { sequence_id: Uuid } & Chosen & JobTarget,
 ): Promise<Done> {
   const { db } = installation;
   const versions = new VersionCache(db);
@@ -163,6 +165,29 @@ function daysOption(call: Call, policy: EnrollPolicy | undefined): number | unde
   return Number(text);
 }
 
+/** @throws Problem not_found for an address that no member has */
+async function assigneeOption(
+  call: Call,
+  { db }: Installation,
+  { org }: Caller,
+): Promise<Chosen['assignee']> {
+  const words = (textOption(call, 'assignee') ?? '').toLowerCase().split(/[\s,;]+/);
+  const given = words.filter((word) => word !== '');
+  if (given.length === 0) return undefined;
+  const rows = await db.inOrg(org, (tx) =>
+    tx.rows<{ id: Uuid; email: string }>(
+      sql`SELECT id, email FROM members WHERE org_id = ${org} AND email = ANY (${given.filter((word) => !isUuid(word))})`,
+    ),
+  );
+  const byAddress = new Map(rows.map((row) => [row.email, row.id]));
+  const rotate = given.map((word) => {
+    const id = isUuid(word) ? word : byAddress.get(word);
+    if (id === undefined) throw new Problem('not_found', `No member has the address ${word}`);
+    return id;
+  });
+  return { rotate };
+}
+
 export const enroll: Command = {
   takes: ['SEQUENCE'],
   options: {
@@ -175,6 +200,10 @@ export const enroll: Command = {
     },
     days: { value: 'N', about: 'Of the policy after_days' },
     segment: { value: 'ID', about: 'All contacts that are in this segment now' },
+    assignee: {
+      value: 'LIST',
+      about: 'Ids or e-mail addresses of members: who does the steps of people; several in turn',
+    },
     ...ORG_OPTION,
   },
   about:
@@ -192,7 +221,8 @@ export const enroll: Command = {
       async (installation) => {
         const caller = await chooseOrganization(call, installation);
         const target = await targetOf(installation, caller, wanted);
-        const input = { sequence_id, ...choice, ...target };
+        const assignee = await assigneeOption(call, installation, caller);
+        const input = { sequence_id, ...choice, assignee, ...target };
         return 'contact_ids' in input && input.contact_ids.length <= MAX_INLINE
           ? atOnce(installation, caller, input)
           : asJob(call, installation, caller, input);

@@ -54,7 +54,9 @@ export async function executeStep(engine: Engine, ctx: Context, id: Uuid, doing:
     await completeStep(engine, ctx, id, doing);
     return told(engine, ctx, id, sends, false);
   }
-  await auditStep(engine.db, ctx, id, 'due_step.execute', { edited: doing.content !== undefined });
+  await engine.db.inOrg(ctx.org, (tx) =>
+    auditStep(tx, ctx, id, 'due_step.execute', { edited: doing.content !== undefined }),
+  );
   try {
     await sendStep(engine, ctx, id);
   } catch (error) {

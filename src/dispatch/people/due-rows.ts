@@ -8,6 +8,7 @@ import type { Channel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { TouchState } from '../../ledger/states.ts';
 import type { DueBucket } from '../../schedule/due-buckets.ts';
+import type { Went } from './went.ts';
 
 export interface DueFilter {
   /** A member; `none`: nobody's. */
@@ -42,6 +43,8 @@ export interface DueRow {
   note: string | null;
   done_by: string | null;
   done_at: Date | null;
+  /** The text that was let go, whatever became of it; null: none was yet. */
+  went: Went | null;
 }
 
 /** A count goes no further: a list that long is not read to its end. */
@@ -56,7 +59,7 @@ const columns: Sql = sql`
        WHEN s.status <> 'active' THEN 'sequence_paused'
        WHEN t.sender_id IS NOT NULL AND x.status IS DISTINCT FROM 'active' THEN 'sender_paused'
        WHEN t.held_by IS NOT NULL THEN 'held' END AS blocked,
-  d.opened_by, d.opened_at, d.started_by, d.started_at, d.outcome, d.note, d.done_by, d.done_at`;
+  d.opened_by, d.opened_at, d.started_by, d.started_at, d.outcome, d.note, d.done_by, d.done_at, d.went`;
 
 const beside: Sql = sql`
   JOIN organizations o ON o.org_id = t.org_id

@@ -20,13 +20,14 @@ import { asked, look } from '../look.ts';
 import { placeOfTouch, readSituation, type Situation } from '../situation.ts';
 import { countDue, type DueFilter, type DueRow, dueRows, readDueRow } from './due-rows.ts';
 import { type ShownDraft, showDrafts } from './shown-draft.ts';
+import { shownAs } from './went.ts';
 
 const ORDER = listOrder('due_steps', ['time', 'uuid']);
 
 /** What reading needs of the dispatcher. */
 export type DueReader = Pick<Engine, 'db' | 'versions' | 'unsubscribeUrl' | 'now'>;
 
-export interface DueStep extends Omit<DueRow, 'due_exactly'> {
+export interface DueStep extends Omit<DueRow, 'due_exactly' | 'went'> {
   bucket: DueBucket;
   enrollment_id: Uuid;
   sequence: { id: Uuid; name: string };
@@ -135,7 +136,8 @@ async function show(
     const draft = drafts[i]!;
     const due = row.due_at.getTime() <= situation.planning.now;
     const problem = due && unasked.has(row.id) ? CONDITION_FALSE : draft.problem;
-    return dueStep(row, inOrder[i]!, situation, { ...draft, problem }, days);
+    const shown = shownAs(row.state, row.went, { ...draft, problem });
+    return dueStep(row, inOrder[i]!, situation, shown, days);
   });
 }
 
@@ -159,7 +161,7 @@ async function conditionsFalse(
 }
 
 function dueStep(
-  { due_exactly: _, ...row }: DueRow,
+  { due_exactly: _, went: __, ...row }: DueRow,
   touch: DueTouch,
   situation: Situation,
   draft: ShownDraft,

@@ -4,6 +4,7 @@
  * the truth and advances nothing. Completing what nobody has started does both.
  */
 import { contentHash } from '../../content/content-hash.ts';
+import type { Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { type Channel, isSenderChannel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
@@ -20,7 +21,7 @@ import { movedOn } from '../outcomes.ts';
 import { settleAll } from '../settle.ts';
 import { readDueRow } from './due-rows.ts';
 import { openNow, type Passed, passGate, readScene, type Scene, sceneOf } from './passage.ts';
-import { tellStep } from './record.ts';
+import { tellStep, writeStep } from './record.ts';
 import { asPerson, seeStep, stepRefused, whyNot } from './step.ts';
 
 /** What may have come of it, by channel; the first is what is meant when nothing is said. */
@@ -66,7 +67,7 @@ export async function completeStep(engine: Engine, ctx: Context, id: Uuid, told:
   requireOutside(seen);
   const outcome = outcomeFor(seen.channel, told.outcome);
   if (seen.state === 'sent') return toldBefore(person, ctx.org, id, told);
-  if (seen.state === 'planned') await letGo(person, ctx.org, id, true);
+  if (seen.state === 'planned') await letGoOnce(person, ctx.org, id);
   const touch = await seeStep(person, ctx.org, id);
   if (touch.token === null || (touch.state !== 'sending' && touch.state !== 'unknown')) {
     if (touch.state === 'sent') return toldBefore(person, ctx.org, id, told);
@@ -74,12 +75,25 @@ export async function completeStep(engine: Engine, ctx: Context, id: Uuid, told:
   }
   const note = told.note ?? null;
   const record = { type: 'done' as const, action: 'due_step.complete', data: { outcome } };
-  await tellStep(engine.db, ctx, touch, record, (by) => ({
-    insert: sql`outcome, note, done_by, done_at`,
-    values: sql`${outcome}, ${note}, ${by}, now()`,
-    update: sql`outcome = excluded.outcome, note = excluded.note, done_by = excluded.done_by, done_at = excluded.done_at`,
-  }));
-  await settleAs(person, ctx.org, await sceneOf(person, ctx.org, touch), touch.token, 'sent');
+  // With the ledger's word and only with it: of two who tell at once one settles it, and the other's words are told back.
+  const settled = await settleAs(
+    person,
+    ctx.org,
+    await sceneOf(person, ctx.org, touch),
+    touch.token,
+    'sent',
+    (tx) =>
+      writeStep(tx, ctx, touch, record, (by) => ({
+        insert: sql`outcome, note, done_by, done_at`,
+        values: sql`${outcome}, ${note}, ${by}, now()`,
+        update: sql`outcome = excluded.outcome, note = excluded.note, done_by = excluded.done_by, done_at = excluded.done_at`,
+      })),
+  );
+  if (settled === 0) {
+    const now = await seeStep(person, ctx.org, id);
+    if (now.state !== 'sent') throw whyNot(now);
+    return toldBefore(person, ctx.org, id, told);
+  }
   await wake(person.db, ctx.org);
 }
 
@@ -97,6 +111,8 @@ export async function toldBefore(
     throw stepRefused('already_completed', 'it is completed already, with another outcome or note', {
       outcome: row?.outcome ?? null,
       note: row?.note ?? null,
+      done_by: row?.done_by ?? null,
+      done_at: row?.done_at?.toISOString() ?? null,
     });
 }
 
@@ -113,7 +129,8 @@ async function settleAs(
   { touch, version, situation }: Scene,
   token: Uuid,
   outcome: 'sent' | 'not_started',
-): Promise<void> {
+  beside: ((tx: Tx) => Promise<void>) | null = null,
+): Promise<number> {
   const { planning } = situation;
   const at = planning.now;
   const { id: touch_id, source_id, attempt } = touch;
@@ -122,7 +139,7 @@ async function settleAs(
     outcome === 'sent'
       ? { ...base, ...movedOn({ touch, version, planning, attempt, at }), outcome }
       : { ...base, outcome, reason: 'given_back', wake: at };
-  await settleAll(engine, org, token, [settlement]);
+  return settleAll(engine, org, token, [settlement], beside);
 }
 
 function requireOutside(touch: DueTouch): void {
@@ -137,6 +154,17 @@ function outcomeFor(channel: Channel, wanted: StepOutcome | undefined): StepOutc
   throw new Problem('invalid_request', `That does not come of channel ${channel}`, {
     errors: [{ field: 'outcome', code: 'unknown_outcome', message: `One of ${list.join(', ')}` }],
   });
+}
+
+/** Whoever came between may have let it go, or told what came of it: that is seen next. */
+async function letGoOnce(engine: Engine, org: Uuid, id: Uuid): Promise<void> {
+  try {
+    await letGo(engine, org, id, true);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const { state } = await seeStep(engine, org, id);
+    if (state !== 'sending' && state !== 'sent') throw error;
+  }
 }
 
 /** Through the gate: from here on it counts as begun. */

@@ -2,6 +2,7 @@
  * The way of a person's step through the gate: the same gate as a worker's, and the same reading before it. A step that
  * was planned into an opening of another day is first written into the one that is open now, or refused while none is.
  */
+import type { Tx } from '../../db/database.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
 import type { GateVerdict } from '../../ledger/gate.ts';
 import { REFUSALS } from '../../ledger/reasons.ts';
@@ -19,6 +20,7 @@ import { settleAll } from '../settle.ts';
 import { placeOfTouch, readSituation, type Situation } from '../situation.ts';
 import { readDueRow } from './due-rows.ts';
 import { isWaitedFor, seeStep, stepRefused, whyNot, whyNotNow } from './step.ts';
+import { keepWent, wentAs } from './went.ts';
 
 /** A step that is planned and waited for, with all that acting on it needs. */
 export interface Scene {
@@ -112,7 +114,9 @@ export async function passGate(
   const { touch, version, situation } = scene;
   const token = newId();
   await engine.failpoint?.('before_gate');
-  const answer = await askGate(engine, org, token, situation, [asking], { lease_ms: leaseMs });
+  const went = await wentAs(engine, org, scene);
+  const beside = (tx: Tx) => keepWent(tx, org, touch.id, went);
+  const answer = await askGate(engine, org, token, situation, [asking], { lease_ms: leaseMs, beside });
   await engine.failpoint?.('after_gate');
   const verdict = answer.verdicts[0]!;
   if (verdict.verdict === 'go') return { token, verdict, at: answer.at };

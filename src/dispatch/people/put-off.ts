@@ -2,6 +2,7 @@
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
+import type { Settlement } from '../../ledger/settle.ts';
 import { wake } from '../../ledger/wake.ts';
 import { LIVE_STATUSES } from '../../plan/sequences/lifecycle.ts';
 import { DAY_MS } from '../../schedule/zone.ts';
@@ -33,11 +34,14 @@ export async function skipStep(
   const moved = movedOn({ touch, version, planning, attempt: touch.attempt, at });
   const { id: touch_id, source_id } = touch;
   const why = moved.ends === 'failed' ? (moved.reason ?? null) : 'skipped_by_person';
-  const settled = await settleAll(person, ctx.org, null, [
-    { touch_id, source_id, at, ...moved, outcome: 'skipped', reason: why },
-  ]);
+  const settled = await settleAll(
+    person,
+    ctx.org,
+    null,
+    [{ touch_id, source_id, at, ...moved, outcome: 'skipped', reason: why }],
+    (tx) => auditStep(tx, ctx, id, 'due_step.skip', { reason: reason ?? null }),
+  );
   if (settled === 0) throw await whyNotNow(person, ctx.org, id);
-  await auditStep(engine.db, ctx, id, 'due_step.skip', { reason: reason ?? null });
   await wake(engine.db, ctx.org);
 }
 
@@ -57,19 +61,16 @@ export async function snoozeStep(engine: Engine, ctx: Context, id: Uuid, until: 
     );
   const { id: touch_id, source_id } = touch;
   // Until when it may go is decided when somebody does it.
-  const settled = await settleAll(person, ctx.org, null, [
-    {
-      touch_id,
-      source_id,
-      at,
-      outcome: 'postponed',
-      reason: 'snoozed',
-      wake: until.getTime(),
-      not_after: null,
-    },
-  ]);
+  const snoozed: Settlement = {
+    ...{ touch_id, source_id, at, outcome: 'postponed', reason: 'snoozed' },
+    ...{ wake: until.getTime(), not_after: null },
+  };
+  const settled = await settleAll(person, ctx.org, null, [snoozed], (tx) =>
+    auditStep(tx, ctx, id, 'due_step.snooze', { until: until.toISOString() }),
+  );
   if (settled === 0) throw await whyNotNow(person, ctx.org, id);
-  await auditStep(engine.db, ctx, id, 'due_step.snooze', { until: until.toISOString() });
+  // A worker looks at its condition again when it falls due.
+  await wake(engine.db, ctx.org);
 }
 
 /** Of its enrollment: whoever has one step of it has the later ones too. @throws Problem not_found, step_refused */

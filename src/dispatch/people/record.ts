@@ -26,35 +26,46 @@ export async function tellStep(
   db: Database,
   ctx: Context,
   touch: DueTouch,
-  { type, action, data = {} }: Telling,
+  telling: Telling,
   columnsFor: ((by: string) => Columns) | null,
   first?: (tx: Tx) => Promise<void>,
 ): Promise<void> {
-  const { org } = ctx;
-  const by = actorText(ctx.actor);
-  await db.inOrg(org, async (tx) => {
+  await db.inOrg(ctx.org, async (tx) => {
     await first?.(tx);
-    if (columnsFor) {
-      const { insert, values, update } = columnsFor(by);
-      await tx.run(sql`
-        INSERT INTO due_steps (org_id, touch_id, ${insert}) VALUES (${org}, ${touch.id}, ${values})
-        ON CONFLICT (org_id, touch_id) DO UPDATE SET ${update}`);
-    }
-    await tx.run(sql`
-      INSERT INTO events (org_id, at, type, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor, data)
-      VALUES (${org}, clock_timestamp(), ${type}, ${touch.source_id}, ${touch.id}, ${touch.contact_id}, ${touch.sequence_id},
-        ${touch.step_id}, ${touch.sender_id}, ${by}, ${JSON.stringify(data)}::jsonb)`);
-    await audit(tx, ctx, { action, subject_type: 'touch', subject_id: touch.id, data });
+    await writeStep(tx, ctx, touch, telling, columnsFor);
   });
 }
 
-/** Where the ledger has told of it already, and nothing else is kept. */
-export async function auditStep(
-  db: Database,
+/** The same in a transaction that is there. */
+export async function writeStep(
+  tx: Tx,
+  ctx: Context,
+  touch: DueTouch,
+  { type, action, data = {} }: Telling,
+  columnsFor: ((by: string) => Columns) | null,
+): Promise<void> {
+  const { org } = ctx;
+  const by = actorText(ctx.actor);
+  if (columnsFor) {
+    const { insert, values, update } = columnsFor(by);
+    await tx.run(sql`
+      INSERT INTO due_steps (org_id, touch_id, ${insert}) VALUES (${org}, ${touch.id}, ${values})
+      ON CONFLICT (org_id, touch_id) DO UPDATE SET ${update}`);
+  }
+  await tx.run(sql`
+    INSERT INTO events (org_id, at, type, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor, data)
+    VALUES (${org}, clock_timestamp(), ${type}, ${touch.source_id}, ${touch.id}, ${touch.contact_id}, ${touch.sequence_id},
+      ${touch.step_id}, ${touch.sender_id}, ${by}, ${JSON.stringify(data)}::jsonb)`);
+  await audit(tx, ctx, { action, subject_type: 'touch', subject_id: touch.id, data });
+}
+
+/** Where the ledger tells of it, and nothing else is kept. */
+export function auditStep(
+  tx: Tx,
   ctx: Context,
   id: Uuid,
   action: string,
   data: Record<string, unknown> = {},
 ): Promise<void> {
-  await db.inOrg(ctx.org, (tx) => audit(tx, ctx, { action, subject_type: 'touch', subject_id: id, data }));
+  return audit(tx, ctx, { action, subject_type: 'touch', subject_id: id, data });
 }

@@ -1,6 +1,9 @@
 -- bulk_enroll_chunk: one chunk of an enrolment job with its results, in one transaction. The results' row comes first:
 -- another process at the same chunk waits there, then finds it done. False: it is done, or the job has ended, and
 -- nothing was written. A cancel waits for the chunks in progress, and none begins after it.
+DROP FUNCTION IF EXISTS bulk_enroll_chunk(uuid, uuid, int, jsonb, int, int, uuid, uuid, uuid, text, text, text,
+  uuid[], timestamptz[], timestamptz[], date[], text, uuid[], uuid[], uuid[], int[], uuid[], int[], uuid[], int[], text[]);
+
 CREATE OR REPLACE FUNCTION bulk_enroll_chunk(
   p_org uuid, p_job uuid, p_n int,
   -- decided by the caller: the results of those that are not to be enrolled, and how many of each
@@ -8,7 +11,8 @@ CREATE OR REPLACE FUNCTION bulk_enroll_chunk(
   p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_actor text,
   p_senders uuid[], p_from timestamptz[], p_until timestamptz[], p_days date[], p_group text,
   p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos int[],
-  p_old uuid[], p_old_generations int[], p_old_touches uuid[], p_old_sender_nos int[], p_restartable text[]
+  p_old uuid[], p_old_generations int[], p_old_touches uuid[], p_old_sender_nos int[], p_restartable text[],
+  p_assignees uuid[] DEFAULT '{}'
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -30,10 +34,10 @@ BEGIN
     SELECT jsonb_agg(jsonb_build_array(r.contact_id, r.result, r.reason, r.enrollment_id)), count(*) FILTER (WHERE r.result = 'enrolled')
       INTO v_old, v_restarted
       FROM enrollments_restart(p_org, p_version, p_step, p_channel, p_mode, p_job, p_actor, p_senders, p_from, p_until, p_days, p_group,
-        p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, 'restart', v_now) r;
+        p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, 'restart', v_now, p_assignees) r;
   END IF;
   v_ids := enroll_insert(p_org, p_sequence, p_version, p_step, p_channel, p_mode, p_job, p_actor, p_senders, p_from, p_until, p_days, p_group,
-    p_contacts, p_enrollments, p_touches, p_sender_nos, v_now);
+    p_contacts, p_enrollments, p_touches, p_sender_nos, v_now, p_assignees);
   IF cardinality(v_ids) < cardinality(p_contacts) THEN
     SELECT coalesce(array_agg(i.contact ORDER BY i.n) FILTER (WHERE i.done), '{}'),
            jsonb_agg(jsonb_build_array(i.contact, 'skipped', r.reason, r.id)) FILTER (WHERE NOT i.done)

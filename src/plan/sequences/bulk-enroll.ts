@@ -45,6 +45,8 @@ interface Job {
   ids: string;
   chunk: number;
   created_by: string;
+  /** An array's text. */
+  assignees: string;
 }
 
 interface Running {
@@ -109,7 +111,7 @@ async function begin(db: Database, org: Uuid, id: Uuid): Promise<Job | null> {
       UPDATE enrollment_jobs SET status = 'running', started_at = clock_timestamp()
        WHERE org_id = ${org} AND id = ${id} AND status = 'queued'`);
     return tx.maybe<Job>(sql`
-      SELECT id, sequence_id, policy, policy_days, array_to_string(contact_ids, ',') AS ids, chunk, created_by
+      SELECT id, sequence_id, policy, policy_days, array_to_string(contact_ids, ',') AS ids, chunk, created_by, assignees::text AS assignees
         FROM enrollment_jobs WHERE org_id = ${org} AND id = ${id} AND status = 'running'`);
   });
 }
@@ -202,7 +204,7 @@ async function callChunk(
       ${version.sequence_id}::uuid, ${version.id}::uuid, ${step.id}::uuid, ${step.channel}::text, ${step.mode}::text, ${job.created_by}::text,
       ${a.senders}::uuid[], ${a.from}::timestamptz[], ${a.until}::timestamptz[], ${a.days}::date[], ${a.group}::text,
       ${a.contacts}::uuid[], ${a.enrollments}::uuid[], ${a.touches}::uuid[], ${a.sender_nos}::int[],
-      ${a.old}::uuid[], ${a.old_generations}::int[], ${a.old_touches}::uuid[], ${a.old_sender_nos}::int[], ${a.restartable}::text[]) AS written`;
+      ${a.old}::uuid[], ${a.old_generations}::int[], ${a.old_touches}::uuid[], ${a.old_sender_nos}::int[], ${a.restartable}::text[], ${job.assignees}::uuid[]) AS written`;
   if (tx !== null) return (await tx.one<{ written: boolean }>(statement)).written;
   const prepared = { name: 'bulk_enroll_chunk', text: statement.text };
   const [row] = await db.callPrepared(prepared, [...statement.values]);

@@ -3,8 +3,8 @@ import type { Database } from '../../db/database.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import { notFound, Problem } from '../../kernel/problem.ts';
 import type { Context } from '../../tenancy/context.ts';
-import type { PolicyChoice, Refused, Skipped } from './candidates.ts';
-import { enrollContacts } from './enroll.ts';
+import type { Refused, Skipped } from './candidates.ts';
+import { type EnrollInput, enrollContacts } from './enroll.ts';
 import { type Enrollment, getEnrollment } from './enrollments.ts';
 import { alreadyEnrolled, inFlight } from './restart.ts';
 import type { VersionCache } from './versions.ts';
@@ -25,7 +25,7 @@ export async function enrollOne(
   db: Database,
   versions: VersionCache,
   ctx: Context,
-  input: { sequence_id: Uuid; contact_id: Uuid } & PolicyChoice,
+  input: Omit<EnrollInput, 'contact_ids'> & { contact_id: Uuid },
 ): Promise<EnrolledOne> {
   const { contact_id, ...rest } = input;
   const [result] = await enrollContacts(db, versions, ctx, { ...rest, contact_ids: [contact_id] });

@@ -5,6 +5,9 @@
 -- Touches of a sender to recipients in one place have the same times: they count from one moment. Hence arrays of
 -- times with their sender, and for each touch the number of its own.
 -- An old enrollment that is not as the caller saw it: serialization_failure, nothing written, read and decide again.
+DROP FUNCTION IF EXISTS enroll_batch(uuid, uuid, uuid, uuid, text, text, uuid, text, uuid[], timestamptz[], timestamptz[], date[], text,
+  uuid[], uuid[], uuid[], int[], uuid[], int[], uuid[], int[], text[], text, jsonb, timestamptz);
+
 CREATE OR REPLACE FUNCTION enroll_batch(
   p_org uuid,
   p_sequence uuid,
@@ -36,7 +39,9 @@ CREATE OR REPLACE FUNCTION enroll_batch(
   p_reason text,
   -- null: the caller keeps its own record
   p_audit jsonb,
-  p_now timestamptz DEFAULT NULL
+  p_now timestamptz DEFAULT NULL,
+  -- who does the steps of people: one member, or several in turn
+  p_assignees uuid[] DEFAULT '{}'
 ) RETURNS TABLE (contact_id uuid, result text, reason text, enrollment_id uuid)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -48,11 +53,11 @@ BEGIN
 
   IF cardinality(p_old) > 0 THEN
     RETURN QUERY SELECT r.contact_id, r.result, r.reason, r.enrollment_id FROM enrollments_restart(p_org, p_version, p_step, p_channel,
-      p_mode, p_job, p_actor, p_senders, p_from, p_until, p_days, p_group, p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, p_reason, v_now) r;
+      p_mode, p_job, p_actor, p_senders, p_from, p_until, p_days, p_group, p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, p_reason, v_now, p_assignees) r;
   END IF;
 
   v_ids := enroll_insert(p_org, p_sequence, p_version, p_step, p_channel, p_mode, p_job, p_actor, p_senders, p_from, p_until,
-    p_days, p_group, p_contacts, p_enrollments, p_touches, p_sender_nos, v_now);
+    p_days, p_group, p_contacts, p_enrollments, p_touches, p_sender_nos, v_now, p_assignees);
 
   RETURN QUERY
   SELECT i.contact, 'enrolled', NULL::text, i.enrollment FROM unnest(p_contacts, p_enrollments) i(contact, enrollment) WHERE i.enrollment = ANY (v_ids)
@@ -66,12 +71,19 @@ BEGIN
   END IF;
 END $$;
 
+-- enrollment_assignee: one of these members, always the same for an enrollment: by the random end of its id. Null: of nobody.
+CREATE OR REPLACE FUNCTION enrollment_assignee(p_assignees uuid[], p_enrollment uuid) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT p_assignees[1 + ('x' || right(p_enrollment::text, 7))::bit(28)::int % nullif(cardinality(p_assignees), 0)] $$;
+
 -- enroll_insert: the new ones of a batch. Returns the ids of those that were written, in order; the rest had been
 -- enrolled by somebody else meanwhile. The caller has set the tenant.
+DROP FUNCTION IF EXISTS enroll_insert(uuid, uuid, uuid, uuid, text, text, uuid, text, uuid[], timestamptz[], timestamptz[], date[], text,
+  uuid[], uuid[], uuid[], int[], timestamptz);
+
 CREATE OR REPLACE FUNCTION enroll_insert(
   p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text,
   p_senders uuid[], p_from timestamptz[], p_until timestamptz[], p_days date[], p_group text,
-  p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos int[], p_now timestamptz
+  p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos int[], p_now timestamptz, p_assignees uuid[]
 ) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -80,8 +92,9 @@ DECLARE
 BEGIN
   WITH enrolled AS (
     INSERT INTO enrollments AS e (org_id, id, sequence_id, version_id, contact_id, status, status_reason, step_no, step_id, live_touch,
-        job_id, enrolled_by, created_at, updated_at, exclusive_group, intake_day)
-    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 'enrolled', 0, p_step, i.touch, p_job, p_actor, p_now, p_now, p_group, p_days[i.n]
+        job_id, enrolled_by, created_at, updated_at, exclusive_group, intake_day, assignee_id)
+    SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 'enrolled', 0, p_step, i.touch, p_job, p_actor, p_now, p_now, p_group, p_days[i.n],
+           enrollment_assignee(p_assignees, i.enrollment)
       FROM unnest(p_contacts, p_enrollments, p_touches, p_sender_nos) i(contact, enrollment, touch, n)
     -- of enrollments_live or enrollments_exclusive
     ON CONFLICT DO NOTHING
@@ -98,7 +111,7 @@ BEGIN
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
         channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
     SELECT p_org, i.touch, i.enrollment, p_sequence, p_version, p_step, 0, 1, 1, i.contact, i.sender,
-        p_channel, p_mode, 2, CASE WHEN p_mode = 'automatic' THEN i.not_before END, i.not_before, i.not_after, p_actor, p_now
+        p_channel, p_mode, 2, i.not_before, i.not_before, i.not_after, p_actor, p_now
       FROM input i
   )
   INSERT INTO events (org_id, at, type, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)
@@ -127,10 +140,14 @@ $$;
 
 -- enrollments_restart: step one again, under a new generation, for enrollments live or ended. What is still planned
 -- is cancelled; one whose touch is in flight is left as it is and said so. The caller has set the tenant.
+DROP FUNCTION IF EXISTS enrollments_restart(uuid, uuid, uuid, text, text, uuid, text, uuid[], timestamptz[], timestamptz[], date[], text,
+  uuid[], int[], uuid[], int[], text[], text, timestamptz);
+
 CREATE OR REPLACE FUNCTION enrollments_restart(
   p_org uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text,
   p_senders uuid[], p_from timestamptz[], p_until timestamptz[], p_days date[], p_group text,
-  p_old uuid[], p_generations int[], p_touches uuid[], p_sender_nos int[], p_restartable text[], p_reason text, p_now timestamptz
+  p_old uuid[], p_generations int[], p_touches uuid[], p_sender_nos int[], p_restartable text[], p_reason text, p_now timestamptz,
+  p_assignees uuid[]
 ) RETURNS TABLE (contact_id uuid, result text, reason text, enrollment_id uuid)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -167,14 +184,15 @@ BEGIN
     UPDATE enrollments e SET status = 'active', status_reason = p_reason, epoch = e.epoch + 1, generation = e.generation + 1,
            version_id = p_version, step_no = 0, step_id = p_step, live_touch = i.touch,
            thread = '{}', thread_subject = NULL, had_steps = NULL, skip_channels = NULL, kept_senders = NULL, job_id = coalesce(p_job, e.job_id),
-           updated_at = p_now, ended_at = NULL, ended_by = NULL, exclusive_group = p_group, intake_day = i.day
+           updated_at = p_now, ended_at = NULL, ended_by = NULL, exclusive_group = p_group, intake_day = i.day,
+           assignee_id = coalesce(enrollment_assignee(p_assignees, e.id), e.assignee_id)
       FROM input i WHERE e.org_id = p_org AND e.id = i.id
     RETURNING e.id, e.contact_id, e.sequence_id, e.generation, e.live_touch, i.sender AS sender_id, i.not_before, i.not_after
   ), planned AS (
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
         channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
     SELECT p_org, r.live_touch, r.id, r.sequence_id, p_version, p_step, 0, r.generation, 1, r.contact_id, r.sender_id,
-        p_channel, p_mode, 2, CASE WHEN p_mode = 'automatic' THEN r.not_before END, r.not_before, r.not_after, p_actor, p_now
+        p_channel, p_mode, 2, r.not_before, r.not_before, r.not_after, p_actor, p_now
       FROM restarted r
   ), told AS (
     INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor)

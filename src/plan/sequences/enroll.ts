@@ -11,6 +11,7 @@ import { notFound, Problem } from '../../kernel/problem.ts';
 import { wake } from '../../ledger/wake.ts';
 import { auditEntry } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
+import { type Assignee, assigneesOf, requireAssignable } from './assignees.ts';
 import { type Planning, readPlanning } from './calendar.ts';
 import {
   type Decision,
@@ -46,6 +47,8 @@ export interface EnrollInput extends PolicyChoice {
   contact_ids: readonly Uuid[];
   /** Why, for those restarted. */
   reason?: string | undefined;
+  /** Who does the steps of people; absent: nobody is named, and who is restarted keeps theirs. */
+  assignee?: Assignee | undefined;
   now?: Date | null;
 }
 
@@ -66,13 +69,15 @@ export async function enrollContacts(
   input: EnrollInput,
 ): Promise<EnrollResult[]> {
   const distinct = [...new Set(input.contact_ids)];
+  const assignees = assigneesOf(input.assignee);
+  if (assignees.length > 0) await db.inOrg(ctx.org, (tx) => requireAssignable(tx, ctx.org, assignees));
   const entry = auditEntry(ctx, {
     action: 'enrollment.enroll',
     subject_type: 'sequence',
     subject_id: input.sequence_id,
-    data: { policy: input.policy ?? null },
+    data: { policy: input.policy ?? null, ...(assignees.length > 0 ? { assignees } : {}) },
   });
-  const how = { reason: input.reason ?? 'restart', entry, now: input.now ?? null };
+  const how = { reason: input.reason ?? 'restart', entry, now: input.now ?? null, assignees };
   const results = await readAgain(() =>
     planAndWrite(db, versions, ctx.org, { ...input, contact_ids: distinct }, async (plan, tx) => [
       ...plan.decided,
@@ -283,7 +288,7 @@ export async function writeBatch(
   db: Database | Tx,
   ctx: Context,
   plan: EnrollPlan,
-  how: { reason: string; entry: string; now?: Date | null },
+  how: { reason: string; entry: string; now?: Date | null; assignees?: readonly Uuid[] },
 ): Promise<EnrollResult[]> {
   if (plan.fresh.length === 0 && plan.old.length === 0) return [];
   const { version } = plan;
@@ -294,6 +299,6 @@ export async function writeBatch(
       NULL::uuid, ${actorText(ctx.actor)}, ${a.senders}::uuid[], ${a.from}::timestamptz[], ${a.until}::timestamptz[],
       ${a.days}::date[], ${a.group}::text, ${a.contacts}::uuid[], ${a.enrollments}::uuid[], ${a.touches}::uuid[], ${a.sender_nos}::int[],
       ${a.old}::uuid[], ${a.old_generations}::int[], ${a.old_touches}::uuid[], ${a.old_sender_nos}::int[], ${a.restartable}::text[],
-      ${how.reason}, ${how.entry}::jsonb, ${how.now ?? null}::timestamptz)`;
+      ${how.reason}, ${how.entry}::jsonb, ${how.now ?? null}::timestamptz, ${array(how.assignees ?? [])}::uuid[])`;
   return 'inOrg' in db ? db.call<EnrollResult>(statement) : db.rows<EnrollResult>(statement);
 }

@@ -10,6 +10,7 @@ import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../.
 import { notFound, Problem } from '../../kernel/problem.ts';
 import { audit } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
+import { type Assignee, assigneesOf, requireAssignable } from './assignees.ts';
 import { BULK_ENROLL, CHUNK, jobKey } from './bulk-enroll.ts';
 import type { EnrollPolicy, PolicyChoice } from './candidates.ts';
 import { type EnrollResult, enrollableVersion } from './enroll.ts';
@@ -30,6 +31,8 @@ export interface EnrollmentJob {
   policy_days: number | null;
   tag: string | null;
   segment_id: Uuid | null;
+  /** Who does the steps of people: one, or several in turn. */
+  assignees: Uuid[];
   total: number;
   processed: number;
   enrolled: number;
@@ -42,7 +45,7 @@ export interface EnrollmentJob {
   ended_at: Date | null;
 }
 
-const columns = sql`j.id AS job_id, j.sequence_id, j.status, j.policy, j.policy_days, j.tag, j.segment_id, j.total, r.enrolled + r.skipped + r.refused AS processed,
+const columns = sql`j.id AS job_id, j.sequence_id, j.status, j.policy, j.policy_days, j.tag, j.segment_id, j.assignees, j.total, r.enrolled + r.skipped + r.refused AS processed,
   r.enrolled, r.skipped, r.refused, j.error, j.created_by, j.created_at, j.started_at, j.ended_at`;
 
 /** A chunk's results are one row, so the sums of a job of a million are those of 500 rows. */
@@ -64,11 +67,13 @@ export async function createEnrollmentJob(
   db: Database,
   versions: VersionCache,
   ctx: Context,
-  input: { sequence_id: Uuid; chunk?: number } & PolicyChoice & JobTarget,
+  input: { sequence_id: Uuid; chunk?: number; assignee?: Assignee | undefined } & PolicyChoice & JobTarget,
 ): Promise<EnrollmentJob> {
   await enrollableVersion(db, versions, ctx.org, input.sequence_id);
   const id = newId();
+  const assignees = assigneesOf(input.assignee);
   return db.inOrg(ctx.org, async (tx) => {
+    await requireAssignable(tx, ctx.org, assignees);
     const { ids, entries, rows, repeated, unknown } = await audienceOf(tx, ctx.org, input);
     if (ids.length > MAX_JOB_CONTACTS)
       throw new Problem('invalid_request', `A job takes at most ${MAX_JOB_CONTACTS} contacts.`);
@@ -77,9 +82,10 @@ export async function createEnrollmentJob(
     const total = ids.length + repeated.length + unknown.length;
     await tx.run(sql`
       INSERT INTO enrollment_jobs (org_id, id, sequence_id, policy, policy_days, status, tag, segment_id, contact_ids, entries, rows, chunk, total,
-        created_by)
+        created_by, assignees)
       VALUES (${ctx.org}, ${id}, ${input.sequence_id}, ${input.policy ?? null}, ${input.policy_days ?? null}, 'queued', ${tag}, ${segment},
-        ${`{${ids.join(',')}}`}::uuid[], ${entries}::text[], ${rows}::int[], ${input.chunk ?? CHUNK}, ${total}, ${actorText(ctx.actor)})`);
+        ${`{${ids.join(',')}}`}::uuid[], ${entries}::text[], ${rows}::int[], ${input.chunk ?? CHUNK}, ${total}, ${actorText(ctx.actor)},
+        ${`{${assignees.join(',')}}`}::uuid[])`);
     if (repeated.length + unknown.length > 0) {
       const others = [
         ...repeated.map((one) => [one.contact_id, 'skipped', 'duplicate', null, one.entry, one.row]),
@@ -95,7 +101,10 @@ export async function createEnrollmentJob(
       action: 'enrollment_job.create',
       subject_type: 'enrollment_job',
       subject_id: id,
-      data: { sequence_id: input.sequence_id, policy: input.policy ?? null, tag, segment_id: segment, total },
+      data: {
+        ...{ sequence_id: input.sequence_id, policy: input.policy ?? null, tag, segment_id: segment, total },
+        ...(assignees.length > 0 ? { assignees } : {}),
+      },
     });
     return find(tx, ctx.org, id);
   });

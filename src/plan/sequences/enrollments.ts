@@ -33,6 +33,8 @@ export interface Enrollment {
   touch_state: TouchState;
   /** When the waiting touch is due; null while none waits. */
   due_at: Date | null;
+  /** Who does its steps of people; null: anybody. */
+  assignee_id: Uuid | null;
   /** The job that enrolled it. */
   job_id: Uuid | null;
   enrolled_by: string;
@@ -45,7 +47,7 @@ export interface Enrollment {
 export const enrollmentColumns = sql`
   e.id, e.sequence_id, e.version_id, e.contact_id, t.sender_id, e.status, e.status_reason, e.step_no, e.step_id, e.generation, e.live_touch,
   t.state AS touch_state, CASE WHEN t.state = 'planned' AND e.status = 'active' THEN coalesce(t.wake_at, t.not_before) END AS due_at,
-  e.job_id, e.enrolled_by, e.ended_by, e.created_at, e.updated_at, e.ended_at`;
+  e.assignee_id, e.job_id, e.enrolled_by, e.ended_by, e.created_at, e.updated_at, e.ended_at`;
 
 /** @throws not_found */
 export async function getEnrollment(db: Database, org: Uuid, id: Uuid): Promise<Enrollment> {

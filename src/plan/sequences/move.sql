@@ -47,7 +47,7 @@ BEGIN
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
         channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
       VALUES (p_org, p_next_id, p_id, v_row.sequence_id, v_row.version_id, p_next_step, p_next_no, v_row.generation, p_next_n,
-        v_row.contact_id, p_next_sender, p_next_channel, p_next_mode, 2, CASE WHEN p_next_mode = 'automatic' THEN p_next_from END,
+        v_row.contact_id, p_next_sender, p_next_channel, p_next_mode, 2, p_next_from,
         p_next_from, p_next_until, p_actor, v_now);
   END IF;
   INSERT INTO receipts (org_id, id, subject_type, subject_id, status, epoch, effective_at, not_started, in_flight, actor)

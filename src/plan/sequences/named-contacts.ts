@@ -4,8 +4,7 @@ import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { isUuid, type Uuid } from '../../kernel/ids.ts';
 import type { Context } from '../../tenancy/context.ts';
-import type { PolicyChoice } from './candidates.ts';
-import { type EnrollResult, enrollContacts } from './enroll.ts';
+import { type EnrollInput, type EnrollResult, enrollContacts } from './enroll.ts';
 import type { VersionCache } from './versions.ts';
 
 export const NAMED_BY = ['email', 'external_id', 'contact_id'] as const;
@@ -77,7 +76,7 @@ export async function enrollNamed(
   db: Database,
   versions: VersionCache,
   ctx: Context,
-  { named, ...input }: { sequence_id: Uuid; named: readonly NamedContact[] } & PolicyChoice,
+  { named, ...input }: Omit<EnrollInput, 'contact_ids'> & { named: readonly NamedContact[] },
 ): Promise<NamedResult[]> {
   const { found, unknown } = await db.inOrg(ctx.org, (tx) => findNamed(tx, ctx.org, named));
   const contact_ids = found.map((one) => one.contact_id);

@@ -57,7 +57,7 @@ BEGIN
     INSERT INTO touches (org_id, id, source_id, sequence_id, version_id, step_id, step_no, generation, n, contact_id, sender_id,
         channel, mode, priority, wake_at, not_before, not_after, planned_by, created_at)
     SELECT p_org, m.next_id, m.id, m.sequence_id, p_version, m.step_id, m.step_no, m.generation, m.next_n, m.contact_id, m.next_sender,
-        m.next_channel, m.next_mode, 2, CASE WHEN m.next_mode = 'automatic' THEN m.next_from END, m.next_from, m.next_until, p_actor, v_now
+        m.next_channel, m.next_mode, 2, m.next_from, m.next_from, m.next_until, p_actor, v_now
       FROM moved m WHERE m.next_id IS NOT NULL
   ), told AS (
     INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor, data)
