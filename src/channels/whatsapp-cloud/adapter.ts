@@ -62,7 +62,8 @@ function post(config: WhatsappCloudConfig, request: SendRequest<WhatsappMessage>
           type: 'template',
           template: {
             name: message.template.name,
-            language: { code: message.template.language },
+            // The one policy there is; the description asks for it by name.
+            language: { policy: 'deterministic', code: message.template.language },
             components: componentsOf(message.template),
           },
         };
