@@ -150,6 +150,8 @@ function outcome({ id, from, to, text }: Accepted, event: keyof typeof OUTCOME) 
       from: { phone_number: from },
       to: [{ phone_number: to, status }],
       text,
+      parts: 1,
+      cost: { amount: '0.0051', currency: 'USD' },
       errors: code === undefined ? [] : [{ code, title: 'The carrier said no' }],
     },
   };

@@ -26,7 +26,7 @@ export const whatsappCloud: Adapter<WhatsappMessage> = {
   provider: 'whatsapp_cloud',
   provider_class: 'N',
   config: WhatsappCloudConfigSchema,
-  secret_fields: ['access_token'],
+  secret_fields: ['access_token', 'webhook_verify_token'],
   connect: (config, network) =>
     openApi(
       WhatsappCloudConfigSchema.parse(config),
