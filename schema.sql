@@ -843,6 +843,7 @@ CREATE TABLE senders (
   templates_synced_at timestamp with time zone,
   unreachable_since timestamp with time zone,
   unreachable_reason text,
+  price jsonb,
   CONSTRAINT senders_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT senders_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text]))),
   CONSTRAINT senders_check CHECK ((max_gap_s >= min_gap_s)),

@@ -123,6 +123,10 @@ export const explanation = z
       provider_id: z.string().nullable(),
       idempotency_key: z.string(),
       said: z.string().nullable().describe('Its last answer, in its own words'),
+      cost: z
+        .object({ amount: z.string().describe('A decimal text'), currency: z.string() })
+        .nullable()
+        .describe('What it says that it took for the message; null: it has not said'),
     }),
     state: z.object({ state: touchState, reason: z.string().nullable(), says: z.string().nullable() }),
     next: z.object({

@@ -179,6 +179,11 @@ export interface Webhook {
   /** What a secret is here, for whoever sets the receiving connection up. */
   readonly secret: string;
   receive(request: WebhookRequest, trust: WebhookTrust): WebhookOutcome;
+  /**
+   * Present where the provider tries an address with GET before it calls it. `config`: the whole one of the sender. Out:
+   * what to answer; null: whoever asks does not know what the provider was told.
+   */
+  challenge?(query: URLSearchParams, config: Record<string, unknown>): string | null;
 }
 
 /**
@@ -203,6 +208,8 @@ export interface WebhookOrigin {
   touch_id?: string;
   idempotency_key?: string;
   recipient?: string;
+  /** What the provider took for the message: a decimal text, ISO 4217. */
+  cost?: { amount: string; currency: string };
 }
 
 export type WebhookFact =

@@ -72,7 +72,14 @@ export interface Explanation {
   decisions: GateDecision[];
   /** Everything that happened to it, oldest first, with the rule in words. */
   events: (RecordedEvent & { says: string | null })[];
-  provider: { name: string | null; provider_id: string | null; idempotency_key: string; said: string | null };
+  provider: {
+    name: string | null;
+    provider_id: string | null;
+    idempotency_key: string;
+    said: string | null;
+    /** What it says that it took for the message; null: it has not said. */
+    cost: { amount: string; currency: string } | null;
+  };
   state: { state: string; reason: string | null; says: string | null };
   next: TouchNext;
 }
@@ -94,6 +101,7 @@ export async function explainTouch(db: Database, org: Uuid, id: Uuid): Promise<E
         provider_id: row.provider_id,
         idempotency_key: `${id}.${row.key_n}`,
         said: row.detail,
+        cost: row.cost,
       },
       state: { state: row.state, reason: row.reason, says: lookInWords(row.reason, row.step) },
       next: nextOf(row, decisions.at(-1)?.lease_until ?? null),
@@ -110,6 +118,9 @@ async function readTouch(tx: Tx, org: Uuid, id: Uuid): Promise<Row> {
            e.status AS enrollment_status, e.live_touch, o.sending_paused, o.status AS organization_status,
            o.time_zone AS organization_zone, o.quiet_hours, o.policy_version, c.time_zone, coalesce(c.phone, c.whatsapp) AS phone,
            EXISTS (SELECT FROM channel_switches w WHERE w.org_id = t.org_id AND w.channel = t.channel AND w.paused) AS channel_paused,
+           (SELECT v.properties -> 'cost' FROM contact_events v
+             WHERE v.org_id = t.org_id AND v.contact_id = t.contact_id AND v.name IN ('delivered', 'bounced') AND v.touch_id = t.id
+               AND v.properties ? 'cost' ORDER BY v.at DESC, v.id DESC LIMIT 1) AS cost,
            (SELECT a.variant FROM touch_variants a WHERE a.org_id = t.org_id AND a.step_id = t.step_id AND a.touch_id = t.id) AS variant,
            l.id AS next_id, l.state AS next_state, l.step_no AS next_step_no, coalesce(l.wake_at, l.not_before) AS next_due
       FROM touches t

@@ -18,6 +18,7 @@ import {
   mergedConfig,
   sealedConfig,
 } from './credentials.ts';
+import { priceErrors } from './price.ts';
 import { type Providers, providerOf } from './provider.ts';
 import { type SenderRow, senderColumns } from './senders.ts';
 import { limitErrors, refuseErrors, usualLimits } from './settings.ts';
@@ -41,6 +42,7 @@ const PLAIN = [
   'breaker',
   'time_zone',
   'sending_window',
+  'price',
 ] as const satisfies (keyof SenderRow)[];
 
 /** @throws Problem not_found, conflict (archived), invalid_request with every problem */
@@ -61,7 +63,7 @@ export async function updateSender(
     const next = usualLimits(before.channel, { ...before, ...plainChanges(patch) });
     const { addresses, errors } = readAddresses(next.channel, next);
     Object.assign(next, addresses);
-    errors.push(...limitErrors(next));
+    errors.push(...limitErrors(next), ...priceErrors(next.channel, next.price));
     if (patch.config !== undefined) {
       const provider = providerOf(providers, before.provider);
       const old = readable(secrets, ctx.org, before);
@@ -87,6 +89,7 @@ export async function updateSender(
         ramp = ${next.ramp === null ? null : JSON.stringify(next.ramp)},
         breaker = ${next.breaker === null ? null : JSON.stringify(next.breaker)}, time_zone = ${next.time_zone},
         sending_window = ${next.sending_window === null ? null : JSON.stringify(next.sending_window)},
+        price = ${next.price === null ? null : JSON.stringify(next.price)},
         templates_synced_at = CASE WHEN ${!otherAccount(before, next)} THEN templates_synced_at END,
         verified_at = ${unproven ? null : before.verified_at},
         unreachable_since = CASE WHEN ${!reconfigured} THEN unreachable_since END, updated_at = now()

@@ -10,6 +10,7 @@ import type { Secrets } from '../tenancy/secrets.ts';
 import { readAddresses } from './address.ts';
 import type { Breaker } from './breaker.ts';
 import { configErrors, sealedConfig } from './credentials.ts';
+import { type Price, priceErrors } from './price.ts';
 import { type Providers, providerOf } from './provider.ts';
 import type { Ramp } from './ramp.ts';
 import { type SenderRow, type SenderWindow, senderColumns } from './senders.ts';
@@ -31,6 +32,7 @@ export interface NewSender {
   breaker?: Breaker | null | undefined;
   time_zone?: string | null | undefined;
   window?: SenderWindow | null | undefined;
+  price?: Price | null | undefined;
 }
 
 /** @throws Problem invalid_request with every problem */
@@ -61,18 +63,24 @@ export async function createSender(
     from_address: wanted.from.address,
     reply_to: wanted.reply_to ?? null,
   });
-  refuseErrors([...errors, ...configErrors(provider, wanted.config), ...limitErrors(limits)]);
+  refuseErrors([
+    ...errors,
+    ...configErrors(provider, wanted.config),
+    ...limitErrors(limits),
+    ...priceErrors(wanted.channel, wanted.price ?? null),
+  ]);
   const id = newId();
   const { config, secret } = sealedConfig(secrets, ctx.org, id, wanted.config, provider.secret_fields);
   return db.inOrg(ctx.org, async (tx) => {
     const row = await tx.one<SenderRow>(sql`
       INSERT INTO senders (org_id, id, channel, provider, name, from_name, from_address, reply_to, config, secret,
-        daily_limit, hourly_limit, min_gap_s, max_gap_s, ramp, breaker, time_zone, sending_window)
+        daily_limit, hourly_limit, min_gap_s, max_gap_s, ramp, breaker, time_zone, sending_window, price)
       VALUES (${ctx.org}, ${id}, ${wanted.channel}, ${wanted.provider}, ${wanted.name}, ${wanted.from.name ?? null},
         ${addresses.from_address}, ${addresses.reply_to}, ${JSON.stringify(config)}, ${secret},
         ${limits.daily_limit}, ${limits.hourly_limit}, ${limits.min_gap_s}, ${limits.max_gap_s},
         ${limits.ramp === null ? null : JSON.stringify(limits.ramp)}, ${limits.breaker === null ? null : JSON.stringify(limits.breaker)}, ${limits.time_zone},
-        ${limits.sending_window === null ? null : JSON.stringify(limits.sending_window)})
+        ${limits.sending_window === null ? null : JSON.stringify(limits.sending_window)},
+        ${wanted.price ? JSON.stringify(wanted.price) : null})
       RETURNING ${senderColumns}`);
     await audit(tx, ctx, {
       action: 'sender.create',

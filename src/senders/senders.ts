@@ -9,6 +9,7 @@ import type { SenderChannel } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Weekday } from '../schedule/window.ts';
 import type { Breaker } from './breaker.ts';
+import type { Price } from './price.ts';
 import type { Ramp } from './ramp.ts';
 
 /** What planning and the gate need of a sender. */
@@ -75,6 +76,7 @@ export interface SenderRow {
   breaker: Breaker | null;
   time_zone: string | null;
   sending_window: SenderWindow | null;
+  price: Price | null;
   status: SenderStatus;
   status_reason: string | null;
   epoch: number;
@@ -84,4 +86,4 @@ export interface SenderRow {
 }
 
 export const senderColumns: Sql = sql`id, version, channel, provider, name, from_name, from_address, reply_to, config, secret,
-  daily_limit, hourly_limit, min_gap_s, max_gap_s, ramp, breaker, time_zone, sending_window, status, status_reason, epoch, verified_at, created_at, updated_at`;
+  daily_limit, hourly_limit, min_gap_s, max_gap_s, ramp, breaker, time_zone, sending_window, price, status, status_reason, epoch, verified_at, created_at, updated_at`;

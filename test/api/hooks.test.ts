@@ -114,6 +114,110 @@ test('[INB-3] [TEN-4] the address of a hook and of a preview’s unsubscribe hav
   expect(shown.text).toContain(`${world.url}/u/preview`);
 });
 
+test('[SEQ-1] what Telnyx took for a text stands at the touch, and its preview says what it will cost', async () => {
+  const { sender, path } = await connected('telnyx', '+14155550101');
+  const config = { webhook_url: `https://example.test${path}` };
+  const price = { amount: '0.0040', currency: 'USD', prefixes: { '+49': '0.0750' } };
+  const changed = await world.call('PATCH', `/api/senders/${sender}`, { body: { config, price } });
+  expect(changed.body).toMatchObject({ price });
+  const sent = await sentTo('telnyx', sender, { phone: '+493055540001' });
+  const cost = async () => (await world.call('GET', `/api/touches/${sent.touch}`)).body.provider.cost;
+  expect(await cost()).toBeNull();
+  const url = `${world.url}${path}${new URL(String(sent.accepted.extra.callback)).search}`;
+  const signal = DIALECTS.telnyx.signal(sent.accepted, 'delivered', account('telnyx'), Date.now(), url);
+  const { headers, body } = signal;
+  expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(200);
+  expect(await cost()).toEqual({ amount: '0.0051', currency: 'USD' });
+  expect((await eventsOf(sent.contact))[0]).toMatchObject({ properties: { cost: { amount: '0.0051' } } });
+
+  const made = await world.call('POST', '/api/outreach/sequences', {
+    body: {
+      name: 'Priced',
+      sender_ids: [sender],
+      steps: [
+        { channel: 'sms', body_text: 'a'.repeat(161) },
+        { channel: 'sms', body_text: '你好' },
+      ],
+    },
+  });
+  const preview = async () => {
+    const answer = await world.call('POST', `/api/outreach/sequences/${made.body.id}/preview`, {
+      body: { contact_id: sent.contact },
+    });
+    return answer.body.steps.map((step: { sms: unknown }) => step.sms);
+  };
+  expect(await preview()).toEqual([
+    { segments: 2, encoding: 'gsm7', estimated_cost: { amount: '0.1500', currency: 'USD' } },
+    { segments: 1, encoding: 'ucs2', estimated_cost: { amount: '0.0750', currency: 'USD' } },
+  ]);
+  await world.call('PATCH', `/api/senders/${sender}`, { body: { price: null } });
+  expect((await preview())[0]).toEqual({ segments: 2, encoding: 'gsm7', estimated_cost: null });
+});
+
+test('[SEQ-1] a price is a decimal text of a currency, and of text messages alone', async () => {
+  const { sender } = await connected('telnyx', '+14155550101');
+  const { sender: mail } = await connected('resend', 'price@example.com');
+  const patch = async (id: string, price: unknown) =>
+    (await world.call('PATCH', `/api/senders/${id}`, { body: { price } })).status;
+  expect(await patch(sender, { amount: '0.0079', currency: 'EUR' })).toBe(200);
+  for (const price of [
+    { amount: 0.0079, currency: 'EUR' },
+    { amount: '1e3', currency: 'EUR' },
+    { amount: '-1', currency: 'EUR' },
+    { amount: '1', currency: 'euro' },
+    { amount: '1', currency: 'EUR', prefixes: { '49': '1' } },
+  ])
+    expect(await patch(sender, price), JSON.stringify(price)).toBe(400);
+  expect(await patch(mail, { amount: '0.0079', currency: 'EUR' })).toBe(400);
+});
+
+test('[INB-3] Meta’s trial of an address is answered to who knows the verify token alone, and stores nothing', async () => {
+  const token = randomBytes(16).toString('hex');
+  const made = await world.call('POST', '/api/senders', {
+    body: {
+      channel: 'whatsapp',
+      provider: 'whatsapp_cloud',
+      name: 'WhatsApp',
+      from: { address: '+14155550100' },
+      config: { ...sandbox.config('whatsapp_cloud'), webhook_verify_token: token },
+    },
+  });
+  expect(made.status).toBe(201);
+  expect(made.text).not.toContain(token);
+  const address = async (sender_id: string) =>
+    new URL((await world.call('POST', '/api/hooks', { body: { sender_id } })).body.url).pathname;
+  const path = await address(made.body.id);
+  const attempt = async (more: Record<string, string>, where = path) => {
+    const asked = {
+      'hub.mode': 'subscribe',
+      'hub.verify_token': token,
+      'hub.challenge': '1158201444',
+      ...more,
+    };
+    const answer = await fetch(`${world.url}${where}?${new URLSearchParams(asked)}`);
+    return { status: answer.status, type: answer.headers.get('content-type'), text: await answer.text() };
+  };
+  const stored = async () =>
+    (await world.db.inOrg(world.org.id, (tx) => tx.one(sql`SELECT count(*)::int AS n FROM inbound_calls`))).n;
+  const before = await stored();
+  expect(await attempt({})).toEqual({ status: 200, type: 'text/plain; charset=utf-8', text: '1158201444' });
+  for (const wrong of [
+    { 'hub.verify_token': `${token}x` },
+    { 'hub.verify_token': '' },
+    { 'hub.mode': 'unsubscribe' },
+    { 'hub.challenge': '<script>' },
+  ])
+    expect(await attempt(wrong)).toMatchObject({ status: 403 });
+  expect(await attempt({}, '/hooks/nothing')).toMatchObject({ status: 404 });
+  expect(await attempt({}, (await connected('telnyx', '+14155550101')).path)).toMatchObject({ status: 404 });
+  await world.call('PATCH', `/api/senders/${made.body.id}`, {
+    body: { config: { webhook_verify_token: null } },
+  });
+  expect(await attempt({})).toMatchObject({ status: 403 });
+  expect(await attempt({ 'hub.verify_token': '' })).toMatchObject({ status: 403 });
+  expect(await stored()).toBe(before);
+});
+
 describe('Resend', () => {
   let at: Awaited<ReturnType<typeof connected>>;
   beforeAll(async () => {

@@ -1,5 +1,6 @@
 /** `/api/hooks` and `/hooks/:connection`: the addresses that providers call, and the calls. */
 import { z } from 'zod';
+import { answerChallenge } from '../../inbound/challenge.ts';
 import {
   createHook,
   deleteHook,
@@ -44,7 +45,7 @@ const made = hook.extend({
 });
 
 export function hookRoutes(deps: ApiDeps): Route[] {
-  return [...settings(deps), calls(deps)];
+  return [...settings(deps), trials(deps), calls(deps)];
 }
 
 function settings(deps: ApiDeps): Route[] {
@@ -104,6 +105,30 @@ function settings(deps: ApiDeps): Route[] {
       },
     }),
   ];
+}
+
+function trials(deps: ApiDeps): Route {
+  return publicRoute({
+    method: 'GET',
+    path: '/hooks/:connection',
+    tag: 'Public',
+    summary: 'A provider tries the address',
+    about:
+      'Meta does before it calls: `hub.challenge` comes back when `hub.verify_token` is the sender’s `webhook_verify_token`. Nothing is stored.',
+    secretPath: true,
+    lenient: true,
+    params: z.object({ connection: z.string().describe('The secret part of the address') }),
+    answers: { 200: { media: 'text/plain', about: 'The challenge' } },
+    problems: ['not_found', 'forbidden'],
+    handle: async (_from, { params, request }) => {
+      const { searchParams } = new URL(request.raw.url ?? '/', 'http://hook');
+      const answer = await answerChallenge(deps, params.connection, searchParams);
+      if (answer.kind === 'unknown') throw new Problem('not_found', 'Nothing has this address');
+      if (answer.kind === 'refused')
+        throw new Problem('forbidden', 'The verify token is not the one that is kept');
+      return { status: 200, body: answer.text, headers: { 'content-type': 'text/plain; charset=utf-8' } };
+    },
+  });
 }
 
 /** Without a body: what a text provider is answered with is sent to the recipient. */

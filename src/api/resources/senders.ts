@@ -56,6 +56,23 @@ const breaker = z
   })
   .meta({ id: 'Breaker' });
 
+const amount = z.string().regex(/^\d{1,9}(\.\d{1,12})?$/, 'must be a decimal amount such as "0.0079"');
+const MAX_PREFIXES = 300;
+const price = z
+  .strictObject({
+    amount: amount.describe('Of one segment, a decimal text'),
+    currency: z.string().regex(/^[A-Z]{3}$/, 'must be a code of ISO 4217 such as "USD"'),
+    prefixes: z
+      .record(
+        z.string().regex(/^\+[1-9]\d{0,9}$/, 'must be the beginning of a number, such as "+49"'),
+        amount,
+      )
+      .refine((prefixes) => Object.keys(prefixes).length <= MAX_PREFIXES, `at most ${MAX_PREFIXES}`)
+      .optional()
+      .describe('Of numbers that begin so, instead of `amount`; the longest that fits'),
+  })
+  .meta({ id: 'SegmentPrice' });
+
 const usage = z.object({
   time_zone: z.string().describe('The zone its days are counted in'),
   day: z.string().describe('Today there'),
@@ -103,6 +120,7 @@ const sender = z
     breaker: breaker.nullable().describe('null: as usual'),
     time_zone: z.string().nullable(),
     window: windowSchema.nullable(),
+    price: price.nullable().describe('null: not said, and no cost is estimated'),
     status: z.enum(SENDER_STATUSES),
     status_reason: z.string().nullable().describe('`circuit_breaker: …`: paused by itself, and why'),
     version: z.number().int().describe('Rises with each change of its settings'),
@@ -142,6 +160,7 @@ const limits = {
     .describe('What a new sender may send a day, rising from its first send on'),
   time_zone: timeZone.nullable().optional().describe("Absent: the organization's"),
   window: windowSchema.nullable().optional().describe('When it may send'),
+  price: price.nullable().optional().describe('Of SMS: what the provider takes for a segment'),
 };
 
 export const newSender = z.strictObject({

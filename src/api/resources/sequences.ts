@@ -157,6 +157,17 @@ const preview = z.object({
         .describe(
           'What its provider would get, by kind: an SMS says its encoding and segments; for people, a note',
         ),
+      sms: z
+        .object({
+          segments: count,
+          encoding: z.enum(['gsm7', 'ucs2']),
+          estimated_cost: z
+            .object({ amount: z.string().describe('A decimal text'), currency: z.string() })
+            .nullable()
+            .describe("By the sender's `price`; null: it has none"),
+        })
+        .nullable()
+        .describe('Of an SMS: what a carrier counts and bills'),
       problem: z.object({ code: z.string(), detail: z.string() }).nullable(),
     }),
   ),

@@ -9,7 +9,7 @@ export function verifyMailgun(config: MailgunConfig, options: VerifyOptions): Pr
   return verifyOver(options, ready, async (trial) => {
     const authorization = `Basic ${Buffer.from(`api:${config.api_key}`).toString('base64')}`;
     const headers = { authorization, accept: 'application/json' };
-    const url = `${config.base_url}/v3/domains/${config.domain}`;
+    const url = `${config.base_url}/v4/domains/${config.domain}`;
     const called = await trial.ask({ method: 'GET', url, headers });
     const answer = connected(trial, config.base_url, called);
     if (!answer) return;

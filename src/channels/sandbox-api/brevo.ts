@@ -34,16 +34,33 @@ const Email = z.strictObject({
 
 const error = (status: number, code: string, message: string): Reply => ({ status, body: { code, message } });
 
+const ACCOUNT = {
+  email: 'sandbox@example.test',
+  firstName: 'Sandbox',
+  lastName: 'Account',
+  companyName: 'Sandbox',
+  address: { street: 'Example Street 1', city: 'Berlin', zipCode: '10115', country: 'Germany' },
+  plan: [{ type: 'payAsYouGo', creditsType: 'sendLimit', credits: 100_000 }],
+  relay: {
+    enabled: true,
+    data: { userName: 'sandbox@example.test', relay: 'smtp-relay.example.test', port: 587 },
+  },
+};
+
 function understand(incoming: Incoming, account: Account): Understood {
   const { method, path, headers } = incoming;
   const no = (...parts: Parameters<typeof error>): Understood => ({ kind: 'answer', reply: error(...parts) });
   if (headers['api-key'] !== account.secrets.key) return no(401, 'unauthorized', 'Key not found');
-  if (method === 'GET' && path === '/v3/account')
-    return answer(200, { email: 'sandbox@example.test', plan: [] });
+  if (method === 'GET' && path === '/v3/account') return answer(200, ACCOUNT);
   if (method === 'GET' && path === '/v3/senders') return answer(200, { senders: [] });
   if (method === 'GET' && path === '/v3/senders/domains')
     return answer(200, {
-      domains: account.domains.map((domain_name) => ({ domain_name, authenticated: true, verified: true })),
+      domains: account.domains.map((domain_name, at) => ({
+        id: at + 1,
+        domain_name,
+        authenticated: true,
+        verified: true,
+      })),
     });
   if (method === 'GET' && path === '/v3/smtp/statistics/events') return events(incoming, account);
   if (path !== '/v3/smtp/email') return no(404, 'document_not_found', 'Not found');

@@ -1,4 +1,4 @@
-/** Mailgun as documented: `POST /v3/<domain>/messages` as a form, `GET /v3/domains/<domain>`, webhooks signed by HMAC. */
+/** Mailgun as documented: `POST /v3/<domain>/messages` as a form, `GET /v4/domains/<domain>`, webhooks signed by HMAC. */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Account } from './account.ts';
 import {
@@ -24,16 +24,33 @@ const FIELDS = /^(from|to|subject|text|html|[hov]:[A-Za-z0-9_-]+)$/;
 
 const error = (status: number, message: string): Reply => ({ status, body: { message } });
 
+const DOMAIN = {
+  id: '0123456789abcdef01234567',
+  state: 'active',
+  type: 'custom',
+  created_at: 'Fri, 02 Jan 2026 03:04:05 GMT',
+  is_disabled: false,
+  require_tls: false,
+  skip_verification: false,
+  spam_action: 'disabled',
+  use_automatic_sender_security: true,
+  web_prefix: 'email',
+  web_scheme: 'https',
+  wildcard: false,
+  encrypt_incoming_message: false,
+  message_ttl: 0,
+};
+
 function understand(incoming: Incoming, account: Account): Understood {
   const { method, path, headers } = incoming;
   const no = (...parts: Parameters<typeof error>): Understood => ({ kind: 'answer', reply: error(...parts) });
   const basic = /^Basic (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
   if (Buffer.from(basic, 'base64').toString() !== `api:${account.secrets.key}`)
     return { kind: 'answer', reply: { status: 401, body: 'Forbidden' } };
-  const asked = /^\/v3\/domains\/([^/]+)$/.exec(path)?.[1];
+  const asked = /^\/v4\/domains\/([^/]+)$/.exec(path)?.[1];
   if (method === 'GET' && asked !== undefined)
     return account.domains.includes(asked)
-      ? answer(200, { domain: { name: asked, state: 'active', type: 'custom' } })
+      ? answer(200, { domain: { ...DOMAIN, name: asked, smtp_login: `postmaster@${asked}` } })
       : no(404, 'Domain not found');
   const domain = /^\/v3\/([^/]+)\/messages$/.exec(path)?.[1];
   if (domain === undefined) return no(404, 'Not Found');

@@ -18,6 +18,8 @@ import type { Accepted } from './message.ts';
 import { isNumber, textSubmission } from './text.ts';
 
 const MAX_RECIPIENTS = 10;
+const BOUGHT = '2026-01-02T03:04:05.000Z';
+const FREE = { US: 'unrestricted', CA: 'unrestricted', Intl: 'unrestricted' };
 const newId = (prefix: string) => `${prefix}${randomBytes(16).toString('hex')}`;
 
 const Message = z.strictObject({
@@ -32,11 +34,13 @@ const error = (status: number, title: string, message: string, path?: string): R
   status,
   body: {
     message,
-    code: `0200${status}`,
+    ...(status === 401 ? {} : { description: title }),
+    // Of a number that is not the key's.
+    code: status === 403 ? '0202403' : `0200${status}`,
     status,
-    docs: 'https://www.quo.com/docs',
+    docs: 'https://openphone.com/docs',
     title,
-    ...(path === undefined ? {} : { errors: [{ path, message }] }),
+    ...(path === undefined ? {} : { errors: [{ path, message, schema: { type: 'string' } }] }),
   },
 });
 const no = (...parts: Parameters<typeof error>): Understood => ({ kind: 'answer', reply: error(...parts) });
@@ -47,9 +51,18 @@ function understand(incoming: Incoming, account: Account): Understood {
   if (method === 'GET' && path === '/v1/phone-numbers') {
     const data = account.numbers.map((number, i) => ({
       id: `PN${i}`,
+      groupId: 'GR0',
       number,
+      formattedNumber: number,
       name: 'Sandbox',
-      restrictions: { messaging: { US: 'unrestricted', CA: 'unrestricted', Intl: 'unrestricted' } },
+      symbol: null,
+      forward: null,
+      portRequestId: null,
+      portingStatus: null,
+      users: [],
+      restrictions: { messaging: FREE, calling: FREE },
+      createdAt: BOUGHT,
+      updatedAt: BOUGHT,
     }));
     return answer(200, { data });
   }
@@ -69,7 +82,7 @@ function message({ body }: Incoming, account: Account): Understood {
   if (to.length > 1) return no(400, 'Bad Request', 'The sandbox writes to one recipient at a time', '/to');
   if (!isNumber(to[0])) return no(400, 'Bad Request', 'Expected a number in E.164', '/to/0');
   if (!account.numbers.includes(from))
-    return no(403, 'Forbidden', 'The phone number is not accessible to this key');
+    return no(403, 'Not Phone Number User', 'The phone number is not accessible to this key');
   if (account.opted_out.has(to[0]))
     return no(400, 'Bad Request', 'The recipient has opted out of messages from this number');
   return { kind: 'send', submission: textSubmission({ from, to: to[0], text }, null, extra) };
@@ -78,7 +91,7 @@ function message({ body }: Incoming, account: Account): Understood {
 const REFUSED: Record<Refusal, () => Reply> = {
   address: () => error(400, 'Bad Request', 'Expected a number in E.164', '/to/0'),
   content: () => error(400, 'Bad Request', 'Expected a shorter text', '/content'),
-  sender: () => error(403, 'Forbidden', 'The phone number is not accessible to this key'),
+  sender: () => error(403, 'Not Phone Number User', 'The phone number is not accessible to this key'),
   unauthorized: () => error(401, 'Unauthorized', 'Unauthorized'),
   throttle: () => error(429, 'Too Many Requests', 'Rate limit exceeded'),
   unavailable: () => error(503, 'Service Unavailable', 'Service unavailable'),

@@ -18,6 +18,7 @@ import type { Accepted } from './message.ts';
 import { callbackOf, isNumber, textSubmission } from './text.ts';
 
 const PROFILE = '40017a2c-0000-4000-8000-000000000001';
+const BOUGHT = '2026-01-02T03:04:05Z';
 
 const Message = z.strictObject({
   from: z.string(),
@@ -54,7 +55,20 @@ function understand(incoming: Incoming, account: Account): Understood {
     const wanted = incoming.query.get('filter[phone_number]');
     const data = account.numbers
       .filter((phone_number) => wanted === null || phone_number.includes(wanted))
-      .map((phone_number) => ({ phone_number, status: 'active', messaging_profile_id: PROFILE }));
+      .map((phone_number, at) => ({
+        id: String(1_000 + at),
+        record_type: 'phone_number',
+        phone_number,
+        country_iso_alpha2: 'US',
+        phone_number_type: 'local',
+        status: 'active',
+        tags: [],
+        external_pin: null,
+        messaging_profile_id: PROFILE,
+        deletion_lock_enabled: false,
+        purchased_at: BOUGHT,
+        created_at: BOUGHT,
+      }));
     return answer(200, { data, meta: { total_results: data.length } });
   }
   if (path !== '/v2/messages') return no(404, '10005', 'Resource not found');
@@ -136,6 +150,8 @@ function outcome({ id, from, to, text }: Accepted, event: keyof typeof OUTCOME) 
       from: { phone_number: from },
       to: [{ phone_number: to, status }],
       text,
+      parts: 1,
+      cost: { amount: '0.0051', currency: 'USD' },
       errors: code === undefined ? [] : [{ code, title: 'The carrier said no' }],
     },
   };

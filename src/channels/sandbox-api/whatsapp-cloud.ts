@@ -34,7 +34,7 @@ const Message = z.strictObject({
   template: z
     .strictObject({
       name: z.string(),
-      language: z.strictObject({ code: z.string() }),
+      language: z.strictObject({ policy: z.literal('deterministic'), code: z.string() }),
       components: z
         .array(
           z.strictObject({

@@ -6,6 +6,7 @@ import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import type { Webhook, WebhookEvent, WebhookFact, WebhookRequest, WebhookTrust } from '../channel.ts';
 import { detailOf, header, refused, staleness, timeOf } from '../http/hook.ts';
 import { at, jsonObject, text } from '../http/json.ts';
+import { costOf } from '../sms/cost.ts';
 import { echoedIn } from '../sms/echo.ts';
 import { saysStop } from '../sms/stop-words.ts';
 import { OPTED_OUT, UNKNOWN_NUMBER } from './errors.ts';
@@ -51,7 +52,7 @@ function unsigned(request: WebhookRequest, trust: WebhookTrust) {
     : refused('bad_signature', 'The signature fits none of the keys.');
 }
 
-type What = WebhookFact & Pick<WebhookEvent, 'provider_id' | 'recipient' | 'detail'>;
+type What = WebhookFact & Pick<WebhookEvent, 'provider_id' | 'recipient' | 'detail' | 'cost'>;
 
 /** Of a message that was sent; it goes to one recipient. */
 function outcome(data: unknown): What | null {
@@ -64,6 +65,7 @@ function outcome(data: unknown): What | null {
     ...(provider_id === undefined ? {} : { provider_id }),
     ...(recipient === undefined ? {} : { recipient }),
     ...detailOf(codeOf(payload), text(payload, 'errors', 0, 'title')),
+    ...costOf(at(payload, 'cost', 'amount'), at(payload, 'cost', 'currency')),
   };
 }
 

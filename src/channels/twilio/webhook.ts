@@ -6,6 +6,7 @@
 import { createHmac } from 'node:crypto';
 import type { Webhook, WebhookEvent, WebhookFact, WebhookRequest, WebhookTrust } from '../channel.ts';
 import { detailOf, drawnId, header, refused, sameSecret } from '../http/hook.ts';
+import { costOf } from '../sms/cost.ts';
 import { echoedIn } from '../sms/echo.ts';
 import { saysStop } from '../sms/stop-words.ts';
 import { OPTED_OUT, UNKNOWN_NUMBER } from './errors.ts';
@@ -54,6 +55,7 @@ function report(
     ...(to === null ? {} : { recipient: to }),
     ...echoedIn(request.url),
     ...(code === '' ? {} : detailOf(code, fields.get('ErrorMessage') ?? undefined)),
+    ...costOf(fields.get('Price'), fields.get('PriceUnit')),
   };
 }
 

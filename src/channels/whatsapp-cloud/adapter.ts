@@ -26,7 +26,7 @@ export const whatsappCloud: Adapter<WhatsappMessage> = {
   provider: 'whatsapp_cloud',
   provider_class: 'N',
   config: WhatsappCloudConfigSchema,
-  secret_fields: ['access_token'],
+  secret_fields: ['access_token', 'webhook_verify_token'],
   connect: (config, network) =>
     openApi(
       WhatsappCloudConfigSchema.parse(config),
@@ -62,7 +62,8 @@ function post(config: WhatsappCloudConfig, request: SendRequest<WhatsappMessage>
           type: 'template',
           template: {
             name: message.template.name,
-            language: { code: message.template.language },
+            // The one policy there is; the description asks for it by name.
+            language: { policy: 'deterministic', code: message.template.language },
             components: componentsOf(message.template),
           },
         };

@@ -15,6 +15,8 @@ export const WhatsappCloudConfigSchema = z.strictObject({
   /** The WhatsApp Business Account: its templates are synchronized from there. */
   waba_id: id.optional(),
   access_token: apiKey,
+  /** What Meta is told to say when it tries the address that it is to call; without one no trial is answered. */
+  webhook_verify_token: apiKey.optional(),
 });
 export type WhatsappCloudConfig = z.infer<typeof WhatsappCloudConfigSchema>;
 

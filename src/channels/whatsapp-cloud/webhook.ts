@@ -34,8 +34,18 @@ function echoed(data: string | undefined): { touch_id?: string; idempotency_key?
   return touch_id && idempotency_key && more.length === 0 ? { touch_id, idempotency_key } : {};
 }
 
+/** What Meta wants back is a number; more is not repeated to anybody. */
+const CHALLENGE = /^[A-Za-z0-9_-]{1,200}$/;
+
 export const whatsappCloudWebhook: Webhook = {
   secret: "The app's secret.",
+  challenge(query, { webhook_verify_token: kept }) {
+    const [mode, token, challenge] = ['mode', 'verify_token', 'challenge'].map((name) =>
+      query.get(`hub.${name}`),
+    );
+    if (typeof kept !== 'string' || mode !== 'subscribe' || !sameSecret(token ?? '', kept)) return null;
+    return CHALLENGE.test(challenge ?? '') ? challenge! : null;
+  },
   receive(request, trust) {
     const flaw = unsigned(request, trust);
     if (flaw) return flaw;

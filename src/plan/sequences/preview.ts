@@ -11,6 +11,8 @@ import type { Message } from '../../kernel/message.ts';
 import { notFound } from '../../kernel/problem.ts';
 import { reasonInWords } from '../../ledger/reasons.ts';
 import { readLastMessages } from '../../records/last-messages.ts';
+import { type Cost, estimatedCost, type Price } from '../../senders/price.ts';
+import { readPrices } from '../../senders/read-prices.ts';
 import type { Context } from '../../tenancy/context.ts';
 import { foresee } from '../forecast/forecast.ts';
 import type { ForecastStep } from '../forecast/tally.ts';
@@ -57,8 +59,17 @@ export interface PreviewStep extends WayStep {
   html: string | null;
   /** What its provider would get, or what a person is told; null when it cannot be composed. */
   message: Message | Note | null;
+  /** Of an SMS: how a carrier cuts it up, and what that costs by the sender's price. */
+  sms: PreviewSms | null;
   /** Why it would not go as it is. */
   problem: { code: string; detail: string } | null;
+}
+
+export interface PreviewSms {
+  segments: number;
+  encoding: 'gsm7' | 'ucs2';
+  /** Null: the sender has no price. */
+  estimated_cost: Cost | null;
 }
 
 export interface PreviewSender {
@@ -84,6 +95,7 @@ interface Scene {
   sequence: { id: Uuid; name: string };
   definition: Definition;
   planning: Planning;
+  prices: ReadonlyMap<Uuid, Price>;
   senders: SendersByChannel;
   contact: Recipient & { id: Uuid; time_zone: string | null };
   refused: Unreachable | null;
@@ -179,6 +191,7 @@ async function stepAt(scene: Scene, walk: Walk, stepNo: number, armed: ArmedStep
     sender: senderOf(scene, found?.sender_id ?? null),
     rotation: rotationOf(scene, channel, found?.sender_id ?? null),
     ...content,
+    sms: smsOf(scene, content.message, found?.sender_id ?? null),
     problem: content.problem ?? late ?? barredNow(scene, step, found, open),
   };
 }
@@ -263,6 +276,13 @@ function rotationOf({ senders }: Scene, channel: Channel, sender: Uuid | null): 
   return sender === null ? null : { position: list.indexOf(sender) + 1, of: list.length };
 }
 
+function smsOf({ prices }: Scene, message: Content['message'], sender: Uuid | null): PreviewSms | null {
+  if (message === null || !('kind' in message) || message.kind !== 'sms') return null;
+  const { segments, encoding, to } = message;
+  const price = prices.get(sender ?? '') ?? null;
+  return { segments, encoding, estimated_cost: price && estimatedCost(price, to, segments) };
+}
+
 /** When whoever comes to a step leaves it. */
 function leaves(step: Step, way: WayStep, open: Opening | null): number | null {
   if (!open?.ok) return null;
@@ -301,6 +321,7 @@ async function readScene(
       sequence: { id, name: row.name },
       definition,
       planning,
+      prices: await readPrices(tx, org, definition.sender_ids),
       senders: sendersByChannel(definition, (sender) => planning.senders.get(sender)?.channel),
       contact,
       refused: unreachable(await readReach(tx, org, contact.id, needs)),
