@@ -149,7 +149,7 @@ export async function prepare(
   const { planning, grain } = scene;
   const { time_zone } = planning.organization;
   const zone = findZone(time_zone)!;
-  const rooms = await db.inOrg(org, (tx) => readRooms(tx, org, [...planning.senders.keys()]));
+  const rooms = await db.inOrg(org, (tx) => readRooms(tx, org, planning));
   return {
     planning,
     agenda: new Agenda(),

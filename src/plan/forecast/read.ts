@@ -7,9 +7,9 @@ import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { type Channel, type ConsentChannel, isSenderChannel, type Mode } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
-import type { Slot } from '../../schedule/gaps.ts';
 import { hasGap } from '../../senders/gap.ts';
 import { hasLimit } from '../../senders/limits.ts';
+import { readTakenSlots } from '../../senders/taken-slots.ts';
 import { type Planning, readPlanning } from '../sequences/calendar.ts';
 import type { Passed } from '../sequences/place.ts';
 import { needsPlace } from '../sequences/time-rules.ts';
@@ -281,8 +281,9 @@ export function contactOf(residue: number): Uuid {
 export async function readRooms(
   tx: Tx,
   org: Uuid,
-  senders: readonly Uuid[],
+  planning: Planning,
 ): Promise<Map<Uuid, RoomAtStart>> {
+  const senders = [...planning.senders.keys()];
   const rooms = new Map<Uuid, RoomAtStart>(
     senders.map((id) => [
       id,
@@ -305,10 +306,7 @@ export async function readRooms(
     room.assigned.set(period, assigned);
     if (period.startsWith('d') && used > 0) room.first_day ??= period.slice(1);
   }
-  const slots = await tx.rows<Slot & { id: Uuid }>(sql`
-    SELECT s.sender_id AS id, extract(epoch FROM s.at)::float8 * 1000 AS at, s.gap_ms FROM sender_slots s
-      JOIN touches t ON t.org_id = ${org} AND t.id = s.touch_id AND t.state = 'planned' AND t.not_before = s.at
-     WHERE s.org_id = ${org} AND s.sender_id = ANY (${senders}::uuid[]) ORDER BY s.at`);
-  for (const { id, at, gap_ms } of slots) rooms.get(id)!.slots.push({ at, gap_ms });
+  for (const sender of planning.senders.values())
+    if (hasGap(sender)) rooms.get(sender.id)!.slots = await readTakenSlots(tx, org, sender.id, [], planning.now);
   return rooms;
 }
