@@ -1202,7 +1202,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION slots_assign(p_org uuid, p_sender uuid, p_periods text[], p_counts integer[]) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION slots_take(p_org uuid, p_sender uuid, p_touches uuid[], p_ats double precision[], p_gaps integer[]) RETURNS void
+-- FUNCTION slots_take(p_org uuid, p_sender uuid, p_touches uuid[], p_ats double precision[], p_gaps integer[], p_now timestamp with time zone) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION tenant_table(p_table regclass, p_privileges text) RETURNS void

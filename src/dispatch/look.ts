@@ -10,11 +10,10 @@ import type { ConditionRow } from '../contacts/segments/condition-sql.ts';
 import { integers, uuids } from '../db/arrays.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
-import { armReason } from '../ledger/reasons.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import type { Step } from '../plan/sequences/definition.ts';
 import { flowOf, isAsked } from '../plan/sequences/flow.ts';
-import { verdictOf } from '../plan/sequences/verdict.ts';
+import { BEGUN, passedBy, verdictOf } from '../plan/sequences/verdict.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
@@ -84,7 +83,7 @@ export async function look(
     else if (finding.verdict >= 0 || !finding.waited_for || !finding.running) {
       looked.go.push(touch);
       push(looked.stopped, stopOf(touch, finding));
-    } else looked.settlements.push(skipped(touch, finding, situation, 'condition_false'));
+    } else looked.settlements.push(skipped(touch, finding, situation));
   }
   return looked;
 }
@@ -100,25 +99,13 @@ function stopOf(touch: DueTouch, { waited_for, running, at }: Finding): Settleme
 }
 
 function afterWait(touch: DueTouch, finding: Finding, situation: Situation): Settlement | null {
-  const stop = stopOf(touch, finding);
-  if (stop) return stop;
-  const { definition } = situation.versions.get(touch.version_id)!;
-  const { verdict } = finding;
-  if (verdict < 0) return skipped(touch, finding, situation, 'condition_false');
-  const arms = flowOf(definition).arms[touch.step_no]!;
-  if (arms.length > 0) return skipped(touch, finding, situation, armReason(verdict), arms[verdict - 1]);
-  return skipped(touch, finding, situation, verdict > 0 ? 'condition_met' : 'waited_out');
+  return stopOf(touch, finding) ?? skipped(touch, finding, situation);
 }
 
-/** Skipped for this reason; its enrollment goes on, counted from now. A plan that leads nowhere is the reason instead. */
-function skipped(
-  touch: DueTouch,
-  { at }: Finding,
-  { versions, planning }: Situation,
-  reason: string,
-  to?: number,
-): Settlement {
+/** Skipped for what was found; its enrollment goes on, counted from now. A plan that leads nowhere is the reason instead. */
+function skipped(touch: DueTouch, { at, verdict }: Finding, { versions, planning }: Situation): Settlement {
   const version = versions.get(touch.version_id)!;
+  const { reason, to } = passedBy(version.definition, touch.step_no, verdict)!;
   const moved = movedOn({ touch, version, planning, attempt: touch.attempt, at }, to);
   return {
     ...{ touch_id: touch.id, source_id: touch.source_id, at, outcome: 'skipped' },
@@ -173,10 +160,6 @@ async function findOut(
   );
   return new Map(rows.map((row) => [row.id, row]));
 }
-
-/** When this time through the sequence began: a restart begins it anew. In milliseconds, as events tell their time. */
-const BEGUN = sql`(SELECT date_trunc('milliseconds', min(b.created_at)) FROM touches b WHERE b.org_id = en.org_id AND b.source_id = en.id
-  AND b.id BETWEEN first_touch_id(en.id) AND last_touch_id(en.id) AND b.generation = en.generation)`;
 
 /** Of each step in order, its number and what is found there, as the arms of a CASE. */
 function verdicts(org: Uuid, steps: readonly Step[]): Sql {

@@ -4,19 +4,12 @@
  * The gate asks nobody here: it goes by when the sender last sent.
  */
 import { integers, millis, uuids } from '../db/arrays.ts';
-import type { Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
-import { placeWithGaps, type Slot } from '../schedule/gaps.ts';
+import { placeWithGaps } from '../schedule/gaps.ts';
 import { type GapSettings, gapBefore, gapBetweenSlots } from '../senders/gap.ts';
+import { readTakenSlots } from '../senders/taken-slots.ts';
 import type { Engine } from './engine.ts';
-
-/** More of a sender's moments than this are not read; what comes behind them is placed behind the last. */
-const MAX_TAKEN = 20_000;
-/** One whose moment was so long ago may be on its way to the gate just now: nothing is put before it. */
-const DUE_MS = 60_000;
-/** Moments given just now, to touches on which they are not written yet. */
-const FRESH = '1 minute';
 
 interface Opening {
   not_before: number;
@@ -40,13 +33,8 @@ export async function ontoSlots(
     const [row] = await tx.rows<{ gap_from: number | null }>(sql`
       SELECT extract(epoch FROM gap_from)::float8 * 1000 AS gap_from FROM sender_usage
        WHERE org_id = ${org} AND sender_id = ${sender.id} AND period = 'gap' FOR UPDATE`);
-    const taken = await readTaken(
-      tx,
-      org,
-      sender.id,
-      touches.map(({ id }) => id),
-      now,
-    );
+    const ids = touches.map(({ id }) => id);
+    const taken = await readTakenSlots(tx, org, sender.id, ids, now);
     const items = touches.map(({ id, open }) => ({
       gap_ms: gapBetweenSlots(gapBefore(id, sender), engine.limits.budget_ms),
       open,
@@ -59,23 +47,7 @@ export async function ontoSlots(
     );
     await tx.run(sql`
       SELECT slots_take(${org}::uuid, ${sender.id}::uuid, ${uuids(placed.map((p) => p.id))}::uuid[], ${millis(placed.map((p) => p.at))}::float8[],
-        ${integers(placed.map((p) => p.gap))}::int[])`);
+        ${integers(placed.map((p) => p.gap))}::int[], ${engine.now?.() ?? null}::timestamptz)`);
     return places;
   });
-}
-
-/** Of those that still wait for theirs: in the order of time. */
-async function readTaken(
-  tx: Tx,
-  org: Uuid,
-  sender: Uuid,
-  but: readonly Uuid[],
-  now: number,
-): Promise<Slot[]> {
-  return tx.rows<{ at: number; gap_ms: number }>(sql`
-    SELECT extract(epoch FROM s.at)::float8 * 1000 AS at, s.gap_ms FROM sender_slots s
-     WHERE s.org_id = ${org} AND s.sender_id = ${sender} AND s.at > to_timestamp(${(now - DUE_MS) / 1000}) AND s.touch_id <> ALL (${uuids(but)}::uuid[])
-       AND (s.taken_at > clock_timestamp() - ${FRESH}::interval
-            OR EXISTS (SELECT FROM touches t WHERE t.org_id = ${org} AND t.id = s.touch_id AND t.state = 'planned' AND t.not_before = s.at))
-     ORDER BY s.at LIMIT ${MAX_TAKEN}`);
 }

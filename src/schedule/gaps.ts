@@ -15,8 +15,10 @@ interface Opening {
   not_after: number | null;
 }
 
-interface Waiting {
+interface Waiting<G> {
   gap_ms: number;
+  /** Written on the slot it gets: to whom it was given. */
+  given?: G;
   /** When it may go, at or after a moment; null: never. */
   open(moment: number): Opening | null;
 }
@@ -32,19 +34,20 @@ const MAX_TRIES = 100_000;
  * First come, first served. `from`: when the gap of whatever comes next begins; `now`: nothing is placed before it.
  * `taken` comes in the order of time; what is placed is added to it.
  */
-export function placeWithGaps(
-  items: readonly Waiting[],
-  taken: Slot[],
+export function placeWithGaps<G = unknown>(
+  items: readonly Waiting<G>[],
+  taken: (Slot & Partial<G>)[],
   { from, now }: { from: number | null; now: number },
 ): (Place | null)[] {
   return items.map((item) => {
     const place = placeOne(item, taken, Math.max(now, from === null ? now : from + item.gap_ms));
-    if (place) taken.splice(firstAfter(taken, place.at), 0, { at: place.at, gap_ms: item.gap_ms });
+    if (place)
+      taken.splice(firstAfter(taken, place.at), 0, { at: place.at, gap_ms: item.gap_ms, ...item.given! });
     return place;
   });
 }
 
-function placeOne(item: Waiting, taken: readonly Slot[], earliest: number): Place | null {
+function placeOne(item: Waiting<unknown>, taken: readonly Slot[], earliest: number): Place | null {
   let moment = earliest;
   for (let tries = 0; ; tries++) {
     moment = clear(moment, item.gap_ms, taken);

@@ -7,10 +7,12 @@ $$;
 
 -- slots_take: writes down which moments of a sender's these touches wait for; under the sender's `gap` row, which the
 -- caller holds. Slots that are long over are swept out on the way.
-CREATE OR REPLACE FUNCTION slots_take(p_org uuid, p_sender uuid, p_touches uuid[], p_ats float8[], p_gaps int[]) RETURNS void
+DROP FUNCTION IF EXISTS slots_take(uuid, uuid, uuid[], float8[], int[]);
+
+CREATE OR REPLACE FUNCTION slots_take(p_org uuid, p_sender uuid, p_touches uuid[], p_ats float8[], p_gaps int[], p_now timestamptz DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz := coalesce(p_now, clock_timestamp());
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   DELETE FROM sender_slots s WHERE s.org_id = p_org AND s.sender_id = p_sender AND s.at < v_now - interval '1 day';

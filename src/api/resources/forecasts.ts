@@ -37,7 +37,9 @@ const span = {
   time_zone: z.string().describe("The organization's, whose days these are"),
   not_counted: z
     .array(z.string())
-    .describe('Limits the organization has that the forecast does not know of: `frequency_cap` of contacts'),
+    .describe(
+      'Limits the organization has that are not counted in: `frequency_cap` of contacts, where too many wait to look at each',
+    ),
 };
 
 const forecast = z
@@ -59,7 +61,7 @@ const forecast = z
           mode: z.enum(MODES),
           count,
           conditional: count.describe(
-            'Of these, how many only if people do the steps before when they are due, and conditions are not met',
+            'Of these, how many only if people do the steps before when they are due, waits last to their end, and what conditions ask of events stays as it is',
           ),
           limits: z.array(z.object({ limit, count })).describe('What keeps how many back until that day'),
         }),

@@ -113,7 +113,9 @@ const preview = z.object({
   sender: previewSender.nullable().describe('Of the first step; each step has its own'),
   not_counted: z
     .array(z.string())
-    .describe('Limits of the organization that these times do not know of: `frequency_cap` of contacts'),
+    .describe(
+      'Limits of the organization that are not counted in: `frequency_cap` of contacts, where too many wait to look at each',
+    ),
   steps: z.array(
     z.object({
       step_id: id,

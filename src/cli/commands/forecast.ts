@@ -61,7 +61,7 @@ export const forecast: Command = {
     ...ORG_OPTION,
   },
   about:
-    'Computed by the code that schedules, as if every message were accepted and nobody answered. `conditional` are those that come after a step that people do.',
+    'Computed by the code that schedules, as if every message were accepted and nobody answered. `conditional` are those that come after a step that people do, a wait, or a condition that asks for events.',
   async run(call) {
     const days = daysOption(call);
     const sequence = sequenceOption(call);

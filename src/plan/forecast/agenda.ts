@@ -9,12 +9,15 @@ import type { Postponement } from '../sequences/later.ts';
 import type { Passed } from '../sequences/place.ts';
 import type { Version } from '../sequences/versions.ts';
 
+/** By position in the version, of steps that ask something: what they find as things are now (verdict.ts). */
+export type Verdicts = ReadonlyMap<number, number>;
+
 /** What all touches of a cohort and those that follow from them have in common. */
 export interface Way {
   readonly sequence_id: Uuid;
   readonly version: Version;
   readonly place: Place;
-  /** Stands for all contacts that get the same senders. */
+  /** Of a cohort of many it stands for all contacts that get the same senders. */
   readonly contact_id: Uuid;
   readonly kept: readonly Uuid[];
   readonly passed: Passed;
@@ -22,6 +25,8 @@ export interface Way {
   readonly rank: -1 | 0 | 1;
   /** Known one by one, because their ids draw the gaps before them; absent in a cohort of many. */
   readonly enrollment: { id: Uuid; generation: number } | null;
+  /** Null: nothing was asked, and whoever comes to a condition or a branch goes the way without it. */
+  readonly verdicts: Verdicts | null;
 }
 
 export interface Cohort {

@@ -17,12 +17,15 @@ import type { EnrollmentStatus } from '../sequences/lifecycle.ts';
 import { senderIdFor } from '../sequences/step-sender.ts';
 import type { Who } from '../sequences/step-time.ts';
 import type { Version, VersionCache } from '../sequences/versions.ts';
-import { Agenda, type Cohort, type Way } from './agenda.ts';
+import { Agenda, type Cohort, type Verdicts, type Way } from './agenda.ts';
+import { isAssumed } from './conditional.ts';
+import { readContactRooms } from './contact-room.ts';
 import { LIMITS } from './limits.ts';
 import { readRooms, readScene, readWaiting, type Scene, type Scope, type Waiting } from './read.ts';
-import { atGrain, type Course, follow, plan, run } from './run.ts';
+import { atGrain, type Course, follow, lasts, plan, run } from './run.ts';
 import { SenderRoom } from './sender-room.ts';
 import { type ForecastStep, Tally } from './tally.ts';
+import { readVerdicts } from './verdicts.ts';
 
 export const FORECAST_DAYS = { default: 30, max: 90 } as const;
 
@@ -122,9 +125,9 @@ async function look(
 ): Promise<{ forecast: Forecast; steps: ForecastStep[] }> {
   const scene = await readScene(db, versions, org, scope, { now: now ?? null, max_single });
   const course = await prepare(db, org, scene, days, counts);
-  await readWaiting(db, org, scene, enrollment ?? null, (waiting) => begin(course, scene, waiting));
+  await beginAll(course, db, org, scene, enrollment ?? null);
   run(course);
-  const { time_zone, capped } = scene.planning.organization;
+  const { time_zone } = scene.planning.organization;
   return {
     steps: course.tally.steps,
     forecast: {
@@ -132,10 +135,15 @@ async function look(
       until: new Date(course.until),
       days,
       time_zone,
-      not_counted: capped ? ['frequency_cap'] : [],
+      not_counted: notCounted(scene),
       ...course.tally.result(),
     },
   };
+}
+
+/** Caps are of contacts, who are known only where each is worked by itself. */
+function notCounted({ planning, single }: Scene): string[] {
+  return planning.organization.capped && single !== 'all' ? ['frequency_cap'] : [];
 }
 
 /** The days of the organization, today the first; and the room that its senders have. */
@@ -149,7 +157,7 @@ export async function prepare(
   const { planning, grain } = scene;
   const { time_zone } = planning.organization;
   const zone = findZone(time_zone)!;
-  const rooms = await db.inOrg(org, (tx) => readRooms(tx, org, [...planning.senders.keys()]));
+  const rooms = await db.inOrg(org, (tx) => readRooms(tx, org, planning));
   return {
     planning,
     agenda: new Agenda(),
@@ -160,6 +168,7 @@ export async function prepare(
         new SenderRoom(sender, time_zone, rooms.get(id)!, BUDGET_MS),
       ]),
     ),
+    contacts: null,
     stoppedBy: (cohort) => stoppedBy(scene, cohort),
     until: localDayRecord(zone, dayContaining(zone, planning.now).number + days).start,
     days,
@@ -180,14 +189,45 @@ function stoppedBy({ paused, planning }: Scene, { channel, sender_id, way }: Coh
   return sender.status === 'active' ? null : 'sender_paused';
 }
 
-/** Puts what waits now on the agenda. */
-export function begin(course: Course, scene: Scene, waiting: Waiting): void {
+/** Puts all that waits now on the agenda; of those known one by one, with what is known of their contacts. */
+async function beginAll(
+  course: Course,
+  db: Database,
+  org: Uuid,
+  scene: Scene,
+  enrollment: { id: Uuid; live_touch: Uuid } | null,
+  more?: Way,
+): Promise<void> {
+  const single: Waiting[] = [];
+  await readWaiting(db, org, scene, enrollment, (waiting) => {
+    if (waiting.way.enrollment) single.push(waiting);
+    else begin(course, scene, waiting);
+  });
+  const ways = single.map(({ way }) => way);
+  const verdicts = await db.inOrg(org, (tx) => readVerdicts(tx, org, ways, scene.planning.now));
+  course.contacts = await readContacts(db, org, scene, more ? [...ways, more] : ways);
+  for (const { way, ...waiting } of single)
+    begin(course, scene, {
+      ...waiting,
+      way: { ...way, verdicts: verdicts.get(way.enrollment!.id) ?? null },
+    });
+}
+
+function readContacts(db: Database, org: Uuid, { planning }: Scene, ways: readonly Way[]) {
+  const contacts = [...new Set(ways.map(({ contact_id }) => contact_id))];
+  return db.inOrg(org, (tx) => readContactRooms(tx, org, planning, contacts));
+}
+
+function begin(course: Course, scene: Scene, waiting: Waiting): void {
   const { way, step_id, step_no, channel, mode, sender_id, count, id, reason } = waiting;
   const { now } = scene.planning;
   const limit = (LIMITS as readonly string[]).includes(reason ?? '') ? (reason as Postponement) : null;
-  const at = way.enrollment ? Math.max(now, waiting.at) : atGrain(waiting.at, now, scene.grain);
-  const cohort = { way, step_id, step_no, channel, mode, sender_id, count, id, limit, conditional: false };
-  const due = { ...cohort, at, due: waiting.at };
+  const verdict = way.verdicts?.get(step_no);
+  const moment = lasts(verdict) ? waiting.at : (waiting.begins ?? waiting.at);
+  const at = way.enrollment ? Math.max(now, moment) : atGrain(moment, now, scene.grain);
+  const conditional = isAssumed(way.version.definition.steps[step_no], verdict);
+  const cohort = { way, step_id, step_no, channel, mode, sender_id, count, id, limit, conditional };
+  const due = { ...cohort, at, due: moment };
   if (waiting.state === 'unknown') course.tally.held(due, count, 'unknown');
   else if (waiting.state === 'sending') follow(course, { cohort: due, count }, waiting.at);
   else if (waiting.held_by !== null) course.tally.held(due, count, `${waiting.held_by}_paused`);
@@ -204,8 +244,8 @@ export async function foresee(
   versions: VersionCache,
   org: Uuid,
   version: Version,
-  who: Who & { now: number },
-): Promise<ForecastStep[]> {
+  who: Who & { now: number; verdicts: Verdicts },
+): Promise<{ steps: ForecastStep[]; not_counted: string[] }> {
   const own = new Set(
     version.definition.steps.map((step) =>
       senderIdFor(version.senders, step.channel, who.contact_id, who.kept),
@@ -220,7 +260,6 @@ export async function foresee(
     const sender = scene.planning.senders.get(id);
     return sender !== undefined && hasLimit(sender);
   });
-  if (limited) await readWaiting(db, org, scene, null, (waiting) => begin(course, scene, waiting));
   const way: Way = {
     sequence_id: version.sequence_id,
     version,
@@ -229,7 +268,9 @@ export async function foresee(
     rank: 0,
     enrollment: { id: newId(who.now), generation: 1 },
   };
+  const { capped } = scene.planning.organization;
+  if (limited || capped) await beginAll(course, db, org, scene, null, way);
   plan(course, { way, conditional: false }, 0, 1, who.now);
   run(course);
-  return course.tally.steps;
+  return { steps: course.tally.steps, not_counted: notCounted(scene) };
 }

@@ -7,9 +7,9 @@ import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { type Channel, type ConsentChannel, isSenderChannel, type Mode } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
-import type { Slot } from '../../schedule/gaps.ts';
 import { hasGap } from '../../senders/gap.ts';
 import { hasLimit } from '../../senders/limits.ts';
+import { readTakenSlots } from '../../senders/taken-slots.ts';
 import { type Planning, readPlanning } from '../sequences/calendar.ts';
 import type { Passed } from '../sequences/place.ts';
 import { needsPlace } from '../sequences/time-rules.ts';
@@ -40,6 +40,8 @@ export interface Waiting {
   reason: string | null;
   way: Way;
   at: number;
+  /** Of a wait that is known by itself: when it is looked at first; `at` is when it ends. */
+  begins: number | null;
   id: Uuid;
   count: number;
 }
@@ -83,7 +85,9 @@ export async function readScene(
   const senders = new Set([...all.values()].flatMap((version) => version.definition.sender_ids));
   const planning = await db.inOrg(org, (tx) => readPlanning(tx, org, [...senders], more.now ?? null));
   const { max_single = MAX_SINGLE } = more;
-  const chosen = scope === null ? all : sharing(all, planning, scope, more.version);
+  // Under a cap every message of a contact takes up room of the others.
+  const { capped } = planning.organization;
+  const chosen = scope === null || capped ? all : sharing(all, planning, scope, more.version);
   const waiting = enrolled.reduce((sum, row) => sum + (chosen.has(row.version_id) ? row.count : 0), 0);
   return {
     planning,
@@ -138,6 +142,7 @@ interface Row extends Omit<Waiting, 'way'> {
   slice: number | null;
   enrollment: Uuid | null;
   generation: number | null;
+  contact: Uuid | null;
   skip_channels: ConsentChannel[] | null;
   had_steps: Uuid[] | null;
   kept_senders: Uuid[] | null;
@@ -185,7 +190,7 @@ export async function readWaiting(
           v(id, residues, by_place, single)
       ), live AS (
         SELECT e.sequence_id, e.version_id, e.step_id, e.step_no, t.channel, t.mode, t.sender_id, t.state, t.held_by, t.reason,
-               e.skip_channels::text[] AS skip_channels, e.had_steps, e.kept_senders, e.generation, e.id AS enrollment, t.id, e.contact_id,
+               e.skip_channels::text[] AS skip_channels, e.had_steps, e.kept_senders, e.generation, e.id AS enrollment, t.id, e.contact_id, t.wake_at, t.not_before,
                CASE WHEN t.state = 'sending' THEN t.gated_at WHEN t.channel = 'wait' THEN coalesce(t.not_after, t.wake_at, t.not_before) ELSE coalesce(t.wake_at, t.not_before) END AS at,
                ('x' || right(e.contact_id::text, 8))::bit(32)::bigint % v.residues AS residue, v.by_place,
                CASE WHEN e.id = ${enrollment?.id ?? null}::uuid THEN 0 WHEN t.id < ${enrollment?.live_touch ?? null}::uuid THEN -1 ELSE 1 END AS rank,
@@ -198,10 +203,11 @@ export async function readWaiting(
              CASE WHEN c.phone LIKE '+1%' THEN left(c.phone, 5) ELSE left(c.phone, 10) END AS phone,
              CASE WHEN l.single THEN l.enrollment END AS enrollment, CASE WHEN l.single THEN l.generation END AS generation,
              extract(epoch FROM CASE WHEN l.single THEN l.at ELSE date_bin(${scene.grain}::int * interval '1 millisecond', l.at, '2000-01-01T00:00:00Z') END)::float8 * 1000 AS at,
-             min(l.id::text)::uuid AS id, count(*)::int AS count
+             min(l.id::text)::uuid AS id, count(*)::int AS count, CASE WHEN l.single THEN l.contact_id END AS contact,
+             extract(epoch FROM CASE WHEN l.single AND l.channel = 'wait' THEN coalesce(l.wake_at, l.not_before) END)::float8 * 1000 AS begins
         FROM live l LEFT JOIN LATERAL (
           SELECT x.time_zone, coalesce(x.phone, x.whatsapp) AS phone FROM contacts x WHERE x.org_id = ${org} AND x.id = l.contact_id AND l.by_place) c ON true
-       GROUP BY 21, 14, 16, 17, 18, 4, 15, 19, 20, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13`);
+       GROUP BY 21, 14, 16, 17, 18, 4, 15, 19, 20, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 24, 25`);
     for (;;) {
       const rows = await tx.rows<Row>(sql`FETCH FORWARD 5000 FROM waiting`);
       for (const row of rows) take({ ...row, way: ways.of(row) });
@@ -233,17 +239,18 @@ class Ways {
       { time_zone: row.zone, phone: row.phone },
       this.#scene.planning.organization.time_zone,
     );
-    const { enrollment, generation, version_id, residue, rank, kept_senders } = row;
+    const { enrollment, generation, version_id, residue, rank, kept_senders, contact } = row;
     const passed = this.#passedOf(row);
     const make = (): Way => ({
       sequence_id: row.sequence_id,
       version: this.#scene.versions.get(version_id)!,
       place,
-      contact_id: contactOf(residue),
+      contact_id: contact ?? contactOf(residue),
       kept: kept_senders ?? [],
       passed,
       rank,
       enrollment: enrollment === null ? null : { id: enrollment, generation: generation! },
+      verdicts: null,
     });
     if (enrollment !== null) return make();
     const key = [
@@ -278,11 +285,8 @@ export function contactOf(residue: number): Uuid {
 }
 
 /** What senders have used and given away, by sender. */
-export async function readRooms(
-  tx: Tx,
-  org: Uuid,
-  senders: readonly Uuid[],
-): Promise<Map<Uuid, RoomAtStart>> {
+export async function readRooms(tx: Tx, org: Uuid, planning: Planning): Promise<Map<Uuid, RoomAtStart>> {
+  const senders = [...planning.senders.keys()];
   const rooms = new Map<Uuid, RoomAtStart>(
     senders.map((id) => [
       id,
@@ -305,10 +309,8 @@ export async function readRooms(
     room.assigned.set(period, assigned);
     if (period.startsWith('d') && used > 0) room.first_day ??= period.slice(1);
   }
-  const slots = await tx.rows<Slot & { id: Uuid }>(sql`
-    SELECT s.sender_id AS id, extract(epoch FROM s.at)::float8 * 1000 AS at, s.gap_ms FROM sender_slots s
-      JOIN touches t ON t.org_id = ${org} AND t.id = s.touch_id AND t.state = 'planned' AND t.not_before = s.at
-     WHERE s.org_id = ${org} AND s.sender_id = ANY (${senders}::uuid[]) ORDER BY s.at`);
-  for (const { id, at, gap_ms } of slots) rooms.get(id)!.slots.push({ at, gap_ms });
+  for (const sender of planning.senders.values())
+    if (hasGap(sender))
+      rooms.get(sender.id)!.slots = await readTakenSlots(tx, org, sender.id, [], planning.now);
   return rooms;
 }

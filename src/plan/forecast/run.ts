@@ -12,8 +12,10 @@ import { after, firstToDo, nextN } from '../sequences/place.ts';
 import { through } from '../sequences/step-sender.ts';
 import { timeOfStep } from '../sequences/step-time.ts';
 import { type Calendar, closedBy, rulesFor } from '../sequences/time-rules.ts';
+import { passedBy } from '../sequences/verdict.ts';
 import type { Agenda, Cohort, Way } from './agenda.ts';
-import { isConditional } from './conditional.ts';
+import { isAssumed } from './conditional.ts';
+import type { ContactRooms } from './contact-room.ts';
 import type { SenderRoom } from './sender-room.ts';
 import type { Tally } from './tally.ts';
 
@@ -22,6 +24,8 @@ export interface Course {
   agenda: Agenda;
   tally: Tally;
   rooms: ReadonlyMap<Uuid, SenderRoom>;
+  /** Null: the organization has no frequency cap. */
+  contacts: ContactRooms | null;
   /** Why touches through this sender on this channel wait without a time; null: they do not. */
   stoppedBy(cohort: Cohort): string | null;
   /** Unix milliseconds: nothing is looked at from then on. */
@@ -63,39 +67,63 @@ export function run(course: Course): void {
     for (const cohort of agenda.take(at)) tally.later(cohort, cohort.count);
 }
 
-/** One batch: looked at, passed through its senders, sent or put off. */
+/** One batch: looked at, passed by its contacts' caps and through its senders, sent or put off. */
 function work(course: Course, items: readonly Item[], at: number): void {
-  const bySender = new Map<SenderRoom, Item[]>();
+  const asking = new Map<SenderRoom | null, Item[]>();
   for (const item of items) {
-    if (isHeld(course, item) || (item.cohort.channel !== 'wait' && isPutOff(course, item, at))) continue;
-    const room = item.cohort.sender_id === null ? null : course.rooms.get(item.cohort.sender_id)!;
-    if (room === null) goes(course, item, at);
-    else append(bySender, room, item);
+    if (isHeld(course, item) || isPassedBy(course, item, at) || isPutOff(course, item, at)) continue;
+    const { sender_id } = item.cohort;
+    append(asking, sender_id === null ? null : course.rooms.get(sender_id)!, item);
   }
-  for (const [room, batch] of bySender) {
-    const days: Item[] = [];
-    const gaps: Item[] = [];
-    for (const { cohort, go, waits } of room.pass(batch, at)) {
-      if (go > 0) goes(course, { cohort, count: go }, at);
-      for (const { reason, count } of waits) {
-        const limited = { cohort: { ...cohort, limit: reason }, count };
-        if (reason === 'sender_gap') gaps.push(limited);
-        else if (reason === 'quota_hour') putOff(course, limited, reason, at);
-        else days.push(limited);
-      }
-    }
-    const later = [
-      ...(days.length > 0 ? room.ontoDays(days, at, course.days) : []),
-      ...(gaps.length > 0 ? room.ontoGaps(gaps, at, course.until) : []),
-    ];
-    for (const { cohort, count, at: moment } of later) again(course, cohort, count, moment);
+  for (const [room, batch] of underCaps(course, asking, at)) {
+    if (room === null) for (const item of batch) goes(course, item, at);
+    else throughSender(course, room, batch, at);
   }
 }
 
-function append(lists: Map<SenderRoom, Item[]>, room: SenderRoom, item: Item): void {
-  const list = lists.get(room);
+type BySender = ReadonlyMap<SenderRoom | null, Item[]>;
+
+/** Those that no cap of their contacts keeps back, in the order in which the gate is given them. */
+function underCaps(course: Course, asking: BySender, at: number): BySender {
+  const { contacts } = course;
+  if (contacts === null) return asking;
+  const entries = [...asking].flatMap(([room, batch]) => batch.map((item) => ({ room, item })));
+  const caps = contacts.pass(
+    entries.map(({ item }) => item.cohort),
+    at,
+  );
+  const left = new Map<SenderRoom | null, Item[]>();
+  entries.forEach(({ room, item }, i) => {
+    const cap = caps[i] ?? null;
+    if (cap === null) append(left, room, item);
+    else putOff(course, item, cap, at);
+  });
+  return left;
+}
+
+function throughSender(course: Course, room: SenderRoom, batch: readonly Item[], at: number): void {
+  const days: Item[] = [];
+  const gaps: Item[] = [];
+  for (const { cohort, go, waits } of room.pass(batch, at)) {
+    if (go > 0) goes(course, { cohort, count: go }, at);
+    for (const { reason, count } of waits) {
+      const limited = { cohort: { ...cohort, limit: reason }, count };
+      if (reason === 'sender_gap') gaps.push(limited);
+      else if (reason === 'quota_hour') putOff(course, limited, reason, at);
+      else days.push(limited);
+    }
+  }
+  const later = [
+    ...(days.length > 0 ? room.ontoDays(days, at, course.days) : []),
+    ...(gaps.length > 0 ? room.ontoGaps(gaps, at, course.until) : []),
+  ];
+  for (const { cohort, count, at: moment } of later) again(course, cohort, count, moment);
+}
+
+function append<K>(lists: Map<K, Item[]>, key: K, item: Item): void {
+  const list = lists.get(key);
   if (list) list.push(item);
-  else lists.set(room, [item]);
+  else lists.set(key, [item]);
 }
 
 function isHeld({ stoppedBy, tally }: Course, { cohort, count }: Item): boolean {
@@ -103,6 +131,22 @@ function isHeld({ stoppedBy, tally }: Course, { cohort, count }: Item): boolean 
   if (reason === null) return false;
   tally.held(cohort, count, reason);
   return true;
+}
+
+/** A wait, a branch, or a step whose condition does not hold: nothing is sent, and the way goes on from here. */
+function isPassedBy(course: Course, item: Item, at: number): boolean {
+  const { way, step_id, step_no, channel } = item.cohort;
+  const { definition } = way.version;
+  const there = definition.steps[step_no]?.id === step_id;
+  const passed = there ? passedBy(definition, step_no, way.verdicts?.get(step_no) ?? 0) : null;
+  if (passed === null && channel !== 'wait') return false;
+  follow(course, item, at, passed?.to);
+  return true;
+}
+
+/** Does a wait last to its end, by what it finds as things are now? */
+export function lasts(verdict: number | undefined): boolean {
+  return (verdict ?? 0) === 0;
 }
 
 /** As look-at-time.ts looks: whether it is open now, and for long enough. */
@@ -140,19 +184,20 @@ function again({ agenda, tally, until }: Course, cohort: Cohort, count: number, 
 }
 
 function goes(course: Course, item: Item, at: number): void {
-  // A wait, or a branch, sends nothing.
-  if (item.cohort.channel !== 'wait') course.tally.sent(item.cohort, item.count, at);
+  course.contacts?.count(item.cohort, at);
+  course.tally.sent(item.cohort, item.count, at);
   follow(course, item, at);
 }
 
-/** The step after it, counted from when it was sent; or the end. */
-export function follow(course: Course, { cohort, count }: Item, at: number): void {
+/** The step after it, or where a branch leads, counted from when it was sent or looked at; or the end. */
+export function follow(course: Course, { cohort, count }: Item, at: number, to?: number): void {
   const { way } = cohort;
   const { definition } = way.version;
-  const stepNo = firstToDo(definition, after(definition, cohort), way.passed);
+  const stepNo = firstToDo(definition, to ?? after(definition, cohort), way.passed);
   if (stepNo === null) course.tally.ended(cohort, count, 'completed');
   else {
-    const conditional = cohort.conditional || isConditional(cohort);
+    // What people do is taken to be done when it is due.
+    const conditional = cohort.conditional || cohort.mode === 'human';
     plan(course, { way, conditional, id: cohort.id }, stepNo, count, at);
   }
 }
@@ -169,6 +214,7 @@ export function plan(
   const { definition } = way.version;
   const step = definition.steps[stepNo]!;
   const time = timeOfStep(planning, way.version, stepNo, from, way);
+  const verdict = way.verdicts?.get(stepNo);
   const next: Cohort = {
     way,
     step_id: step.id,
@@ -181,7 +227,7 @@ export function plan(
     id: way.enrollment ? touchOf(way, way.enrollment, stepNo) : id!,
     count,
     limit: null,
-    conditional,
+    conditional: conditional || isAssumed(step, verdict),
   };
   if (!time.ok) {
     tally.ended(next, count, time.reason);
@@ -189,7 +235,8 @@ export function plan(
   }
   // Not into a time that is over: what was sent may have been so a while ago.
   const { not_before, not_after } = time.opening;
-  const moment = Math.max(planning.now, step.channel === 'wait' ? (not_after ?? not_before) : not_before);
+  const waits = step.channel === 'wait' && lasts(verdict);
+  const moment = Math.max(planning.now, waits ? (not_after ?? not_before) : not_before);
   next.at = way.enrollment ? moment : atGrain(moment, planning.now, course.grain);
   next.due = next.at;
   if (step.channel !== 'wait') next.limit = keptBackBy(time.calendar, way, stepNo, from, not_before);

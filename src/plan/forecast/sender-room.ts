@@ -9,6 +9,7 @@ import { gapBefore, gapBetweenSlots, hasGap, meanGap } from '../../senders/gap.t
 import { dayKey, hourKey } from '../../senders/periods.ts';
 import { rampLimit } from '../../senders/ramp.ts';
 import type { SenderSettings } from '../../senders/senders.ts';
+import { keepsOff, type TakenSlot } from '../../senders/taken-slots.ts';
 import { ComingDays, openFrom, type Postponement, roomOn } from '../sequences/later.ts';
 import type { Calendar } from '../sequences/time-rules.ts';
 import type { Cohort } from './agenda.ts';
@@ -22,8 +23,11 @@ export interface RoomAtStart {
   first_day: string | null;
   /** From when the gap before its next send counts. */
   gap_from: number | null;
-  slots: Slot[];
+  /** In the order of time; those of touches that are not known one by one say nobody's. */
+  slots: (Slot & Partial<Given>)[];
 }
+
+type Given = Pick<TakenSlot, 'touch_id' | 'taken_at'>;
 
 /** Of one cohort in a batch, how many go, and how many wait for what. */
 export interface Passed {
@@ -141,19 +145,30 @@ export class SenderRoom {
   /** Moments as far apart as its gaps. A cohort of many keeps the gap that they draw on average, behind all others. */
   ontoGaps(waiting: readonly { cohort: Cohort; count: number }[], at: number, until: number): Later[] {
     const { slots } = this.#room;
-    const past = slots.findIndex((slot) => slot.at > at - DUE_MS);
-    slots.splice(0, past < 0 ? slots.length : past);
+    // Moments that have come: whoever is given another leaves its own, as onto-slots.ts reads them.
+    const leaving = new Set(waiting.map(({ cohort }) => cohort.id));
+    const coming = slots.findIndex((slot) => slot.at > at);
+    const past = slots.splice(0, coming < 0 ? slots.length : coming);
+    slots.unshift(
+      ...past.filter(
+        ({ at: moment, touch_id, taken_at }) =>
+          touch_id !== undefined &&
+          !leaving.has(touch_id) &&
+          keepsOff({ at: moment, taken_at: taken_at! }, at),
+      ),
+    );
     const from = this.#room.gap_from === null ? null : this.#room.gap_from - this.#budget;
     const placed: Later[] = [];
     for (const { cohort, count } of waiting) {
       const item = {
         gap_ms: gapBetweenSlots(this.#gapBefore(cohort), this.#budget),
+        ...(cohort.way.enrollment ? { given: { touch_id: cohort.id, taken_at: at } } : {}),
         open: (moment: number) => this.#openFrom(cohort, moment),
       };
       let last = cohort.way.enrollment ? null : (slots.at(-1)?.at ?? null);
       for (let n = 0; n < count; n++) {
         // Nobody goes between those whose gaps are only known on average.
-        const behind = last === null ? slots : [{ at: last, gap_ms: 0 }];
+        const behind: RoomAtStart['slots'] = last === null ? slots : [{ at: last, gap_ms: 0 }];
         const [place] = placeWithGaps([item], behind, { from, now: Math.max(at, last ?? at) });
         if (!place || place.at >= until) {
           placed.push({ cohort, count: count - n, at: null });
@@ -173,9 +188,6 @@ export class SenderRoom {
     return open.ok ? open : null;
   }
 }
-
-/** As onto-slots.ts: what is so long over keeps nobody off. */
-const DUE_MS = 60_000;
 
 function within(count: number, left: number): number {
   return Math.max(0, Math.min(count, left));

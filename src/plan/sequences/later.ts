@@ -25,7 +25,7 @@ export type Postponement =
 
 /** Of contacts: their days are the organization's. */
 const CAPS = ['frequency_cap', 'frequency_cap_week', 'channel_cap', 'channel_cap_week'] as const;
-type Cap = (typeof CAPS)[number];
+export type Cap = (typeof CAPS)[number];
 
 /** The moment from which its next opening is looked for. */
 export function againFrom(

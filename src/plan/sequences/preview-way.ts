@@ -11,7 +11,7 @@ import type { Uuid } from '../../kernel/ids.ts';
 import type { Definition, Step } from './definition.ts';
 import { flowOf, isAsked } from './flow.ts';
 
-import { verdictOf } from './verdict.ts';
+import { passedBy, verdictOf } from './verdict.ts';
 
 export interface WayStep {
   /** Does the contact, as it is now, come to it? */
@@ -32,14 +32,14 @@ export async function wayThrough(
   definition: Definition,
   contact: Uuid,
   now: Date | null,
-): Promise<WayStep[]> {
+): Promise<{ way: WayStep[]; verdicts: ReadonlyMap<number, number> }> {
   const { steps } = definition;
   const { onward, arms, successors } = flowOf(definition);
   const verdicts = await verdictsOf(tx, org, definition, contact, now);
   const way = steps.map((step, no): WayStep => {
     const verdict = verdicts.get(no);
     const arm = arms[no]!.length > 0 && verdict !== undefined && verdict >= 0 ? verdict : null;
-    const next = (arm === null ? undefined : arms[no]![arm - 1]) ?? onward[no]!;
+    const next = passedBy(definition, no, verdict ?? 0)?.to ?? onward[no]!;
     return {
       on_way: false,
       holds: holdsNow(step, verdict),
@@ -50,7 +50,7 @@ export async function wayThrough(
   });
   for (let no: number | null = way.length > 0 ? 0 : null; no !== null; no = way[no]!.leads_to)
     way[no]!.on_way = true;
-  return way;
+  return { way, verdicts };
 }
 
 function holdsNow({ when, until, branches }: Step, verdict: number | undefined): boolean | null {

@@ -102,6 +102,8 @@ interface Scene {
   unsubscribe_url: string;
   winners: ReadonlyMap<Uuid, string>;
   way: WayStep[];
+  /** What its conditions find, by position. */
+  verdicts: ReadonlyMap<number, number>;
   /** When the contact last wrote; null where no step is free text over WhatsApp. */
   wrote: Wrote | null;
 }
@@ -120,8 +122,6 @@ interface Walk {
   foreseen: ReadonlyMap<number, ForecastStep>;
   /** When somebody comes to each step: the contact's own way first. */
   arrivals: (number | null | undefined)[];
-  /** Its way has not parted yet from the one that the forecast goes. */
-  together: boolean;
   thread: StepInput['thread'];
 }
 
@@ -144,9 +144,8 @@ export async function previewSequence(
   const foreseen = await times(db, versions, scene, place);
   const walk: Walk = {
     place,
-    foreseen: new Map(foreseen.map((step) => [step.step_no, step])),
+    foreseen: new Map(foreseen.steps.map((step) => [step.step_no, step])),
     arrivals: [planning.now],
-    together: true,
     thread: null,
   };
   const steps: PreviewStep[] = [];
@@ -160,7 +159,7 @@ export async function previewSequence(
     refused: scene.refused,
     to: first?.to ?? null,
     sender: first?.sender ?? null,
-    not_counted: planning.organization.capped ? ['frequency_cap'] : [],
+    not_counted: foreseen.not_counted,
     steps,
   };
 }
@@ -216,12 +215,9 @@ function openingAt(
   { channel }: Step,
   found: Through | null,
 ): { open: Opening | null; limit: PreviewStep['limit'] } {
-  const { foreseen, place, together } = walk;
-  const { on_way } = way[stepNo]!;
+  const { foreseen, place } = walk;
   const arrival = walk.arrivals[stepNo] ?? null;
-  const seen = together && on_way ? foreseen.get(stepNo) : undefined;
-  // From where its way parts from the one that the forecast goes, times know of no limits.
-  if (on_way && seen === undefined && channel !== 'wait') walk.together = false;
+  const seen = way[stepNo]!.on_way ? foreseen.get(stepNo) : undefined;
   const limit = seen?.limit ?? null;
   if (arrival === null || !found) return { open: null, limit };
   const { calendar } = found;
@@ -254,10 +250,10 @@ async function contentAt(
 function times(
   db: Database,
   versions: VersionCache,
-  { org, sequence, definition, senders, planning, contact }: Scene,
+  { org, sequence, definition, senders, planning, contact, verdicts }: Scene,
   place: Place,
-): Promise<ForecastStep[]> {
-  if (definition.steps.length === 0) return Promise.resolve([]);
+): ReturnType<typeof foresee> {
+  if (definition.steps.length === 0) return Promise.resolve({ steps: [], not_counted: [] });
   const version = {
     id: newId(),
     sequence_id: sequence.id,
@@ -267,7 +263,7 @@ function times(
     definition,
     senders,
   };
-  const who = { contact_id: contact.id, kept: [], place, now: planning.now };
+  const who = { contact_id: contact.id, kept: [], place, now: planning.now, verdicts };
   return foresee(db, versions, org, version, who);
 }
 
@@ -331,7 +327,7 @@ async function readScene(
         org,
         definition.steps.flatMap((step) => (step.variants ? [step.id] : [])),
       ),
-      way: await wayThrough(tx, org, definition, contact.id, input.now ?? null),
+      ...(await wayThrough(tx, org, definition, contact.id, input.now ?? null)),
     };
   });
 }
