@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { type Logger, pino } from 'pino';
 import { brevo } from './channels/brevo/adapter.ts';
 import type { Adapter } from './channels/channel.ts';
-import { networkOf, within } from './channels/http/network.ts';
+import { networkOf, refusedBySight, within } from './channels/http/network.ts';
 import { mailgun } from './channels/mailgun/adapter.ts';
 import { postmark } from './channels/postmark/adapter.ts';
 import { quo } from './channels/quo/adapter.ts';
@@ -153,6 +153,14 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       await db.close();
     },
   };
+}
+
+/** What can be told of a URL beforehand: in words why it may not be called from here, or null. */
+export function destinationsOf({
+  private_hosts,
+}: Pick<Config, 'private_hosts'>): (url: string) => string | null {
+  const network = networkOf(private_hosts ?? []);
+  return (url) => refusedBySight(network, url);
 }
 
 /** One signing key a master secret; the oldest is version 1, so links in old mail go on working after a rotation. */

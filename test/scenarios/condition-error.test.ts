@@ -57,7 +57,7 @@ describe('a condition that cannot be evaluated', () => {
         i === 2 || i === 3
           ? { status: 'failed', status_reason: 'condition_error', way: ['0 skipped condition_error'] }
           : i === 8
-            ? { status: 'completed', status_reason: 'completed', way: ['0 skipped condition_met', '1 sent'] }
+            ? { status: 'completed', status_reason: 'last_step', way: ['0 skipped condition_met', '1 sent'] }
             : { status: 'active', status_reason: 'enrolled', way: ['0 planned'] };
       expect({ status, status_reason, way: await way(world, enrollment) }, String(i)).toEqual(expected);
     }

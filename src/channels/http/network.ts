@@ -35,6 +35,13 @@ export function networkOf(allowed: readonly string[]): Network {
         return `${url.hostname} is at ${address}, which is not public; PRIVATE_HOSTS names what may be reached all the same`;
       return url.protocol === 'https:' ? null : `${url.hostname} is public: it is reached over https alone`;
     },
+    refusesBySight(url) {
+      if (url.protocol === 'https:') return null;
+      // With a network among them the name may resolve to an address in it.
+      if (entries.some((entry) => entry.kind === 'range' || entry.name === url.hostname.toLowerCase()))
+        return null;
+      return `${url.hostname} would be reached over http; what is public is reached over https alone, and PRIVATE_HOSTS names what is not`;
+    },
   };
 }
 
@@ -69,11 +76,12 @@ export function within(network: Network, adapter: Adapter): Adapter {
   };
 }
 
-/** Of an address, or of this machine's own name, it can be told without asking anybody. */
-function refusedBySight(network: Network, written: unknown): string | null {
+/** Of an address, of this machine's own name, and of http it can be told without asking anybody. In words why not, or null. */
+export function refusedBySight(network: Network, written: unknown): string | null {
   if (typeof written !== 'string' || !URL.canParse(written)) return null;
   const url = new URL(written);
-  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const host = url.hostname.replace(/^\[|\]$|\.$/g, '');
   if (ipaddr.isValid(host)) return network.refuses(url, host);
-  return host === 'localhost' || host.endsWith('.localhost') ? network.refuses(url, '127.0.0.1') : null;
+  if (host === 'localhost' || host.endsWith('.localhost')) return network.refuses(url, '127.0.0.1');
+  return network.refusesBySight?.(url) ?? null;
 }

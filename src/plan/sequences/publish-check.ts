@@ -6,7 +6,7 @@
 import type { AttributeType } from '../../contacts/attribute-value.ts';
 import { checkCondition, type Known } from '../../contacts/segments/check-condition.ts';
 import type { TrialPart } from '../../content/trial.ts';
-import { CHANNELS, type Channel, isSenderChannel } from '../../kernel/channels.ts';
+import { CHANNEL_NAMES, CHANNELS, type Channel, isSenderChannel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { FieldError } from '../../kernel/problem.ts';
 import { afterDelay } from '../../schedule/delay.ts';
@@ -28,6 +28,8 @@ export interface PublishWorld {
   attributes: ReadonlyMap<string, AttributeType>;
   /** Of the senders that fetched theirs. */
   templates: KnownTemplates;
+  /** In words why a URL may not be called from this installation, as far as can be told beforehand; or null. */
+  forbidden(url: string): string | null;
 }
 
 type Report = (field: string, code: string, message: string) => void;
@@ -166,6 +168,7 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
       is_first: !channels.has(step.channel),
       attributes,
       report: (field, code, message) => report(`${at}.${field}`, code, message),
+      forbidden: world.forbidden,
       approved: (template) => templateProblems(template, senders, world.templates),
       sound(part, arm = 0) {
         sound[arm] ??= [];
@@ -199,8 +202,12 @@ function checkConditions(step: Step, at: string, known: Known, report: Report): 
   }
 }
 
+/** Channels whose steps say something in plain text. */
+const TEXTUAL = CHANNEL_NAMES.filter((name) => name !== 'webhook' && name !== 'wait');
+
 const OWN_FIELDS = {
   subject: ['email'],
+  body_text: TEXTUAL,
   body_html: ['email'],
   template: ['whatsapp'],
   url: ['webhook'],
@@ -223,7 +230,7 @@ function checkForeignFields(
     report(
       field,
       'not_for_channel',
-      `A ${step.channel} step has no ${field}; only ${channels.join(', ')} has`,
+      `A ${step.channel} step has no ${field}; only ${channels.join(', ')} has: leave it out`,
     );
   }
 }
