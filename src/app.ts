@@ -13,7 +13,7 @@ import { postmark } from './channels/postmark/adapter.ts';
 import { quo } from './channels/quo/adapter.ts';
 import { resend } from './channels/resend/adapter.ts';
 import { sandbox } from './channels/sandbox/adapter.ts';
-import { runSandbox, type Sandbox } from './channels/sandbox/run.ts';
+import { besideSandbox, runSandbox, type Sandbox } from './channels/sandbox/run.ts';
 import { sandboxHttp, sandboxHttpSms, sandboxHttpWhatsapp } from './channels/sandbox-http/adapter.ts';
 import { sendgrid } from './channels/sendgrid/adapter.ts';
 import { ses } from './channels/ses/adapter.ts';
@@ -97,7 +97,10 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
   const secrets = createSecrets(masters);
   const tokens = unsubscribeTokens(masters);
   const network = networkOf(config.private_hosts ?? []);
-  const adapters = new Map(ADAPTERS.map((adapter) => [adapter.provider, within(network, adapter)]));
+  const ours = besideSandbox(network, config.cadenza_data);
+  const adapters = new Map(
+    ADAPTERS.map((adapter) => [adapter.provider, within(adapter === sandbox ? ours : network, adapter)]),
+  );
   const db = new Database({
     url: options.appUrl,
     max: options.connections,

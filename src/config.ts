@@ -98,7 +98,7 @@ export const SETTINGS = {
   ),
   PRIVATE_HOSTS: optional(
     hostList,
-    'What senders and webhook steps may reach although it is not public: host names, addresses, networks such as `10.0.0.0/8`, separated by commas. Also over http. `127.0.0.1` for sandboxes on this machine. Without it: the public internet over https alone. The built-in inbox and SMTP servers are not meant.',
+    'What senders and webhook steps may reach although it is not public: host names, addresses, networks such as `10.0.0.0/8`, separated by commas. Also over http. `127.0.0.1` for sandboxes on this machine. Without it: the public internet over https alone. SMTP servers too, which need no encryption for it. The built-in inbox needs no entry.',
   ),
   LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),

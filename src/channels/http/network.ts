@@ -6,6 +6,7 @@
  */
 import ipaddr from 'ipaddr.js';
 import type { Adapter, Network } from '../channel.ts';
+import { urlOfHost } from './guard.ts';
 
 type Entry = { kind: 'name'; name: string } | { kind: 'range'; range: [ipaddr.IPv4 | ipaddr.IPv6, number] };
 
@@ -51,8 +52,13 @@ function allows(entry: Entry, host: string, address: ipaddr.IPv4 | ipaddr.IPv6):
   return base.kind() === address.kind() && address.match(base, bits);
 }
 
-/** Fields of a configuration that say where calls go. */
-const ADDRESS_FIELDS = ['base_url', 'url'];
+/** Fields of a configuration that say where calls go; `host` with its port. */
+const ADDRESS_FIELDS = ['base_url', 'url', 'lookup_url', 'host'];
+
+function addressIn(config: Record<string, unknown>, field: string): unknown {
+  const { [field]: value, port } = config;
+  return field === 'host' && typeof value === 'string' ? urlOfHost(value, Number(port))?.href : value;
+}
 
 /** The same adapter, kept to what the network allows: when a configuration is checked, tried, and used. */
 export function within(network: Network, adapter: Adapter): Adapter {
@@ -63,7 +69,7 @@ export function within(network: Network, adapter: Adapter): Adapter {
       parse(input) {
         const config = adapter.config.parse(input);
         const issues = ADDRESS_FIELDS.flatMap((field) => {
-          const message = refusedBySight(network, config[field]);
+          const message = refusedBySight(network, addressIn(config, field));
           return message === null ? [] : [{ code: 'destination_forbidden', path: [field], message }];
         });
         if (issues.length > 0) throw Object.assign(new Error(issues[0]!.message), { issues });
