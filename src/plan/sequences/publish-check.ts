@@ -140,6 +140,8 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
   if (steps.length === 0) report('steps', 'no_steps', 'A sequence needs at least one step');
   const zone = sequenceZone(definition, orgCalendar(world.planning));
   const ids = new Set<Uuid>();
+  // Ids and keys of the steps before the one that is looked at.
+  const before = new Set<string>();
   const channels = new Set<Channel>();
   const senders = whatsappSenders(definition, world);
   const attributes = [...world.attributes.keys()];
@@ -148,8 +150,9 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
     const sound: TrialPart[][] = [];
     if (ids.has(step.id))
       report(`${at}.id`, 'duplicate_id', 'Another step has this id; leave it out for a new one');
-    checkConditions(step, at, { attributes: world.attributes, steps: ids }, report);
+    checkConditions(step, at, { attributes: world.attributes, steps: before }, report);
     ids.add(step.id);
+    for (const name of [step.id, step.key]) if (name !== undefined) before.add(name);
     for (const field of ['delay', 'at_most'] as const) {
       const time = step[field];
       const delayed = time && afterDelay(world.planning.now, time, isZone(zone) ? zone : 'UTC');
