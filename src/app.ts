@@ -7,13 +7,13 @@ import { hostname } from 'node:os';
 import { type Logger, pino } from 'pino';
 import { brevo } from './channels/brevo/adapter.ts';
 import type { Adapter } from './channels/channel.ts';
-import { networkOf, within } from './channels/http/network.ts';
+import { networkOf, refusedBySight, within } from './channels/http/network.ts';
 import { mailgun } from './channels/mailgun/adapter.ts';
 import { postmark } from './channels/postmark/adapter.ts';
 import { quo } from './channels/quo/adapter.ts';
 import { resend } from './channels/resend/adapter.ts';
 import { sandbox } from './channels/sandbox/adapter.ts';
-import { runSandbox, type Sandbox } from './channels/sandbox/run.ts';
+import { besideSandbox, runSandbox, type Sandbox } from './channels/sandbox/run.ts';
 import { sandboxHttp, sandboxHttpSms, sandboxHttpWhatsapp } from './channels/sandbox-http/adapter.ts';
 import { sendgrid } from './channels/sendgrid/adapter.ts';
 import { ses } from './channels/ses/adapter.ts';
@@ -97,7 +97,10 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
   const secrets = createSecrets(masters);
   const tokens = unsubscribeTokens(masters);
   const network = networkOf(config.private_hosts ?? []);
-  const adapters = new Map(ADAPTERS.map((adapter) => [adapter.provider, within(network, adapter)]));
+  const ours = besideSandbox(network, config.cadenza_data);
+  const adapters = new Map(
+    ADAPTERS.map((adapter) => [adapter.provider, within(adapter === sandbox ? ours : network, adapter)]),
+  );
   const db = new Database({
     url: options.appUrl,
     max: options.connections,
@@ -153,6 +156,14 @@ export async function openApp(config: Config, options: AppOptions): Promise<App>
       await db.close();
     },
   };
+}
+
+/** What can be told of a URL beforehand: in words why it may not be called from here, or null. */
+export function destinationsOf({
+  private_hosts,
+}: Pick<Config, 'private_hosts'>): (url: string) => string | null {
+  const network = networkOf(private_hosts ?? []);
+  return (url) => refusedBySight(network, url);
 }
 
 /** One signing key a master secret; the oldest is version 1, so links in old mail go on working after a rotation. */

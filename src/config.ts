@@ -70,7 +70,11 @@ const optional = <T>(schema: z.ZodType<T, string>, about: string): Setting<T | u
 
 /** Every setting, in the order of docs/configuration.md. */
 export const SETTINGS = {
-  PORT: setting(wholeNumber(0, 65_535), '3000', 'Port of the API and the console. 0 takes a free one.'),
+  PORT: setting(
+    wholeNumber(0, 65_535),
+    '3000',
+    'Port of the API and the console. 0 takes a free one; a separate `cadenza worker` then needs `PUBLIC_URL`, or the data directory of a running `cadenza up`.',
+  ),
   HOST: setting(z.string().min(1), '127.0.0.1', 'Address to listen on. `0.0.0.0` opens it to the network.'),
   PUBLIC_URL: optional(
     httpUrl,
@@ -98,7 +102,7 @@ export const SETTINGS = {
   ),
   PRIVATE_HOSTS: optional(
     hostList,
-    'What senders and webhook steps may reach although it is not public: host names, addresses, networks such as `10.0.0.0/8`, separated by commas. Also over http. `127.0.0.1` for sandboxes on this machine. Without it: the public internet over https alone. The built-in inbox and SMTP servers are not meant.',
+    'What senders and webhook steps may reach although it is not public: host names, addresses, networks such as `10.0.0.0/8`, separated by commas. Also over http. `127.0.0.1` for sandboxes on this machine. Without it: the public internet over https alone. SMTP servers too, which need no encryption for it. The built-in inbox needs no entry.',
   ),
   LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),

@@ -107,6 +107,8 @@ export interface Connection<M extends Message = Message> {
 export interface Network {
   /** `address`: what the URL's host resolved to. In words why it may not be connected to, or null. */
   refuses(url: URL, address: string): string | null;
+  /** Why no address that the host could resolve to may be connected to, as far as that is known beforehand; or null. */
+  refusesBySight?(url: URL): string | null;
 }
 
 export interface VerifyOptions {

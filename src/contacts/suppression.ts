@@ -13,6 +13,7 @@ import { actorText, type Context } from '../tenancy/context.ts';
 import { cleanText } from './clean-text.ts';
 import { readAddress } from './contact-values.ts';
 import { normalizeCountry } from './phone-number.ts';
+import { wakeWaits } from './wake-waits.ts';
 
 const ORDER = listOrder('suppressions', ['text', 'text']);
 
@@ -55,7 +56,7 @@ export async function suppress(tx: Tx, ctx: Context, suppressed: Suppressed | Su
     const before = strongest.get(key);
     if (before === undefined || rank(one.reason) > rank(before.reason)) strongest.set(key, one);
   }
-  return tx.run(sql`
+  const changed = await tx.run(sql`
     INSERT INTO suppressions AS s (org_id, kind, address, reason, source, contact_id, touch_id)
     SELECT ${ctx.org}::uuid, kind, address, reason, source, contact_id, touch_id
     FROM json_to_recordset(${JSON.stringify([...strongest.values()])}::json)
@@ -65,6 +66,29 @@ export async function suppress(tx: Tx, ctx: Context, suppressed: Suppressed | Su
       contact_id = coalesce(excluded.contact_id, s.contact_id), touch_id = coalesce(excluded.touch_id, s.touch_id)
     WHERE array_position(${[...SUPPRESSION_REASONS]}::text[], excluded.reason)
       > array_position(${[...SUPPRESSION_REASONS]}::text[], s.reason)`);
+  if (changed > 0) await wakeOwners(tx, ctx.org, [...strongest.values()]);
+  return changed;
+}
+
+/** Whoever has one of these addresses may be what a wait asks for now. */
+async function wakeOwners(
+  tx: Tx,
+  org: Uuid,
+  addresses: readonly Pick<Suppressed, 'kind' | 'address'>[],
+): Promise<void> {
+  const of = (kind: SuppressionKind) =>
+    addresses.filter((one) => one.kind === kind).map(({ address }) => address);
+  const owners = await tx.rows<{ id: Uuid }>(sql`
+    SELECT c.id FROM contacts c WHERE c.org_id = ${org} AND c.email = ANY (${of('email')}::text[])
+    UNION SELECT c.id FROM contacts c WHERE c.org_id = ${org} AND c.phone = ANY (${of('phone')}::text[])
+    UNION SELECT t.contact_id FROM touches t JOIN contacts c ON c.org_id = t.org_id AND c.id = t.contact_id
+     WHERE t.org_id = ${org} AND t.channel = 'wait' AND t.live AND ${of('whatsapp').length + of('telegram').length > 0}
+       AND (c.whatsapp = ANY (${of('whatsapp')}::text[]) OR c.telegram = ANY (${of('telegram')}::text[]))`);
+  await wakeWaits(
+    tx,
+    org,
+    owners.map(({ id }) => id),
+  );
 }
 
 function rank(reason: SuppressionReason): number {
@@ -163,6 +187,7 @@ export async function removeSuppression(db: Database, ctx: Context, input: Remov
       );
     await tx.run(sql`DELETE FROM suppressions
       WHERE org_id = ${ctx.org} AND kind = ${input.kind} AND address = ${address}`);
+    await wakeOwners(tx, ctx.org, [{ kind: input.kind, address }]);
     await audit(tx, ctx, {
       action: 'suppression.remove',
       subject_type: 'suppression',

@@ -4,6 +4,7 @@
  */
 import * as liquid from '../../src/content/liquid.mjs';
 import * as tree from '../../src/content/tree.mjs';
+import { brokenPieces } from './broken-pieces.ts';
 import { type Inspection, inspect, type VariableUse } from './inspect.ts';
 import { ATTRIBUTE_PREFIX, basePath, RESERVED_ROOTS, VALUE_PROPERTIES, VARIABLES } from './variables.ts';
 
@@ -53,11 +54,14 @@ const READABLE: ReadonlySet<TemplateProblemCode> = new Set(['unknown_tag', 'line
 export function checkTemplate(source: string, kind: TemplateKind, options: CheckOptions = {}): TemplateCheck {
   const problems = sourceProblems(source, kind);
   if (problems.some(({ code }) => !READABLE.has(code))) return { ok: false, problems };
+  const known = problems.length > 0 ? liquid.withoutUnknownTags(source) : source;
+  const { broken, rest } = brokenPieces(known);
+  problems.push(...broken.map((piece) => ({ ...piece, code: 'syntax' as const })));
   let nodes: ReturnType<typeof tree.describe>;
   try {
-    nodes = tree.describe(problems.length > 0 ? liquid.withoutUnknownTags(source) : source);
+    nodes = tree.describe(rest);
   } catch (error) {
-    // Without a tag that does not exist what it enclosed may make no sense: that one is told first.
+    // Without a tag that does not exist, or is put right, what it enclosed may make no sense: that one is told first.
     return { ok: false, problems: problems.length > 0 ? problems : [syntaxProblem(error)] };
   }
   const found = inspect(nodes);

@@ -8,6 +8,15 @@ import { sizeOfSms } from './sms-segments.ts';
 export const MAX_SMS_CHARS = 1_600;
 export const MAX_SMS_SEGMENTS = 10;
 
+/** In words why a text is too long for a text message; null: it is not. */
+export function tooLongForSms(text: string): string | null {
+  if (text.length > MAX_SMS_CHARS) return `${text.length} characters; at most ${MAX_SMS_CHARS}`;
+  const { encoding, segments } = sizeOfSms(text);
+  return segments > MAX_SMS_SEGMENTS
+    ? `${segments} segments in ${encoding}; at most ${MAX_SMS_SEGMENTS}`
+    : null;
+}
+
 export interface SmsJob extends TextJob {
   from: string;
   to: string;
@@ -21,11 +30,9 @@ export async function composeSms(
   return texts.map((result, i) => {
     if (!result.ok) return result;
     const text = result.message;
+    const detail = tooLongForSms(text);
+    if (detail !== null) return { ok: false, reason: 'output_too_large', detail };
     const { encoding, segments } = sizeOfSms(text);
-    if (segments > MAX_SMS_SEGMENTS) {
-      const detail = `${segments} segments in ${encoding}; at most ${MAX_SMS_SEGMENTS}`;
-      return { ok: false, reason: 'output_too_large', detail };
-    }
     const { from, to } = batch[i]!;
     return { ...result, message: { kind: 'sms', from, to, text, encoding, segments } };
   });

@@ -34,7 +34,7 @@ export async function composeTexts(
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to take out
 const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f]/g;
 
-/** Lines end with a line feed; no other control character; nothing blank around it. */
-function plainText(text: string): string {
+/** As every channel of plain text gets it. Lines end with a line feed; no other control character; nothing blank around it. */
+export function plainText(text: string): string {
   return text.replace(/\r\n?/g, '\n').replace(CONTROL, ' ').trim();
 }

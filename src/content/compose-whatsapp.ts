@@ -46,7 +46,7 @@ export async function composeWhatsapp(
 function finish(job: WhatsappJob, rendered: Rendered): Composition<WhatsappTemplateMessage> {
   if (!rendered.ok) return rendered;
   const template = job.template.source;
-  const texts = rendered.texts.map((text) => oneLine(text).replace(/ {5,}/g, '    '));
+  const texts = rendered.texts.map(valueLine);
   const problem = valueProblem(template, texts);
   if (problem !== null) return problem;
   // In the order of sourcesOf.
@@ -82,17 +82,29 @@ function valueProblem(template: WhatsappTemplate, texts: readonly string[]): Ref
   for (const [i, { field }] of sourcesOf(template).entries()) {
     const text = texts[i]!;
     if (text === '') return { ok: false, reason: 'template_error', detail: `the value of ${field} is empty` };
-    const limit = limitOf(template, field);
-    if (text.length > limit)
-      return {
-        ok: false,
-        reason: 'output_too_large',
-        detail: `the value of ${field} has ${text.length} characters; at most ${limit}`,
-      };
-    if (field === 'header.link' && !URL.canParse(text))
-      return { ok: false, reason: 'template_error', detail: `the value of ${field} is not a link` };
+    const tooLong = valueTooLong(template, field, text);
+    if (tooLong !== null)
+      return { ok: false, reason: 'output_too_large', detail: `the value of ${field} has ${tooLong}` };
+    if (field === 'header.link' && !isHttpsLink(text))
+      return { ok: false, reason: 'template_error', detail: `the value of ${field} is not an https link` };
   }
   return null;
+}
+
+function valueLine(text: string): string {
+  return oneLine(text).replace(/ {5,}/g, '    ');
+}
+
+/** In words why the value of a placeholder is too long; null: it is not. */
+export function valueTooLong(template: WhatsappTemplate, field: string, text: string): string | null {
+  const { length } = valueLine(text);
+  const limit = limitOf(template, field);
+  return length > limit ? `${length} characters; at most ${limit}` : null;
+}
+
+/** As the provider fetches the file of a header from. */
+export function isHttpsLink(text: string): boolean {
+  return URL.canParse(text) && new URL(text).protocol === 'https:';
 }
 
 function limitOf({ buttons }: WhatsappTemplate, field: string): number {

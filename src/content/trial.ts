@@ -2,7 +2,7 @@
  * Renders templates once before they are published [SEQ-5], in the worker that may die and under the limits of a send:
  * what would never end, or print without measure, is found while somebody is there to correct it. Tried with everything
  * known of a contact, and with nothing, because either may lead into the loop. In: the sources of one message.
- * Out: those that are stopped.
+ * Out: those that are stopped, or longer than their channel takes.
  */
 import * as liquid from '../../src/content/liquid.mjs';
 import type { TemplateKind } from './check-template.ts';
@@ -16,11 +16,13 @@ export interface TrialPart {
   field: string;
   source: string;
   kind: TemplateKind;
+  /** Of what it prints: in words why the channel does not take it, and what to do; or null. */
+  fits?: ((text: string) => string | null) | undefined;
 }
 
 export interface TrialProblem {
   field: string;
-  code: 'template_timeout' | 'output_too_large';
+  code: 'template_timeout' | 'output_too_large' | 'too_long';
   message: string;
 }
 
@@ -43,9 +45,14 @@ export async function tryParts(
     const results = await renderer.render(open.map((part) => ({ preparation: prepared(part), vars })));
     let printed = 0;
     for (const [i, result] of results.entries()) {
-      const { field } = open[i]!;
-      if (result.ok) printed += result.texts[0]!.length;
-      else if (result.reason in SAYS) {
+      const { field, fits } = open[i]!;
+      if (result.ok) {
+        const [text] = result.texts;
+        printed += text!.length;
+        const tooLong = fits?.(text!);
+        if (tooLong)
+          found.set(field, { field, code: 'too_long', message: `For a sample contact ${tooLong}` });
+      } else if (result.reason in SAYS) {
         const code = result.reason as keyof typeof SAYS;
         found.set(field, { field, code, message: SAYS[code] });
       }

@@ -3,6 +3,7 @@
  * Liquid source that fills it: a field, an attribute, an expression with its fallback. Positional or named, never both.
  */
 import { z } from 'zod';
+import { looksLikeTemplate } from './fixed-text.ts';
 
 /** Limits of Meta's documentation of message templates. */
 export const MAX_TEMPLATE_BUTTONS = 10;
@@ -83,6 +84,20 @@ export function mappingProblems({ header, body, buttons }: WhatsappTemplate): {
   message: string;
 }[] {
   const problems: { field: string; code: string; message: string }[] = [];
+  if (header !== undefined && header.type !== 'text' && header.filename !== undefined) {
+    if (header.type !== 'document')
+      problems.push({
+        field: 'header.filename',
+        code: 'not_for_header',
+        message: `A header of type ${header.type} shows no filename; only a document does: leave it out`,
+      });
+    else if (looksLikeTemplate(header.filename))
+      problems.push({
+        field: 'header.filename',
+        code: 'no_template',
+        message: 'Nothing is replaced in the filename: write it as it is shown',
+      });
+  }
   if (header?.type === 'text') {
     const count = Object.keys(header.values).length;
     if (count > 1)

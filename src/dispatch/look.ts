@@ -2,7 +2,8 @@
  * Conditions of due touches, looked at before anything is composed [SEQ-14, EXE-10]: steps that are passed over where
  * their condition does not hold, waits, and branches. One statement for a whole batch; it writes one thing only, that a
  * wait which is not over is looked at again when it must be. What was decided is settled like every other outcome, in
- * one transaction with the next touch, so whoever dies in between has decided nothing.
+ * one transaction with the next touch, so whoever dies in between has decided nothing. A condition that the database
+ * cannot evaluate ends its own touch alone: the batch is halved until it stands by itself.
  *
  * In: due touches whose steps ask something. Out: those that may go on, and settlements of the others.
  */
@@ -13,7 +14,7 @@ import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
 import type { Step } from '../plan/sequences/definition.ts';
 import { flowOf, isAsked } from '../plan/sequences/flow.ts';
-import { BEGUN, passedBy, verdictOf } from '../plan/sequences/verdict.ts';
+import { BEGUN, conditionFault, passedBy, verdictOf } from '../plan/sequences/verdict.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
@@ -73,8 +74,11 @@ export async function look(
     if (!known.includes(touch))
       push(looked.settlements, settlementOfRefusal(touch, 'no_sender', situation.planning.now));
   if (known.length === 0) return looked;
-  const findings = await findOut(engine, org, situation, known);
+  const { findings, faults } = await findOut(engine, org, situation, known);
   for (const touch of known) {
+    const fault = faults.get(touch.id);
+    if (fault !== undefined)
+      push(looked.settlements, settlementOfRefusal(touch, 'condition_error', situation.planning.now, fault));
     const finding = findings.get(touch.id);
     // Somebody else has settled it.
     if (!finding || finding.goes_on) continue;
@@ -115,11 +119,40 @@ function skipped(touch: DueTouch, { at, verdict }: Finding, { versions, planning
   };
 }
 
+interface Found {
+  findings: Map<Uuid, Finding>;
+  /** Of touches whose condition could not be evaluated: what the database has against it. */
+  faults: Map<Uuid, string>;
+}
+
+/** Whatever the batch fails of, the halves of it are tried, down to the touch that is at fault. */
+async function findOut(
+  engine: Pick<Engine, 'db' | 'now'>,
+  org: Uuid,
+  situation: Situation,
+  asking: readonly DueTouch[],
+): Promise<Found> {
+  try {
+    return { findings: await ask(engine, org, situation, asking), faults: new Map() };
+  } catch (error) {
+    const fault = conditionFault(error);
+    if (fault === null) throw error;
+    if (asking.length === 1) return { findings: new Map(), faults: new Map([[asking[0]!.id, fault]]) };
+    const half = asking.length >> 1;
+    const first = await findOut(engine, org, situation, asking.slice(0, half));
+    const second = await findOut(engine, org, situation, asking.slice(half));
+    return {
+      findings: new Map([...first.findings, ...second.findings]),
+      faults: new Map([...first.faults, ...second.faults]),
+    };
+  }
+}
+
 /**
  * A wait that goes on is put back to its end here, unless something has woken it since this statement began: then
  * wake_at is not what the statement saw, and it stays due (ledger/waits.sql).
  */
-async function findOut(
+async function ask(
   { db, now }: Pick<Engine, 'db' | 'now'>,
   org: Uuid,
   { versions }: Situation,
@@ -128,9 +161,9 @@ async function findOut(
   const steps = new Map<Step, number>();
   const asks = asking.map((touch) => {
     const step = versions.get(touch.version_id)!.definition.steps[touch.step_no]!;
-    const ask = steps.get(step) ?? steps.size;
-    steps.set(step, ask);
-    return ask;
+    const number = steps.get(step) ?? steps.size;
+    steps.set(step, number);
+    return number;
   });
   const untils = [...steps.keys()].map((step) => step.until !== undefined);
   const moment = now?.() ?? null;

@@ -65,6 +65,11 @@ export const REFUSALS = {
   template_error: { action: 'end', ends: 'failed', says: 'the template could not be rendered' },
   template_timeout: { action: 'end', ends: 'failed', says: 'the template took too long' },
   output_too_large: { action: 'end', ends: 'failed', says: 'the rendered message is too large' },
+  condition_error: {
+    action: 'end',
+    ends: 'failed',
+    says: 'its condition could not be evaluated for this contact',
+  },
   no_sender: { action: 'end', ends: 'failed', says: 'its sender no longer exists' },
   bad_schedule: { action: 'end', ends: 'failed', says: 'its sending window can never open' },
   poison: { action: 'end', ends: 'failed', says: 'a worker died on it twice' },

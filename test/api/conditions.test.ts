@@ -81,11 +81,14 @@ describe('publishing', () => {
         waitFor({ event: 'opened', of: `step:${later}` }, 1),
         branch([[{ event: 'opened', of: `step:${first}` }, 'end']]),
         email({ id: later, when: { field: 'company', op: 'before', value: '2026-01-01' } }),
+        email({ key: 'asks', when: { event: 'opened', of: 'step:later' } }),
+        email({ key: 'later', when: { not: { event: 'opened', of: 'step:asks' } } }),
       ),
     ).toEqual([
       'steps[0].when.attribute unknown_attribute',
       'steps[1].until.of wrong_scope',
       'steps[3].when.op wrong_operator',
+      'steps[4].when.of wrong_scope',
     ]);
     const wrong = await world.call('POST', PATH, { body: { name: 'X', steps: [waitFor({ all: [] }, 1)] } });
     expect(wrong).toMatchObject({ status: 400, body: { errors: [{ field: 'steps[0].until.all' }] } });

@@ -22,7 +22,10 @@ let dir: string;
 let sandbox: ApiSandbox;
 beforeAll(async () => {
   const network = networkOf(['127.0.0.1']);
-  world = await setup({ adapters: ADAPTERS.map((adapter) => within(network, adapter)) });
+  world = await setup({
+    adapters: ADAPTERS.map((adapter) => within(network, adapter)),
+    config: { private_hosts: ['127.0.0.1'] },
+  });
   dir = await mkdtemp(join(tmpdir(), 'cadenza-laptop-'));
   sandbox = await startApiSandbox({ dir });
 });

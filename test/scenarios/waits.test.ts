@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { grantConsent } from '../../src/contacts/consent.ts';
 import { updateContact } from '../../src/contacts/save-contact.ts';
+import { addSuppression, removeSuppression } from '../../src/contacts/suppression.ts';
 import { sql } from '../../src/db/sql.ts';
 import type { Failpoint } from '../../src/dispatch/engine.ts';
 import { newId, type Uuid } from '../../src/kernel/ids.ts';
@@ -93,6 +94,56 @@ describe('a wait', () => {
       await deliverNow(world);
       expect(await way(world, id)).toEqual(['0 skipped condition_met', '1 sent']);
     }
+  });
+
+  it('[SEQ-14] is woken by an address that is suppressed or let off the list, whoever does it', async () => {
+    const addresses = { phone: '+12025550143', whatsapp: '+12025550144', telegram: '4711' } as const;
+    for (const [kind, address] of Object.entries(addresses) as [keyof typeof addresses, string][]) {
+      const { id, contact } = await person(waitFor({ suppressed: kind }, 3), email());
+      await updateContact(world.db, world.ctx, contact, { [kind]: address });
+      await deliverNow(world);
+      expect(await way(world, id)).toEqual(['0 planned']);
+      await addSuppression(world.db, world.ctx, { kind, address });
+      await deliverNow(world);
+      expect(await way(world, id), kind).toEqual(['0 skipped condition_met', '1 sent']);
+      const waits = await world.sequence({ steps: [waitFor({ not: { suppressed: kind } }, 3), email()] });
+      const [other] = await world.enroll(waits, [contact]);
+      await deliverNow(world);
+      expect(await way(world, other!)).toEqual(['0 planned']);
+      await removeSuppression(world.db, world.ctx, { kind, address });
+      await deliverNow(world);
+      expect(await way(world, other!), kind).toEqual(['0 skipped condition_met', '1 sent']);
+      await updateContact(world.db, world.ctx, contact, { [kind]: null });
+    }
+  });
+
+  it('[SEQ-14] asks for the answers to a step by its key', async () => {
+    const asks = (key: string) => ({ event: 'clicked', of: `step:${key}` });
+    const { id, contact } = await person(
+      email({ key: 'offer' }),
+      email({ key: 'reminder' }),
+      waitFor({ any: [{ not: { not: asks('offer') } }] }, 3, { when: { not: asks('reminder') } }),
+      email(),
+    );
+    await deliverNow(world);
+    const [offer, reminder] = await world.owner.call<{ id: Uuid }>(
+      sql`SELECT id FROM touches WHERE source_id = ${id}::uuid AND state = 'sent' ORDER BY step_no`,
+    );
+    const clicked = async (touch_id: Uuid) => {
+      await world.db.inOrg(world.org, (tx) =>
+        recordEvents(tx, world.ctx, 'api', [
+          { contact_id: contact, name: 'clicked', at: new Date(), touch_id },
+        ]),
+      );
+      await deliverNow(world);
+    };
+    expect(await way(world, id)).toEqual(['0 sent', '1 sent', '2 planned']);
+    await happens(contact, 'clicked');
+    await deliverNow(world);
+    expect(await way(world, id)).toEqual(['0 sent', '1 sent', '2 planned']);
+    await clicked(offer!.id);
+    expect(await way(world, id)).toEqual(['0 sent', '1 sent', '2 skipped condition_met', '3 sent']);
+    expect(reminder).toBeDefined();
   });
 
   it('[SEQ-14] that has not begun is not looked at, whatever happens', async () => {

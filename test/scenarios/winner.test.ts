@@ -259,7 +259,9 @@ describe('the job', () => {
     await world.owner.call(
       sql`UPDATE sequences SET draft = jsonb_set(draft, '{on_unsubscribe}', '"skip_steps"') WHERE id = ${test.sequence}::uuid`,
     );
-    expect(await publishSequence(world.db, world.ctx, test.sequence)).toMatchObject({ changed: true });
+    expect(await publishSequence(world.db, world.ctx, test.sequence, () => null)).toMatchObject({
+      changed: true,
+    });
     expect(await jobOf(test.sequence)).toHaveLength(1);
     await world.owner.call(sql`
       SELECT graphile_worker.remove_job(j.key) FROM graphile_worker._private_jobs j WHERE j.payload ->> 'sequence' = ${test.sequence}`);

@@ -1,5 +1,6 @@
 /** `/api/outreach/sequences`: drafts, publishing, switching, previews and numbers. */
 import { z } from 'zod';
+import { destinationsOf } from '../../app.ts';
 import { CHANNEL_NAMES, MODES } from '../../kernel/channels.ts';
 import { LIMITS } from '../../plan/forecast/limits.ts';
 import { archiveSequence, restoreSequence } from '../../plan/sequences/archive.ts';
@@ -247,7 +248,8 @@ function drafts({ db }: ApiDeps): Route[] {
 
 const reason = z.strictObject({ reason: line(500).optional() });
 
-function published({ db }: ApiDeps): Route[] {
+function published({ db, config }: ApiDeps): Route[] {
+  const forbidden = destinationsOf(config);
   return [
     route({
       method: 'POST',
@@ -260,7 +262,7 @@ function published({ db }: ApiDeps): Route[] {
       params: idParams,
       answers: { 200: z.object({ sequence, version, changed: z.boolean() }) },
       problems: ['sequence_invalid', 'conflict'],
-      handle: async (caller, { params }) => ok(await publishSequence(db, caller, params.id)),
+      handle: async (caller, { params }) => ok(await publishSequence(db, caller, params.id, forbidden)),
     }),
     ...(['pause', 'resume'] as const).map((verb) =>
       route({

@@ -2,11 +2,10 @@
  * One HTTP call under one hard limit, without retries or redirects, that knows whether its request may have left
  * this process: bytes are written only once a connection stands, so everything before is provably nothing.
  */
-import dns from 'node:dns';
 import http from 'node:http';
 import https from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
 import type { Network } from '../channel.ts';
+import { Forbidden, guardedLookup, refusedAddress } from './guard.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024;
 /** Shorter than servers keep an idle client, so that we are the ones who leave. */
@@ -60,31 +59,6 @@ export function newAgent(connections: number, network: Network | undefined): Age
       sealed.destroy();
     },
   };
-}
-
-class Forbidden extends Error {}
-
-/**
- * Looks at what the name resolves to as the connection is made, and gives on nothing else: what a name said when it was
- * checked it need not say again.
- */
-function guardedLookup(url: URL, network: Network): LookupFunction {
-  return (hostname, options, done) => {
-    dns.lookup(hostname, { ...options, all: true }, (error, found) => {
-      if (error) return done(error, []);
-      let why: string | null = null;
-      for (const { address } of found) why ??= network.refuses(url, address);
-      if (why !== null) return done(new Forbidden(why), []);
-      if (options.all) return done(null, found);
-      done(null, found[0]!.address, found[0]!.family);
-    });
-  };
-}
-
-/** Of a host that is an address: nobody looks it up. */
-function refusedAddress(url: URL, network: Network | undefined): string | null {
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  return network === undefined || isIP(host) === 0 ? null : network.refuses(url, host);
 }
 
 export function call(agent: Agent, wanted: Call): Promise<Called> {

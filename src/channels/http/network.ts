@@ -6,6 +6,7 @@
  */
 import ipaddr from 'ipaddr.js';
 import type { Adapter, Network } from '../channel.ts';
+import { urlOfHost } from './guard.ts';
 
 type Entry = { kind: 'name'; name: string } | { kind: 'range'; range: [ipaddr.IPv4 | ipaddr.IPv6, number] };
 
@@ -35,6 +36,13 @@ export function networkOf(allowed: readonly string[]): Network {
         return `${url.hostname} is at ${address}, which is not public; PRIVATE_HOSTS names what may be reached all the same`;
       return url.protocol === 'https:' ? null : `${url.hostname} is public: it is reached over https alone`;
     },
+    refusesBySight(url) {
+      if (url.protocol === 'https:') return null;
+      // With a network among them the name may resolve to an address in it.
+      if (entries.some((entry) => entry.kind === 'range' || entry.name === url.hostname.toLowerCase()))
+        return null;
+      return `${url.hostname} would be reached over http; what is public is reached over https alone, and PRIVATE_HOSTS names what is not`;
+    },
   };
 }
 
@@ -44,8 +52,13 @@ function allows(entry: Entry, host: string, address: ipaddr.IPv4 | ipaddr.IPv6):
   return base.kind() === address.kind() && address.match(base, bits);
 }
 
-/** Fields of a configuration that say where calls go. */
-const ADDRESS_FIELDS = ['base_url', 'url'];
+/** Fields of a configuration that say where calls go; `host` with its port. */
+const ADDRESS_FIELDS = ['base_url', 'url', 'lookup_url', 'host'];
+
+function addressIn(config: Record<string, unknown>, field: string): unknown {
+  const { [field]: value, port } = config;
+  return field === 'host' && typeof value === 'string' ? urlOfHost(value, Number(port))?.href : value;
+}
 
 /** The same adapter, kept to what the network allows: when a configuration is checked, tried, and used. */
 export function within(network: Network, adapter: Adapter): Adapter {
@@ -56,7 +69,7 @@ export function within(network: Network, adapter: Adapter): Adapter {
       parse(input) {
         const config = adapter.config.parse(input);
         const issues = ADDRESS_FIELDS.flatMap((field) => {
-          const message = refusedBySight(network, config[field]);
+          const message = refusedBySight(network, addressIn(config, field));
           return message === null ? [] : [{ code: 'destination_forbidden', path: [field], message }];
         });
         if (issues.length > 0) throw Object.assign(new Error(issues[0]!.message), { issues });
@@ -69,11 +82,12 @@ export function within(network: Network, adapter: Adapter): Adapter {
   };
 }
 
-/** Of an address, or of this machine's own name, it can be told without asking anybody. */
-function refusedBySight(network: Network, written: unknown): string | null {
+/** Of an address, of this machine's own name, and of http it can be told without asking anybody. In words why not, or null. */
+export function refusedBySight(network: Network, written: unknown): string | null {
   if (typeof written !== 'string' || !URL.canParse(written)) return null;
   const url = new URL(written);
-  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const host = url.hostname.replace(/^\[|\]$|\.$/g, '');
   if (ipaddr.isValid(host)) return network.refuses(url, host);
-  return host === 'localhost' || host.endsWith('.localhost') ? network.refuses(url, '127.0.0.1') : null;
+  if (host === 'localhost' || host.endsWith('.localhost')) return network.refuses(url, '127.0.0.1');
+  return network.refusesBySight?.(url) ?? null;
 }

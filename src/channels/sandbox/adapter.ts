@@ -4,7 +4,15 @@
  */
 import { z } from 'zod';
 import type { EmailMessage } from '../../kernel/message.ts';
-import type { Adapter, Connection, LookupOutcome, VerifyOutcome } from '../channel.ts';
+import type {
+  Adapter,
+  Connection,
+  LookupOutcome,
+  Network,
+  VerifyOptions,
+  VerifyOutcome,
+} from '../channel.ts';
+import { call, newAgent } from '../http/call.ts';
 import { openSmtp } from '../smtp/adapter.ts';
 import { SmtpConfigSchema } from '../smtp/config.ts';
 import { verifySmtp } from '../smtp/verify.ts';
@@ -18,6 +26,9 @@ const SandboxConfigSchema = z.strictObject({
   max_connections: z.int().min(1).max(100).default(5),
   rate_per_second: z.number().positive().max(1_000).optional(),
 });
+/** Of an answer that holds one message. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
 export type SandboxConfig = z.infer<typeof SandboxConfigSchema>;
 
 export const sandbox: Adapter<EmailMessage> = {
@@ -26,7 +37,7 @@ export const sandbox: Adapter<EmailMessage> = {
   provider_class: 'L',
   config: SandboxConfigSchema,
   secret_fields: ['lookup_token'],
-  connect: (config) => openSandbox(SandboxConfigSchema.parse(config)),
+  connect: (config, network) => openSandbox(SandboxConfigSchema.parse(config), network),
   verify: (config, options) => verify(SandboxConfigSchema.parse(config), options),
 };
 
@@ -35,13 +46,13 @@ function smtpPart({ lookup_url: _url, lookup_token: _token, ...config }: Sandbox
   return SmtpConfigSchema.parse({ ...config, max_messages_per_connection: 10_000 });
 }
 
-export function openSandbox(config: SandboxConfig): Connection<EmailMessage> {
-  const connection = openSmtp(smtpPart(config));
+export function openSandbox(config: SandboxConfig, network?: Network): Connection<EmailMessage> {
+  const connection = openSmtp(smtpPart(config), network);
   return {
     provider_class: 'L',
     capacity: () => connection.capacity(),
     send: (request) => connection.send(request),
-    lookup: (request) => lookup(config, request),
+    lookup: (request) => lookup(config, request, network),
     close: () => connection.close(),
   };
 }
@@ -53,9 +64,10 @@ export function openSandbox(config: SandboxConfig): Connection<EmailMessage> {
 async function lookup(
   config: SandboxConfig,
   request: { touch_id: string; idempotency_key: string; timeout_ms: number },
+  network: Network | undefined,
 ): Promise<LookupOutcome> {
   const { touch_id, idempotency_key } = request;
-  const answer = await ask(config, { touch_id, idempotency_key, limit: '1' }, request.timeout_ms);
+  const answer = await ask(config, { touch_id, idempotency_key, limit: '1' }, request.timeout_ms, network);
   if (typeof answer === 'string') return { kind: 'unclear', reason: answer };
   const entry = answer[0];
   if (!entry) return { kind: 'not_found' };
@@ -67,28 +79,36 @@ async function ask(
   config: SandboxConfig,
   query: Record<string, string>,
   timeout_ms: number,
+  network: Network | undefined,
 ): Promise<SinkEntry[] | string> {
+  const agent = newAgent(1, network);
+  const called = await call(agent, {
+    method: 'GET',
+    url: new URL(`/messages?${new URLSearchParams(query)}`, config.lookup_url).href,
+    headers: { authorization: `Bearer ${config.lookup_token}` },
+    timeout_ms,
+    max_answer_bytes: MAX_ANSWER_BYTES,
+  });
+  agent.destroy();
+  if (called.kind !== 'answered') return `the sandbox did not answer: ${called.reason}`;
+  const { status, body, complete } = called.answer;
+  if (status !== 200) return `the sandbox answered ${status}`;
+  const items = complete ? itemsOf(body) : null;
+  return items ?? 'the sandbox gave an unreadable answer';
+}
+
+function itemsOf(body: string): SinkEntry[] | null {
   try {
-    const response = await fetch(new URL(`/messages?${new URLSearchParams(query)}`, config.lookup_url), {
-      headers: { authorization: `Bearer ${config.lookup_token}` },
-      redirect: 'error',
-      signal: AbortSignal.timeout(timeout_ms),
-    });
-    if (!response.ok) return `the sandbox answered ${response.status}`;
-    const { items } = (await response.json()) as { items?: unknown };
-    return Array.isArray(items) ? (items as SinkEntry[]) : 'the sandbox gave an unreadable answer';
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return `the sandbox did not answer: ${cause instanceof Error ? cause.message : String(cause)}`;
+    const { items } = JSON.parse(body) as { items?: unknown };
+    return Array.isArray(items) ? (items as SinkEntry[]) : null;
+  } catch {
+    return null;
   }
 }
 
-async function verify(
-  config: SandboxConfig,
-  options: { timeout_ms: number; from: string },
-): Promise<VerifyOutcome> {
+async function verify(config: SandboxConfig, options: VerifyOptions): Promise<VerifyOutcome> {
   const smtp = await verifySmtp(smtpPart(config), options);
-  const answer = await ask(config, { limit: '1' }, options.timeout_ms);
+  const answer = await ask(config, { limit: '1' }, options.timeout_ms, options.network);
   const ok = typeof answer !== 'string';
   const check = {
     name: 'look_up',

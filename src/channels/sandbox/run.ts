@@ -3,10 +3,43 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Network } from '../channel.ts';
 import { type SinkHttp, startSinkHttp } from './http.ts';
 import { type Sink, startSink } from './sink.ts';
 
-const noteSchema = z.object({ smtp_port: z.number(), lookup_port: z.number(), token: z.string() });
+const noteSchema = z.object({
+  smtp_port: z.number(),
+  lookup_port: z.number(),
+  token: z.string(),
+  /** It listened there once: senders that a person made may still name them, and are told that nobody answers. */
+  former_ports: z.array(z.number()).default([]),
+});
+
+const HOST = '127.0.0.1';
+const MAX_FORMER_PORTS = 20;
+
+const noteOf = (dataDir: string) => join(dataDir, 'sandbox.json');
+
+function readNote(dataDir: string): z.infer<typeof noteSchema> | null {
+  const path = noteOf(dataDir);
+  return existsSync(path) ? noteSchema.parse(JSON.parse(readFileSync(path, 'utf8'))) : null;
+}
+
+/**
+ * The same network, which also reaches the sandbox of this data directory: it is ours, on a port that changes, and needs no
+ * setting. Nothing else of this machine is reached by it.
+ */
+export function besideSandbox(network: Network, dataDir: string): Network {
+  return {
+    ...network,
+    refuses(url, address) {
+      if (address !== HOST) return network.refuses(url, address);
+      const note = readNote(dataDir);
+      const ports = note === null ? [] : [note.smtp_port, note.lookup_port, ...note.former_ports];
+      return ports.includes(Number(url.port)) ? null : network.refuses(url, address);
+    },
+  };
+}
 
 export interface Sandbox {
   sink: Sink;
@@ -16,8 +49,7 @@ export interface Sandbox {
 }
 
 export async function runSandbox(dataDir: string, note: (line: string) => void): Promise<Sandbox> {
-  const path = join(dataDir, 'sandbox.json');
-  const before = existsSync(path) ? noteSchema.parse(JSON.parse(readFileSync(path, 'utf8'))) : null;
+  const before = readNote(dataDir);
   const token = before?.token ?? randomBytes(24).toString('base64url');
   const dir = join(dataDir, 'sandbox');
   const sink = await orElsewhere(before?.smtp_port, (port) => startSink({ dir, port }));
@@ -33,12 +65,14 @@ export async function runSandbox(dataDir: string, note: (line: string) => void):
       `the sandbox moved to port ${sink.port}, look-ups to ${http.url}: senders you made for port ${before.smtp_port} need both in their config`,
     );
   }
-  writeFileSync(path, `${JSON.stringify({ smtp_port: sink.port, lookup_port: lookupPort, token })}\n`, {
-    mode: 0o600,
-  });
+  const ports = [sink.port, lookupPort];
+  const had = before ? [before.smtp_port, before.lookup_port, ...before.former_ports] : [];
+  const former_ports = [...new Set(had)].filter((port) => !ports.includes(port)).slice(0, MAX_FORMER_PORTS);
+  const now = { smtp_port: sink.port, lookup_port: lookupPort, token, former_ports };
+  writeFileSync(noteOf(dataDir), `${JSON.stringify(now)}\n`, { mode: 0o600 });
   return {
     sink,
-    config: { host: '127.0.0.1', port: sink.port, lookup_url: http.url, lookup_token: token },
+    config: { host: HOST, port: sink.port, lookup_url: http.url, lookup_token: token },
     async stop() {
       await http.stop();
       await sink.stop();

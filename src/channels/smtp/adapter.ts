@@ -4,7 +4,7 @@
  * outcome of the port for each, never an exception for what a server does.
  */
 import type { EmailMessage } from '../../kernel/message.ts';
-import type { Adapter, Connection, SendOutcome, SendRequest } from '../channel.ts';
+import type { Adapter, Connection, Network, SendOutcome, SendRequest } from '../channel.ts';
 import { compose } from './compose.ts';
 import { SMTP_SECRET_FIELDS, type SmtpConfig, SmtpConfigSchema } from './config.ts';
 import { Pool } from './pool.ts';
@@ -19,13 +19,13 @@ export const smtp: Adapter<EmailMessage> = {
   provider_class: 'N',
   config: SmtpConfigSchema,
   secret_fields: SMTP_SECRET_FIELDS,
-  connect: (config) => openSmtp(SmtpConfigSchema.parse(config)),
+  connect: (config, network) => openSmtp(SmtpConfigSchema.parse(config), network),
   verify: (config, options) => verifySmtp(SmtpConfigSchema.parse(config), options),
 };
 
 /** A connection of the port over a pool of SMTP sessions. */
-export function openSmtp(config: SmtpConfig): Connection<EmailMessage> {
-  const pool = new Pool(config);
+export function openSmtp(config: SmtpConfig, network?: Network): Connection<EmailMessage> {
+  const pool = new Pool(config, network);
   return {
     provider_class: 'N',
     capacity: () => pool.capacity(),

@@ -3,6 +3,7 @@
  * what `capacity` promised cannot be given away twice; sessions are opened when first needed, kept a short
  * while, and closed after their share of messages.
  */
+import type { Network } from '../channel.ts';
 import type { SmtpConfig } from './config.ts';
 import { type Opened, openSession, quit, type Session } from './session.ts';
 
@@ -12,6 +13,7 @@ const RESET_LIMIT_MS = 5_000;
 
 export class Pool {
   readonly #config: SmtpConfig;
+  readonly #network: Network | undefined;
   readonly #idle: { session: Session; timer: NodeJS.Timeout }[] = [];
   #taken = 0;
   #closed = false;
@@ -19,8 +21,9 @@ export class Pool {
   #tokens: number;
   #tokens_at = performance.now();
 
-  constructor(config: SmtpConfig) {
+  constructor(config: SmtpConfig, network: Network | undefined) {
     this.#config = config;
+    this.#network = network;
     this.#tokens = this.#burst();
   }
 
@@ -53,7 +56,7 @@ export class Pool {
       if (await usable(kept.session, deadline)) return { ok: true, session: kept.session };
       kept.session.connection.close();
     }
-    return openSession(this.#config, deadline);
+    return openSession(this.#config, deadline, this.#network);
   }
 
   /** Takes a session back after a message. */

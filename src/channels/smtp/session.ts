@@ -2,10 +2,12 @@
  * One signed-in SMTP connection. In: a configuration and a deadline. Out: a session ready for MAIL FROM, or at
  * which step it failed and what that means for the message that wanted it.
  */
+import type { Socket } from 'node:net';
 import SMTPConnection, { type SMTPConnectionCustomAuthContext } from 'nodemailer/lib/smtp-connection';
-import type { SendOutcome } from '../channel.ts';
+import type { Network, SendOutcome } from '../channel.ts';
 import { ehloName, type SmtpConfig } from './config.ts';
 import { clip, refusal } from './reply.ts';
+import { connectSocket } from './socket.ts';
 
 /** Inactivity after which a socket is dropped whatever it does; each call has its own, shorter limit. */
 const SOCKET_LIMIT_MS = 3_600_000;
@@ -36,10 +38,19 @@ export interface SmtpError extends Error {
 }
 
 /** Connects, encrypts as configured and signs in before `deadline` (Unix milliseconds). Never throws. */
-export function openSession(config: SmtpConfig, deadline: number): Promise<Opened> {
+export async function openSession(config: SmtpConfig, deadline: number, network?: Network): Promise<Opened> {
+  const connected = await connectSocket(config, deadline, network);
+  if (connected.ok) return greet(config, deadline, connected.socket);
+  if (!connected.forbidden) return failure(config, 'connect', connected.error);
+  const response = clip(connected.error!.message);
+  const outcome = { kind: 'refused', permanence: 'permanent', reason: 'sender_rejected', response } as const;
+  return { ok: false, step: 'connect', error: connected.error, outcome };
+}
+
+function greet(config: SmtpConfig, deadline: number, socket: Socket): Promise<Opened> {
   return new Promise((resolve) => {
     const left = deadline - Date.now();
-    const connection = new SMTPConnection(connectionOptions(config, left));
+    const connection = new SMTPConnection({ ...connectionOptions(config, left), connection: socket });
     let step: SessionStep = 'connect';
     const fail = (error: SmtpError | null): void => {
       clearTimeout(timer);

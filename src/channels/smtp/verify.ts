@@ -2,7 +2,8 @@
  * Tries a sender without sending: connect, encrypt, sign in, and ask whether mail from this address is taken
  * (MAIL FROM, then RSET; no recipient is named). Each check is one sentence a person can act on.
  */
-import type { VerifyOutcome } from '../channel.ts';
+import type { VerifyOptions, VerifyOutcome } from '../channel.ts';
+import { Forbidden } from '../http/guard.ts';
 import { wireAddress } from '../mail/address.ts';
 import type { SmtpConfig } from './config.ts';
 import { clip } from './reply.ts';
@@ -11,12 +12,9 @@ import { aside, type Opened, openSession, quit, type Session, type SessionStep }
 type Check = VerifyOutcome['checks'][number];
 type Failed = Extract<Opened, { ok: false }>;
 
-export async function verifySmtp(
-  config: SmtpConfig,
-  options: { timeout_ms: number; from: string },
-): Promise<VerifyOutcome> {
+export async function verifySmtp(config: SmtpConfig, options: VerifyOptions): Promise<VerifyOutcome> {
   const deadline = Date.now() + options.timeout_ms;
-  const opened = await openSession(config, deadline);
+  const opened = await openSession(config, deadline, options.network);
   if (!opened.ok) return verdict(config, failedChecks(config, opened));
   const checks = passedChecks(config, opened.session);
   checks.push(await senderCheck(opened.session, options.from, deadline));
@@ -72,6 +70,7 @@ function advice(config: SmtpConfig, { step, outcome, error }: Failed): string {
     }
     return `${at} cannot be encrypted: ${said}`;
   }
+  if (error instanceof Forbidden) return `${at} may not be reached: ${said}.`;
   if (outcome.kind === 'refused') return `${at} turned us away: ${said}`;
   if (code === 'ECONNREFUSED') return `Nothing listens on ${at}; check host and port.`;
   if (code === 'EDNS' || code === 'ENOTFOUND') return `The host name ${config.host} does not exist.`;

@@ -10,6 +10,7 @@ import { DUE_BUCKETS, type DueBucket } from '../../schedule/due-buckets.ts';
 import { type Command, textOption } from '../command.ts';
 import { chooseOrganization, ORG_OPTION, withInstallation } from '../installation.ts';
 import { idOption, oneOf } from '../listing.ts';
+import { publicUrlElsewhere } from '../public-url.ts';
 
 function line(step: DueStep): string {
   const { contact } = step;
@@ -53,9 +54,9 @@ export const due: Command = {
     const list = await withInstallation(call.config, async ({ db, ...installation }) => {
       const { org } = await chooseOrganization(call, { db, ...installation });
       const tokens = unsubscribeTokens(masterSecrets(call.config));
-      const { public_url, host, port } = call.config;
+      const url = publicUrlElsewhere(call.config);
       const unsubscribeUrl: Engine['unsubscribeUrl'] = (org_id, contact_id, touch_id, channel) =>
-        `${public_url ?? `http://${host}:${port}`}/u/${tokens.sign({ org_id, contact_id, touch_id, channel })}`;
+        `${url}/u/${tokens.sign({ org_id, contact_id, touch_id, channel })}`;
       return listDueSteps({ db, versions: new VersionCache(db), unsubscribeUrl }, org, wanted);
     });
     call.result(list, text(list));

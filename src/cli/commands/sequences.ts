@@ -22,6 +22,7 @@ export const sequencesCreate: Command = {
   async run(call) {
     const { newSequence } = await import('../../api/resources/sequences.ts');
     const { publishSequence } = await import('../../plan/sequences/publish.ts');
+    const { destinationsOf } = await import('../../app.ts');
     const wanted = fitting(newSequence, readJson(call.args[0]!));
     const made = await withInstallation(call.config, async (installation) => {
       const caller = await chooseOrganization(call, installation);
@@ -29,7 +30,7 @@ export const sequencesCreate: Command = {
       if (call.options.publish !== true) return draft;
       // Should it not be publishable, the draft stays, to be corrected.
       call.note(`Made the draft ${draft.id}.`);
-      return (await publishSequence(installation.db, caller, draft.id)).sequence;
+      return (await publishSequence(installation.db, caller, draft.id, destinationsOf(call.config))).sequence;
     });
     const next =
       made.published_version === null ? `Publish it: npx cadenza sequences publish ${made.id}` : 'Published.';
@@ -76,8 +77,14 @@ export const sequencesPublish: Command = {
   async run(call) {
     const id = idArgument(call, 'sequences list');
     const { publishSequence } = await import('../../plan/sequences/publish.ts');
+    const { destinationsOf } = await import('../../app.ts');
     const published = await withInstallation(call.config, async (installation) =>
-      publishSequence(installation.db, await chooseOrganization(call, installation), id),
+      publishSequence(
+        installation.db,
+        await chooseOrganization(call, installation),
+        id,
+        destinationsOf(call.config),
+      ),
     );
     const { sequence, version, changed } = published;
     const said = changed ? 'Published' : 'Already published:';

@@ -5,6 +5,7 @@ import { ensureAppLogin } from '../../tenancy/app-login.ts';
 import type { Call, Command } from '../command.ts';
 import { requireOwnerUrl } from '../installation.ts';
 import { probePort, startApi, startWorkers, untilSignal } from '../processes.ts';
+import { publicUrlElsewhere } from '../public-url.ts';
 import { assertReachable } from '../reachable.ts';
 
 async function appUrl(config: Config): Promise<string> {
@@ -51,10 +52,11 @@ export const worker: Command = {
     'Any number may run. SIGTERM: takes nothing up any more, settles what is in flight, lets its lanes go.',
   async run(call: Call) {
     const { config } = call;
+    const url = publicUrlElsewhere(config);
     const app = await openApp(config, {
       appUrl: await appUrl(config),
       connections: config.worker_connections,
-      publicUrl: () => publicUrl(config, config.port),
+      publicUrl: () => url,
       name: 'cadenza worker',
     });
     const workers = await startWorkers(app, 1).catch((error) => closed(app, error));

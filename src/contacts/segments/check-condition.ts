@@ -15,7 +15,7 @@ import {
 export interface Known {
   attributes: ReadonlyMap<string, AttributeType>;
   /**
-   * The steps whose answers may be asked for with `of`. Absent: the condition stands outside of any enrollment (a
+   * Ids and keys of the steps whose answers may be asked for with `of`. Absent: the condition stands outside of any enrollment (a
    * segment), and `of` is refused.
    */
   steps?: ReadonlySet<string> | undefined;
@@ -107,6 +107,9 @@ function checkScope({ of }: EventCondition, { steps }: Known, at: string): Field
   if (of === undefined) return [];
   const refuse = (message: string) => [{ field: `${at}.of`, code: 'wrong_scope', message }];
   if (steps === undefined) return refuse('Only a condition inside a sequence can ask for its own messages.');
-  if (of === 'enrollment' || steps.has(of.slice('step:'.length).toLowerCase())) return [];
-  return refuse('The sequence has no such step before this one.');
+  if (of === 'enrollment') return [];
+  const name = of.slice('step:'.length).toLowerCase();
+  return steps.has(name)
+    ? []
+    : refuse(`No step before this one has the key "${name}"; give that step the key.`);
 }

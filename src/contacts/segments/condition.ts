@@ -7,7 +7,7 @@
  *   {attribute: 'plan', op: 'is', value: 'pro'}                a custom attribute; its type decides which operators fit
  *   {tag: 'vip'}
  *   {event: 'deal.created', within_days: 30, at_least: 2, where: {stage: 'won'}}
- *   {event: 'opened', of: 'enrollment' | 'step:<id>'}          in answer to this enrollment; branches only
+ *   {event: 'opened', of: 'enrollment' | 'step:<key>'}         in answer to this enrollment; branches only
  *   {consent: 'email', status: 'granted' | 'revoked' | 'none'}
  *   {suppressed: 'email'}                                      nothing may be sent to the contact's address
  *
@@ -94,7 +94,7 @@ const value = z.union(
 
 const scope = z
   .string()
-  .regex(/^(enrollment|step:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i, '`enrollment` or `step:<id>`');
+  .regex(/^(enrollment|step:[a-z0-9][a-z0-9_-]{0,63})$/i, '`enrollment` or `step:` and the key of a step');
 
 /** Each kind of condition by the key that names it. */
 const LEAVES = {

@@ -135,7 +135,7 @@ async function show(
   return found.map((row, i) => {
     const draft = drafts[i]!;
     const due = row.due_at.getTime() <= situation.planning.now;
-    const problem = due && unasked.has(row.id) ? CONDITION_FALSE : draft.problem;
+    const problem = (due && unasked.get(row.id)) || draft.problem;
     const shown = shownAs(row.state, row.went, { ...draft, problem });
     return dueStep(row, inOrder[i]!, situation, shown, days);
   });
@@ -146,18 +146,29 @@ const CONDITION_FALSE = {
   detail: 'Its condition does not hold; carrying it out is refused, and its enrollment goes on without it',
 };
 
-/** Those that wait and whose condition does not hold now. Nothing is decided by reading. */
+const CONDITION_ERROR = {
+  code: 'condition_error',
+  detail:
+    'Its condition cannot be evaluated for this contact; carrying it out is refused, and its enrollment ends',
+};
+
+/** Those that wait and whose condition does not hold now, and why. Nothing is decided by reading. */
 async function conditionsFalse(
   reader: DueReader,
   org: Uuid,
   situation: Situation,
   touches: readonly DueTouch[],
-): Promise<ReadonlySet<Uuid>> {
+): Promise<ReadonlyMap<Uuid, typeof CONDITION_FALSE>> {
   const planned = touches.filter((touch) => touch.state === 'planned');
   const { asking } = asked(planned, situation.versions);
-  if (asking.length === 0) return new Set();
+  if (asking.length === 0) return new Map();
   const { settlements } = await look(reader, org, situation, asking);
-  return new Set(settlements.map((one) => one.touch_id));
+  return new Map(
+    settlements.map(({ touch_id, reason }) => [
+      touch_id,
+      reason === 'condition_error' ? CONDITION_ERROR : CONDITION_FALSE,
+    ]),
+  );
 }
 
 function dueStep(

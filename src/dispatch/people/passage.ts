@@ -78,7 +78,9 @@ async function refuseUnasked(engine: Engine, org: Uuid, { touch, situation }: Sc
     await settleAll(engine, org, null, settlements);
     await wake(engine.db, org);
   }
-  throw stepRefused('condition_false', 'its condition does not hold');
+  throw settlements[0]!.reason === 'condition_error'
+    ? stepRefused('condition_error')
+    : stepRefused('condition_false', 'its condition does not hold');
 }
 
 /** Until when the opening lasts, Unix milliseconds; null: for ever. */

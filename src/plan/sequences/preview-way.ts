@@ -11,6 +11,7 @@ import type { Uuid } from '../../kernel/ids.ts';
 import type { Definition, Step } from './definition.ts';
 import { flowOf, isAsked } from './flow.ts';
 
+import { withScopes } from './scopes.ts';
 import { passedBy, verdictOf } from './verdict.ts';
 
 export interface WayStep {
@@ -64,10 +65,11 @@ function holdsNow({ when, until, branches }: Step, verdict: number | undefined):
 async function verdictsOf(
   tx: Tx,
   org: Uuid,
-  { steps }: Definition,
+  definition: Definition,
   contact: Uuid,
   now: Date | null,
 ): Promise<Map<number, number>> {
+  const { steps } = withScopes(definition);
   const verdicts = new Map<number, number>();
   if (!steps.some(isAsked)) return verdicts;
   const known = {

@@ -6,7 +6,7 @@
 import type { AttributeType } from '../../contacts/attribute-value.ts';
 import { checkCondition, type Known } from '../../contacts/segments/check-condition.ts';
 import type { TrialPart } from '../../content/trial.ts';
-import { CHANNELS, type Channel, isSenderChannel } from '../../kernel/channels.ts';
+import { CHANNEL_NAMES, CHANNELS, type Channel, isSenderChannel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import type { FieldError } from '../../kernel/problem.ts';
 import { afterDelay } from '../../schedule/delay.ts';
@@ -28,6 +28,8 @@ export interface PublishWorld {
   attributes: ReadonlyMap<string, AttributeType>;
   /** Of the senders that fetched theirs. */
   templates: KnownTemplates;
+  /** In words why a URL may not be called from this installation, as far as can be told beforehand; or null. */
+  forbidden(url: string): string | null;
 }
 
 type Report = (field: string, code: string, message: string) => void;
@@ -138,6 +140,8 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
   if (steps.length === 0) report('steps', 'no_steps', 'A sequence needs at least one step');
   const zone = sequenceZone(definition, orgCalendar(world.planning));
   const ids = new Set<Uuid>();
+  // Ids and keys of the steps before the one that is looked at.
+  const before = new Set<string>();
   const channels = new Set<Channel>();
   const senders = whatsappSenders(definition, world);
   const attributes = [...world.attributes.keys()];
@@ -146,8 +150,9 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
     const sound: TrialPart[][] = [];
     if (ids.has(step.id))
       report(`${at}.id`, 'duplicate_id', 'Another step has this id; leave it out for a new one');
-    checkConditions(step, at, { attributes: world.attributes, steps: ids }, report);
+    checkConditions(step, at, { attributes: world.attributes, steps: before }, report);
     ids.add(step.id);
+    for (const name of [step.id, step.key]) if (name !== undefined) before.add(name);
     for (const field of ['delay', 'at_most'] as const) {
       const time = step[field];
       const delayed = time && afterDelay(world.planning.now, time, isZone(zone) ? zone : 'UTC');
@@ -166,6 +171,7 @@ function checkSteps(definition: Definition, world: PublishWorld, report: Report)
       is_first: !channels.has(step.channel),
       attributes,
       report: (field, code, message) => report(`${at}.${field}`, code, message),
+      forbidden: world.forbidden,
       approved: (template) => templateProblems(template, senders, world.templates),
       sound(part, arm = 0) {
         sound[arm] ??= [];
@@ -199,8 +205,12 @@ function checkConditions(step: Step, at: string, known: Known, report: Report): 
   }
 }
 
+/** Channels whose steps say something in plain text. */
+const TEXTUAL = CHANNEL_NAMES.filter((name) => name !== 'webhook' && name !== 'wait');
+
 const OWN_FIELDS = {
   subject: ['email'],
+  body_text: TEXTUAL,
   body_html: ['email'],
   template: ['whatsapp'],
   url: ['webhook'],
@@ -223,7 +233,7 @@ function checkForeignFields(
     report(
       field,
       'not_for_channel',
-      `A ${step.channel} step has no ${field}; only ${channels.join(', ')} has`,
+      `A ${step.channel} step has no ${field}; only ${channels.join(', ')} has: leave it out`,
     );
   }
 }

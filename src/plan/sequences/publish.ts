@@ -12,7 +12,7 @@ import { audit } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import { readPlanning } from './calendar.ts';
 import type { Definition } from './definition.ts';
-import { publishCheck } from './publish-check.ts';
+import { type PublishWorld, publishCheck } from './publish-check.ts';
 import { trialErrors } from './publish-trial.ts';
 import { readSequence, type Sequence, type SequenceStatus } from './sequences.ts';
 import { watchRules } from './variants/decide.ts';
@@ -34,17 +34,30 @@ export interface Published {
 /** How often it is checked anew because somebody edited the draft or a sender meanwhile. */
 const MAX_ROUNDS = 5;
 
-/** @throws Problem not_found, conflict (archived), sequence_invalid with every problem in `errors` */
-export async function publishSequence(db: Database, ctx: Context, id: Uuid): Promise<Published> {
+/**
+ * `forbidden`: in words why a URL may not be called from this installation, or null.
+ * @throws Problem not_found, conflict (archived), sequence_invalid with every problem in `errors`
+ */
+export async function publishSequence(
+  db: Database,
+  ctx: Context,
+  id: Uuid,
+  forbidden: PublishWorld['forbidden'],
+): Promise<Published> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const draft = await checkedDraft(db, ctx, id);
+    const draft = await checkedDraft(db, ctx, id, forbidden);
     const published = await write(db, ctx, id, draft);
     if (published) return published;
   }
   throw new Problem('conflict', 'The sequence kept changing while it was published; try again');
 }
 
-async function checkedDraft(db: Database, ctx: Context, id: Uuid): Promise<Definition> {
+async function checkedDraft(
+  db: Database,
+  ctx: Context,
+  id: Uuid,
+  forbidden: PublishWorld['forbidden'],
+): Promise<Definition> {
   const { draft, types, world } = await db.inOrg(ctx.org, async (tx) => {
     const row = await tx.maybe<{ status: SequenceStatus; draft: Definition }>(
       sql`SELECT status, draft FROM sequences WHERE org_id = ${ctx.org} AND id = ${id}`,
@@ -54,7 +67,7 @@ async function checkedDraft(db: Database, ctx: Context, id: Uuid): Promise<Defin
     const planning = await readPlanning(tx, ctx.org, row.draft.sender_ids);
     const types = await typesOfAttributes(tx, ctx);
     const templates = await templatesFor(tx, ctx, row.draft);
-    return { draft: row.draft, types, world: { planning, attributes: types, templates } };
+    return { draft: row.draft, types, world: { planning, attributes: types, templates, forbidden } };
   });
   const { errors: found, sound } = publishCheck(draft, world);
   const errors = [...found, ...(await trialErrors(sound, types))];

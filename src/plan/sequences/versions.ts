@@ -7,6 +7,7 @@ import type { Uuid } from '../../kernel/ids.ts';
 import { notFound } from '../../kernel/problem.ts';
 import type { Definition } from './definition.ts';
 import { LIVE_STATUSES } from './lifecycle.ts';
+import { withScopes } from './scopes.ts';
 import { type SendersByChannel, sendersByChannel } from './step-sender.ts';
 
 export interface Version {
@@ -51,11 +52,12 @@ export class VersionCache {
           FROM sequence_versions v JOIN sequences s ON s.org_id = v.org_id AND s.id = v.sequence_id
          WHERE v.org_id = ${org} AND v.id = ANY (${missing})`),
     );
-    for (const { channels, ...row } of rows) {
+    for (const { channels, definition, ...row } of rows) {
       const version = {
         ...row,
-        senders: sendersByChannel(row.definition, (id) => channels[id]),
-        varied: row.definition.steps.flatMap((step) => (step.variants ? [step.id] : [])),
+        definition: withScopes(definition),
+        senders: sendersByChannel(definition, (id) => channels[id]),
+        varied: definition.steps.flatMap((step) => (step.variants ? [step.id] : [])),
       };
       this.#cache.set(`${org}.${version.id}`, version);
       found.set(version.id, version);

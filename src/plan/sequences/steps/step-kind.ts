@@ -3,6 +3,7 @@
  * One file a channel in this folder, chosen by the table in step-kinds.ts: publishing, previewing and dispatching alike.
  */
 import { checkTemplate, type TemplateKind } from '../../../content/check-template.ts';
+import { fixedText } from '../../../content/fixed-text.ts';
 import type { Composition, Refused } from '../../../content/render.ts';
 import type { TrialPart } from '../../../content/trial.ts';
 import type { TemplateVars } from '../../../content/variables.ts';
@@ -64,6 +65,8 @@ export interface StepCheck {
   report(field: string, code: string, message: string): void;
   /** What the senders' accounts have against a template; absent: nobody knows them. */
   approved?(template: WhatsappTemplate): { field: string; code: string; message: string }[];
+  /** In words why a URL may not be called from this installation, or null. */
+  forbidden(url: string): string | null;
   /** A template in which nothing was found: it can be rendered to try it out. `arm`: of which of the step's variants. */
   sound(part: TrialPart, arm?: number): void;
 }
@@ -115,16 +118,20 @@ export function perStep<T>(make: (step: Step) => T): (step: Step) => T {
   };
 }
 
-/** Reports what is wrong with a template of this step; is it sound? */
+/** Reports what is wrong with a template of this step; is it sound? `fits`: as in `TrialPart`. */
 export function checkSource(
   channel: Channel,
   { attributes, report, sound }: StepCheck,
-  { field, source, kind = 'text' }: { field: string; source: string; kind?: TemplateKind },
+  part: { field: string; source: string; kind?: TemplateKind; fits?: TrialPart['fits'] },
 ): boolean {
+  const { field, source, kind = 'text' } = part;
   const found = checkTemplate(source, kind, { attributes, without: absentVariables(channel) });
   if (found.ok) {
-    sound({ field, source, kind });
-    return true;
+    // What no value can shorten is told by sight; the rest when it is rendered for somebody.
+    const tooLong = part.fits?.(fixedText(source));
+    if (tooLong) report(field, 'too_long', `Without any value ${tooLong}`);
+    else sound({ ...part, kind });
+    return !tooLong;
   }
   for (const { code, line, message } of found.problems) report(field, code, `Line ${line}: ${message}`);
   return false;

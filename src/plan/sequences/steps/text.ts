@@ -1,6 +1,6 @@
 /** Steps that are one plain text, `body_text`: SMS, Telegram, WhatsApp text, and what people say or do. */
-import { composeSms } from '../../../content/compose-sms.ts';
-import { composeTexts } from '../../../content/compose-text.ts';
+import { composeSms, tooLongForSms } from '../../../content/compose-sms.ts';
+import { composeTexts, plainText } from '../../../content/compose-text.ts';
 import { keyed } from '../../../content/content-hash.ts';
 import type { Composition } from '../../../content/render.ts';
 import type { SmsMessage, TelegramMessage, WhatsappTextMessage } from '../../../kernel/message.ts';
@@ -24,12 +24,29 @@ const MAX_NOTE_CHARS = 20_000;
 
 const templateOf = perStep((step) => keyed('text', step.body_text ?? ''));
 
-export function checkText(step: Step, where: StepCheck): void {
+type TooLong = (text: string) => string | null;
+
+const longerThan =
+  (limit: number): TooLong =>
+  (text) =>
+    text.length > limit ? `${text.length} characters; at most ${limit}` : null;
+
+/** `tooLong`: of the text as it goes. */
+function checkTextOf(step: Step, where: StepCheck, tooLong: TooLong): void {
   const { channel, body_text: source = '' } = step;
-  if (isBlank(source))
+  if (isBlank(source)) {
     where.report('body_text', 'required', `A step of channel ${channel} needs its text in body_text`);
-  else checkSource(channel, where, { field: 'body_text', source });
+    return;
+  }
+  const fits: TooLong = (text) => {
+    const problem = tooLong(plainText(text));
+    return problem && `it has ${problem}: shorten it`;
+  };
+  checkSource(channel, where, { field: 'body_text', source, fits });
 }
+
+const checkWith = (tooLong: TooLong) => (step: Step, where: StepCheck) => checkTextOf(step, where, tooLong);
+export const checkWhatsappText = checkWith(longerThan(MAX_WHATSAPP_CHARS));
 
 function ends({ step, recipient, sender }: StepInput): { from: string; to: string } {
   return { from: sender?.from_address ?? '', to: addressFor(step.channel, recipient) ?? '' };
@@ -49,12 +66,12 @@ async function texts<M>(
 }
 
 export const smsStep: StepKind<SmsMessage> = {
-  check: checkText,
+  check: checkWith(tooLongForSms),
   compose: (batch) => composeSms(batch.map((input) => ({ ...jobOf(input), ...ends(input) }))),
 };
 
 export const telegramStep: StepKind<TelegramMessage> = {
-  check: checkText,
+  check: checkWith(longerThan(MAX_TELEGRAM_CHARS)),
   compose: (batch) =>
     texts(batch, MAX_TELEGRAM_CHARS, (text, input) => ({ kind: 'telegram', ...ends(input), text })),
 };
@@ -63,11 +80,14 @@ export function whatsappTexts(batch: readonly StepInput[]): Promise<Composition<
   return texts(batch, MAX_WHATSAPP_CHARS, (text, input) => ({ kind: 'whatsapp_text', ...ends(input), text }));
 }
 
-export const whatsappLiteStep: StepKind<WhatsappTextMessage> = { check: checkText, compose: whatsappTexts };
+export const whatsappLiteStep: StepKind<WhatsappTextMessage> = {
+  check: checkWhatsappText,
+  compose: whatsappTexts,
+};
 
 /** Call, LinkedIn, task: never sent by a program. */
 export const noteStep: StepKind<Note> = {
-  check: checkText,
+  check: checkWith(longerThan(MAX_NOTE_CHARS)),
   compose: (batch) =>
     texts(batch, MAX_NOTE_CHARS, (text, { step, recipient }) => ({
       kind: 'note',

@@ -72,7 +72,8 @@ function checkArms({ channel }: Step, variants: readonly Variant[], report: Step
 /** Is what is wrong the arm's, and not what it takes from the step? */
 function isOwn(variant: Variant, step: Step, field: string): boolean {
   const part = field.split(/[.[]/)[0]!;
-  const body = part.startsWith('body_') && ('body_text' in variant || 'body_html' in variant);
+  const isBody = part.startsWith('body_') || part === 'template';
+  const body = isBody && ('body_text' in variant || 'body_html' in variant);
   return body || part in variant || !(part in step);
 }
 

@@ -1,0 +1,25 @@
+/**
+ * What a template prints whatever its values are: its text outside of outputs and of blocks that may be left out. In: a
+ * source that parses.
+ */
+import * as tree from '../../src/content/tree.mjs';
+
+export function fixedText(source: string): string {
+  return tree
+    .describe(source)
+    .map((node) => (node.type === 'text' ? node.text : ''))
+    .join('');
+}
+
+/** The text before the first output or tag, and whether that is all. */
+export function beginning(source: string): { text: string; whole: boolean } {
+  const nodes = tree.describe(source);
+  const first = nodes.findIndex((node) => node.type !== 'text');
+  const texts = (first < 0 ? nodes : nodes.slice(0, first)) as { text: string }[];
+  return { text: texts.map(({ text }) => text).join(''), whole: first < 0 };
+}
+
+/** Is there anything in it that Liquid would replace? For fields that are no templates. */
+export function looksLikeTemplate(text: string): boolean {
+  return /\{[{%]/.test(text);
+}
