@@ -300,8 +300,8 @@ export const GUARDS = [
   },
   {
     guard: 'breaker: what it tripped over counts no more',
-    file: 'src/dispatch/trip.ts',
-    edits: [['  await engine.db.inOrg(org, (tx) => clearRecord(tx, org, id, record));\n', '']],
+    file: 'src/plan/breaker.ts',
+    edits: [['  await db.inOrg(org, (tx) => clearRecord(tx, org, id, record));\n', '']],
     tests: [BREAKER, 'starts anew when a person resumes it'],
   },
   {
