@@ -469,8 +469,11 @@ describe('bounces that are told later', () => {
     expect(paused.status_reason).toMatch(
       /^circuit_breaker: 2 of 6 messages since .* bounced, more than 30 %$/,
     );
-    const { body } = await world.call('GET', '/api/audit?action=sender.pause');
-    expect(body.items[0]).toMatchObject({ subject_id: at.sender, data: { reason: paused.status_reason } });
+    const { body } = await world.call(
+      'GET',
+      `/api/audit?subject_type=sender&subject_id=${at.sender}&limit=1`,
+    );
+    expect(body.items[0]).toMatchObject({ action: 'sender.pause', data: { reason: paused.status_reason } });
     // What comes back while it is paused belongs to what it tripped over.
     await bounce(all[3]!);
     expect((await shown()).usage.record).toMatchObject({ failed: 0, bounced: 0 });
