@@ -805,6 +805,7 @@ CREATE TABLE sender_usage (
   gap_from timestamp with time zone,
   failed integer DEFAULT 0 NOT NULL,
   bounced integer DEFAULT 0 NOT NULL,
+  bounced_later integer DEFAULT 0 NOT NULL,
   CONSTRAINT sender_usage_pkey PRIMARY KEY (org_id, sender_id, period),
   CONSTRAINT sender_usage_used_check CHECK ((used >= 0)),
   CONSTRAINT sender_usage_org_id_sender_id_fkey FOREIGN KEY (org_id, sender_id) REFERENCES senders(org_id, id) ON DELETE CASCADE
@@ -1079,7 +1080,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION authenticate_api_key(p_hash bytea) RETURNS TABLE(org_id uuid, id uuid, name text, role text, scopes text[], state text)
 --   plpgsql · VOLATILE · SET search_path=public, pg_temp · EXECUTE: cadenza_app
 
--- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_n integer, p_others jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_assignees uuid[]) RETURNS boolean
+-- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_n integer, p_others jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_kept text[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_assignees uuid[]) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION consent_channel(p_channel text) RETURNS text
@@ -1091,10 +1092,10 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION current_org() RETURNS uuid
 --   sql · STABLE · EXECUTE: cadenza_app
 
--- FUNCTION enroll_batch(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_reason text, p_audit jsonb, p_now timestamp with time zone, p_assignees uuid[]) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
+-- FUNCTION enroll_batch(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_kept text[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_reason text, p_audit jsonb, p_now timestamp with time zone, p_assignees uuid[]) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION enroll_insert(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_now timestamp with time zone, p_assignees uuid[]) RETURNS uuid[]
+-- FUNCTION enroll_insert(p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_kept text[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_now timestamp with time zone, p_assignees uuid[]) RETURNS uuid[]
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollment_assignee(p_assignees uuid[], p_enrollment uuid) RETURNS uuid
@@ -1112,7 +1113,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION enrollment_rival(p_org uuid, p_sequence uuid, p_group text, p_contact uuid) RETURNS TABLE(reason text, id uuid)
 --   sql · STABLE · EXECUTE: cadenza_app
 
--- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_group text, p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone, p_assignees uuid[]) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
+-- FUNCTION enrollments_restart(p_org uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_kept text[], p_group text, p_old uuid[], p_generations integer[], p_touches uuid[], p_sender_nos integer[], p_restartable text[], p_reason text, p_now timestamp with time zone, p_assignees uuid[]) RETURNS TABLE(contact_id uuid, result text, reason text, enrollment_id uuid)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION enrollments_skip_channel(p_org uuid, p_channel text, p_ids uuid[], p_skips jsonb, p_strict boolean, p_actor text, p_now timestamp with time zone) RETURNS integer
@@ -1204,6 +1205,9 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 
 -- FUNCTION slots_take(p_org uuid, p_sender uuid, p_touches uuid[], p_ats double precision[], p_gaps integer[], p_now timestamp with time zone) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION suppression_verdict(p_org uuid, p_kind text, p_address text) RETURNS text
+--   sql · STABLE · EXECUTE: cadenza_app
 
 -- FUNCTION tenant_table(p_table regclass, p_privileges text) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: the owner

@@ -72,7 +72,8 @@ ${transitionRows(ENROLLMENT_STATUSES, ENROLLMENT_EVENTS, TRANSITIONS).join('\n')
 ${refusals.join('\n')}
 
 Where the sequence says \`on_unsubscribe: skip_steps\`, \`suppressed\` and \`opted_out\` do not end the enrollment: the steps of
-that channel are skipped, and it goes on with the next of another one, or completes.
+that channel are skipped, and it goes on with the next of another one, or completes. An address that is none
+(\`address_bounced\`) and an owner who complained (\`address_complained\`) end it all the same.
 
 Further reasons of touches and enrollments:
 

@@ -264,6 +264,12 @@ export const GUARDS = [
     tests: [LIMITS, 'of two gates one takes the last place of a capped contact'],
   },
   {
+    guard: 'cap: a week holds over midnight',
+    file: 'src/ledger/gate.sql',
+    edits: [['THEN ARRAY[p_contact_day - 1, p_contact_day] ELSE', 'THEN ARRAY[p_contact_day] ELSE']],
+    tests: [CAPS, 'on either side of midnight'],
+  },
+  {
     guard: 'quota: a batch is ranked within its sender',
     file: 'src/ledger/gate.sql',
     edits: [
@@ -294,8 +300,8 @@ export const GUARDS = [
   },
   {
     guard: 'breaker: what it tripped over counts no more',
-    file: 'src/dispatch/trip.ts',
-    edits: [['  await engine.db.inOrg(org, (tx) => clearRecord(tx, org, id, record));\n', '']],
+    file: 'src/plan/breaker.ts',
+    edits: [['  await db.inOrg(org, (tx) => clearRecord(tx, org, id, record));\n', '']],
     tests: [BREAKER, 'starts anew when a person resumes it'],
   },
   {

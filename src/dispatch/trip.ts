@@ -1,11 +1,9 @@
-/** Pauses a sender whose circuit breaker says so, once messages of its have failed for good: a Hold, like a person's. */
+/** Asks the circuit breakers of senders of which messages have just failed for good (plan/breaker.ts pauses them). */
 import type { Uuid } from '../kernel/ids.ts';
 import type { Settlement } from '../ledger/settle.ts';
+import { tripBreaker } from '../plan/breaker.ts';
 import type { Planning } from '../plan/sequences/calendar.ts';
-import { hold } from '../plan/stop.ts';
 import { periodOf } from '../schedule/period.ts';
-import { tripReason } from '../senders/breaker.ts';
-import { clearRecord, readRecord } from '../senders/record.ts';
 import type { Engine } from './engine.ts';
 
 /** `senderOf`: of a settled touch. Asks nothing where nothing failed. */
@@ -23,22 +21,19 @@ export async function tripBreakers(
   }
   for (const sender of senders) {
     try {
-      await tripBreaker(engine, org, planning, sender);
+      await ask(engine, org, planning, sender);
     } catch (error) {
       engine.log.error({ org_id: org, sender_id: sender, error }, 'the circuit breaker could not be asked');
     }
   }
 }
 
-async function tripBreaker(engine: Engine, org: Uuid, planning: Planning, id: Uuid): Promise<void> {
+async function ask(engine: Engine, org: Uuid, planning: Planning, id: Uuid): Promise<void> {
   const sender = planning.senders.get(id);
   const today = sender && periodOf(planning.now, sender.time_zone ?? planning.organization.time_zone)?.day;
   if (!today) return;
-  const record = await engine.db.inOrg(org, (tx) => readRecord(tx, org, id, today));
-  const reason = tripReason(sender.breaker, record);
-  if (reason === null) return;
   const ctx = { org, actor: { type: 'worker' as const, id: engine.worker, name: engine.worker } };
-  await hold(engine.db, ctx, { class: 'sender', id, paused: true }, { reason });
-  await engine.db.inOrg(org, (tx) => clearRecord(tx, org, id, record));
-  engine.log.warn({ org_id: org, sender_id: id, reason }, 'its circuit breaker has paused a sender');
+  const reason = await tripBreaker(engine.db, ctx, sender, today);
+  if (reason !== null)
+    engine.log.warn({ org_id: org, sender_id: id, reason }, 'its circuit breaker has paused a sender');
 }

@@ -8,6 +8,14 @@
 DROP FUNCTION IF EXISTS gate(uuid, text, uuid, int, int, int, uuid[], int[], int[], uuid[], json, uuid[], uuid[], text[], text[], timestamptz[],
   timestamptz[], date, timestamptz, timestamptz, boolean, timestamptz, uuid[], text[]);
 
+-- suppression_verdict: what the gate says of an address that is suppressed: who did not want it may have left one channel,
+-- which others outlast; an address that is none, or whose owner complained, ends it.
+CREATE OR REPLACE FUNCTION suppression_verdict(p_org uuid, p_kind text, p_address text) RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT CASE x.reason WHEN 'hard_bounce' THEN 'address_bounced' WHEN 'complaint' THEN 'address_complained' ELSE 'suppressed' END
+    FROM suppressions x WHERE x.org_id = p_org AND x.kind = p_kind AND x.address = p_address
+$$;
+
 CREATE OR REPLACE FUNCTION gate(
   p_org uuid,
   p_worker text,
@@ -58,6 +66,7 @@ DECLARE
   v_go uuid[];
   v_places tid[];
   v_rules jsonb;
+  v_day date;
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
 
@@ -82,14 +91,20 @@ BEGIN
     ORDER BY u.sender_id, u.period FOR UPDATE;
 
   IF p_contact_day IS NOT NULL THEN
-    INSERT INTO contact_usage (org_id, contact_id, day)
-      SELECT DISTINCT p_org, t.contact_id, p_contact_day FROM touches t
-       WHERE t.org_id = p_org AND t.id = ANY (p_touches) ORDER BY 2
-      ON CONFLICT DO NOTHING;
-    PERFORM FROM contact_usage u
-      WHERE u.org_id = p_org AND u.day = p_contact_day
-        AND u.contact_id IN (SELECT t.contact_id FROM touches t WHERE t.org_id = p_org AND t.id = ANY (p_touches))
-      ORDER BY u.contact_id FOR UPDATE;
+    -- Where a week is capped, yesterday's rows too: a gate of another connection may still be counting there while this one,
+    -- on the other side of midnight, adds the week up. Whoever comes second of those of yesterday is `stale` by then.
+    FOREACH v_day IN ARRAY (SELECT CASE WHEN o.contact_weekly_cap IS NOT NULL OR jsonb_path_exists(o.channel_caps, '$.*.week ? (@ != null)')
+        THEN ARRAY[p_contact_day - 1, p_contact_day] ELSE ARRAY[p_contact_day] END FROM organizations o WHERE o.org_id = p_org)
+    LOOP
+      INSERT INTO contact_usage (org_id, contact_id, day)
+        SELECT DISTINCT p_org, t.contact_id, v_day FROM touches t
+         WHERE t.org_id = p_org AND t.id = ANY (p_touches) ORDER BY 2
+        ON CONFLICT DO NOTHING;
+      PERFORM FROM contact_usage u
+        WHERE u.org_id = p_org AND u.day = v_day
+          AND u.contact_id IN (SELECT t.contact_id FROM touches t WHERE t.org_id = p_org AND t.id = ANY (p_touches))
+        ORDER BY u.contact_id FOR UPDATE;
+    END LOOP;
   END IF;
 
   PERFORM FROM touches t WHERE t.org_id = p_org AND t.id = ANY (p_touches) ORDER BY t.id FOR UPDATE;
@@ -133,7 +148,9 @@ BEGIN
         WHEN t.not_after < v_now + p_budget_ms * interval '1 millisecond' THEN 'window_closed'
         WHEN address_kind(t.channel) IS NOT NULL AND contact_address(t.channel, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin) IS NULL THEN 'no_address'
         WHEN (SELECT x.address FROM suppressions x WHERE x.org_id = p_org AND x.kind = address_kind(t.channel)
-          AND x.address = contact_address(t.channel, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin)) IS NOT NULL THEN 'suppressed'
+          AND x.address = contact_address(t.channel, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin)) IS NOT NULL
+          -- Why is read of those alone that are.
+          THEN suppression_verdict(p_org, address_kind(t.channel), contact_address(t.channel, c.email, c.phone, c.whatsapp, c.telegram, c.linkedin))
         WHEN k.status = 'revoked' THEN 'opted_out'
         WHEN k.status IS NULL AND consent_channel(t.channel) = ANY (org.consent_required) THEN 'no_consent'
         WHEN p_resend AND t.hash <> i.hash THEN 'bytes_differ'

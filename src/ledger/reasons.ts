@@ -45,6 +45,16 @@ export const REFUSALS = {
   },
   no_address: { action: 'end', ends: 'failed', says: 'the contact has no address for this channel' },
   suppressed: { action: 'end', ends: 'unsubscribed', says: 'the address is on the suppression list' },
+  address_bounced: {
+    action: 'end',
+    ends: 'bounced',
+    says: 'the address is on the suppression list: it could not be reached',
+  },
+  address_complained: {
+    action: 'end',
+    ends: 'unsubscribed',
+    says: 'the address is on the suppression list: its owner complained of a message',
+  },
   opted_out: { action: 'end', ends: 'unsubscribed', says: 'the contact has revoked consent' },
   no_consent: { action: 'end', ends: 'failed', says: 'the organization requires consent and there is none' },
   reply_window_closed: {
@@ -78,7 +88,7 @@ export const REFUSALS = {
   { action: 'end' | 'later' | 'hold' | 'again' | 'drop' | 'none'; ends?: string; says: string }
 >;
 
-/** Refusals that say the contact has left the channel. */
+/** Refusals that say the contact has left the channel; not that its address is none, or that its owner complained. */
 export const OPTED_OUT: ReadonlySet<string> = new Set(['suppressed', 'opted_out']);
 
 /** Ends of waits and decisions [SEQ-14]: the touch is skipped, and its enrollment goes on. */

@@ -6,11 +6,12 @@ import { DAY_MS } from '../schedule/zone.ts';
 import type { SendingRecord } from './breaker.ts';
 import { dayKey } from './periods.ts';
 
-/** `today` is `YYYY-MM-DD` in the sender's zone. */
+/** What bounced later is among what was used. `today` is `YYYY-MM-DD` in the sender's zone. */
 export async function readRecord(tx: Tx, org: Uuid, sender: Uuid, today: string): Promise<SendingRecord> {
   const since = dayBefore(today);
   const counted = await tx.one<Omit<SendingRecord, 'since'>>(sql`
-    SELECT coalesce(sum(used + failed), 0)::int AS sends, coalesce(sum(failed), 0)::int AS failed, coalesce(sum(bounced), 0)::int AS bounced
+    SELECT coalesce(sum(used + failed), 0)::int AS sends, coalesce(sum(failed + bounced_later), 0)::int AS failed,
+           coalesce(sum(bounced + bounced_later), 0)::int AS bounced
       FROM sender_usage WHERE org_id = ${org} AND sender_id = ${sender} AND period = ANY (${[dayKey(since), dayKey(today)]})`);
   return { since, ...counted };
 }
@@ -18,8 +19,8 @@ export async function readRecord(tx: Tx, org: Uuid, sender: Uuid, today: string)
 /** It has tripped: what it tripped over counts no more. */
 export async function clearRecord(tx: Tx, org: Uuid, sender: Uuid, { since }: SendingRecord): Promise<void> {
   await tx.run(sql`
-    UPDATE sender_usage SET failed = 0, bounced = 0
-     WHERE org_id = ${org} AND sender_id = ${sender} AND period >= ${dayKey(since)} AND period LIKE 'd%' AND failed > 0`);
+    UPDATE sender_usage SET failed = 0, bounced = 0, bounced_later = 0
+     WHERE org_id = ${org} AND sender_id = ${sender} AND period >= ${dayKey(since)} AND period LIKE 'd%' AND (failed > 0 OR bounced_later > 0)`);
 }
 
 function dayBefore(day: string): string {

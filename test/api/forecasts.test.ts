@@ -17,14 +17,6 @@ beforeAll(async () => {
   world = await setup();
   const { db, org } = world;
   senders = [await makeSender(db, org.id), await makeSender(db, org.id), await makeSender(db, org.id)];
-  await db.inOrg(org.id, (tx) =>
-    tx.run(
-      sql`UPDATE senders SET daily_limit = 4, min_gap_s = 60, max_gap_s = 90 WHERE org_id = ${org.id} AND id = ${senders[0]}`,
-    ),
-  );
-  await db.inOrg(org.id, (tx) =>
-    tx.run(sql`UPDATE senders SET daily_limit = 3 WHERE org_id = ${org.id} AND id = ${senders[1]}`),
-  );
   sequence = await makeSequence(db, org.id, senders[0]!, {
     sender_ids: senders,
     steps: [
@@ -44,6 +36,15 @@ beforeAll(async () => {
     contact_ids: contacts.slice(1),
   });
   enrollments = results.map((result) => result.enrollment_id!);
+  // From then on: new contacts go to senders by their limits.
+  await db.inOrg(org.id, (tx) =>
+    tx.run(
+      sql`UPDATE senders SET daily_limit = 4, min_gap_s = 60, max_gap_s = 90 WHERE org_id = ${org.id} AND id = ${senders[0]}`,
+    ),
+  );
+  await db.inOrg(org.id, (tx) =>
+    tx.run(sql`UPDATE senders SET daily_limit = 3 WHERE org_id = ${org.id} AND id = ${senders[1]}`),
+  );
 });
 afterAll(() => world?.close());
 

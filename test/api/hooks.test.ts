@@ -13,6 +13,8 @@ import { sql } from '../../src/db/sql.ts';
 import { deliver } from '../../src/dispatch/deliver.ts';
 import { readInbound } from '../../src/inbound/interpret.ts';
 import { newId } from '../../src/kernel/ids.ts';
+import { reactPending } from '../../src/plan/sequences/react.ts';
+import { recordEvents } from '../../src/records/events.ts';
 import { setup, type World } from './world.ts';
 
 let world: World;
@@ -414,6 +416,70 @@ describe('WhatsApp', () => {
       { name: 'message_received', properties: { channel: 'whatsapp', text: 'Yes!' }, touch_id: sent.touch },
     ]);
     expect(await statusOf(sent.enrollment)).toBe('paused');
+  });
+});
+
+describe('bounces that are told later', () => {
+  const breaker = { min_sends: 5, bounce_percent: 30, failure_percent: 100 };
+
+  it('[EXE-7] [INB-4] count for the circuit breaker of the sender, once a message, on the day it went', async () => {
+    const at = await connected('resend', 'breaker@example.com');
+    expect((await world.call('PATCH', `/api/senders/${at.sender}`, { body: { breaker } })).status).toBe(200);
+    const all: Awaited<ReturnType<typeof sentTo>>[] = [];
+    for (let i = 0; i < 6; i++)
+      all.push(await sentTo('resend', at.sender, { email: `later${++people}@example.com` }));
+    const shown = async () => (await world.call('GET', `/api/senders/${at.sender}`)).body;
+    const bounce = (sent: (typeof all)[number]) => call(at.path, 'resend', sent, 'bounced_hard');
+
+    // Soft ones do not count; one that is told again, under whatever id, counts once.
+    await call(at.path, 'resend', all[0]!, 'bounced_soft');
+    expect((await shown()).usage.record).toMatchObject({ sends: 6, failed: 0, bounced: 0 });
+    await bounce(all[0]!);
+    await bounce(all[0]!);
+    const again = {
+      contact_id: all[0]!.contact,
+      touch_id: all[0]!.touch,
+      name: 'bounced',
+      at: new Date(),
+      external_id: 'told again',
+      properties: { permanence: 'hard', channel: 'email' },
+    };
+    await world.db.inOrg(world.org.id, (tx) => recordEvents(tx, world.org.caller, 'resend', [again]));
+    await reactPending({ ...world.deps, log: world.deps.engine.log }, world.org.id);
+    expect((await shown()).usage.record).toMatchObject({ sends: 6, failed: 1, bounced: 1 });
+    expect((await shown()).status).toBe('active');
+
+    // What went three days ago says nothing about today.
+    await world.db.inOrg(world.org.id, async (tx) => {
+      await tx.run(
+        sql`UPDATE touches SET gated_at = gated_at - interval '3 days' WHERE org_id = ${world.org.id} AND id = ${all[1]!.touch}`,
+      );
+      await tx.run(sql`
+        INSERT INTO sender_usage (org_id, sender_id, period, used)
+        SELECT org_id, sender_id, 'd' || (substr(period, 2)::date - 3), 1 FROM sender_usage
+         WHERE org_id = ${world.org.id} AND sender_id = ${at.sender} AND period LIKE 'd%'`);
+    });
+    await bounce(all[1]!);
+    expect(await statusOf(all[1]!.enrollment)).toBe('bounced');
+    expect((await shown()).usage.record).toMatchObject({ bounced: 1 });
+
+    await bounce(all[2]!);
+    const paused = await shown();
+    expect(paused.status).toBe('paused');
+    expect(paused.status_reason).toMatch(
+      /^circuit_breaker: 2 of 6 messages since .* bounced, more than 30 %$/,
+    );
+    const { body } = await world.call(
+      'GET',
+      `/api/audit?subject_type=sender&subject_id=${at.sender}&limit=1`,
+    );
+    expect(body.items[0]).toMatchObject({ action: 'sender.pause', data: { reason: paused.status_reason } });
+    // What comes back while it is paused belongs to what it tripped over.
+    await bounce(all[3]!);
+    expect((await shown()).usage.record).toMatchObject({ failed: 0, bounced: 0 });
+    expect((await world.call('POST', `/api/senders/${at.sender}/resume`)).status).toBeLessThan(300);
+    await bounce(all[4]!);
+    expect(await shown()).toMatchObject({ status: 'active', usage: { record: { bounced: 1 } } });
   });
 });
 

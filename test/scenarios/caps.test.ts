@@ -8,7 +8,7 @@ import { getOrganization, updateSettings } from '../../src/tenancy/organizations
 import { addSender, people } from '../support/channels.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import { type EngineWorld, RecordingProvider } from '../support/engine.ts';
-import { connection, holder, untilWaiting } from '../support/interleave.ts';
+import { connection, holder, holdTouch, untilWaiting, untilWaitingOrEnded } from '../support/interleave.ts';
 import { passGate, sending, settleOne, touchRow } from '../support/touches.ts';
 import { worlds } from '../support/worlds.ts';
 
@@ -143,6 +143,34 @@ describe('the frequency caps of a contact', () => {
     expect((await Promise.all(verdicts)).flat().sort()).toEqual(['channel_cap', 'go']);
   });
 
+  for (const [what, caps, reason] of [
+    ['week', { contact_weekly_cap: 1 }, 'frequency_cap_week'],
+    ["channel's week", { channel_caps: { sms: { day: null, week: 1 } } }, 'channel_cap_week'],
+  ] as const)
+    it(`[EXE-16] of two gates on either side of midnight one takes the last place of the ${what}`, async () => {
+      await cap(caps);
+      const [contact] = await people(world, 1);
+      const other = await addSender(world, 'sms', '+14155550109');
+      const touches = await touchesOf(contact!, sms, sms);
+      await world.owner.call(sql`
+        UPDATE touches SET not_after = NULL, sender_id = CASE WHEN id = ${touches[1]}::uuid THEN ${other}::uuid ELSE sender_id END
+         WHERE id = ANY (${touches}::uuid[])`);
+      const midnight = Date.UTC(new Date().getUTCFullYear() + 1, 0, 1);
+      const held = await holdTouch(world, touches[0]!);
+      const before = passGate(world, [touches[0]!], {
+        db: connection(world, 'gate before'),
+        now: new Date(midnight - 500),
+      });
+      await untilWaiting(world, 'gate before');
+      const after = passGate(world, [touches[1]!], {
+        db: connection(world, 'gate after'),
+        now: new Date(midnight + 500),
+      });
+      await untilWaitingOrEnded(world, 'gate after', after);
+      await held.rollback();
+      expect([await before, await after].flat()).toEqual(['go', reason]);
+    });
+
   it('[EXE-8] a refusal gets its place back', async () => {
     await cap({ channel_caps: { sms: { day: 1, week: null } } });
     const [contact] = await people(world, 1);
@@ -182,5 +210,10 @@ describe('the frequency caps of a contact', () => {
       await world.owner.call(sql`SELECT FROM contact_channel_usage WHERE org_id = ${world.org}::uuid`),
     ).toEqual([]);
     expect((await getOrganization(world.db, world.ctx)).channel_caps).toBeNull();
+    // Nor does it look after a week that is not capped.
+    const days = await world.owner.call(
+      sql`SELECT DISTINCT day FROM contact_usage WHERE org_id = ${world.org}::uuid`,
+    );
+    expect(days).toHaveLength(1);
   });
 });

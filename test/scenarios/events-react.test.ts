@@ -286,6 +286,7 @@ describe('what a provider tells', () => {
       ['note', 'done'],
       ['bounce', 'done'],
       ['suppress', 'done'],
+      ['breaker', 'done'],
     ]);
     expect(await statusOf(enrollments[0]!)).toBe('bounced hard_bounce');
     expect(

@@ -193,7 +193,7 @@ describe('the forecast', () => {
   it('[I3] counts those alike together when they are many: the same sends, and the same without limits', async () => {
     await organization({ quiet_hours: { from: '20:00', to: '09:00', channels: ['email'] } });
     const senders = await Promise.all([
-      sender({ daily_limit: 9, time_zone: ZONE }),
+      sender({ time_zone: ZONE }),
       sender({ time_zone: 'Europe/London' }),
       sender({ sending_window: { days: WEEK, from: '10:00', to: '16:30' } }),
     ]);
@@ -203,6 +203,8 @@ describe('the forecast', () => {
       steps: [first, { ...mail, ...days(2) }, { ...mail, ...days(75, 'minutes') }],
     });
     await enroll(sequence, await people(150, ['America/Los_Angeles', 'Europe/Berlin', null]));
+    // From then on: new contacts go to senders by their limits.
+    await world.owner.call(sql`UPDATE senders SET daily_limit = 9 WHERE id = ${senders[0]}::uuid`);
     const exact = await forecastOrganization(world.db, world.versions, world.org, wanted());
     const many = await forecastOrganization(world.db, world.versions, world.org, {
       ...wanted(),
@@ -226,8 +228,11 @@ describe('the forecast', () => {
       sender_ids: [limited],
       steps: [first, { ...mail, ...days(1) }, { ...mail, ...days(2) }],
     });
-    const enrollments = await enroll(sequence, await people(30));
-    const chosen = [...enrollments].sort()[17]!;
+    await enroll(sequence, await people(30));
+    const [row] = await world.owner.call<{ id: Uuid }>(
+      sql`SELECT id FROM enrollments WHERE org_id = ${world.org}::uuid ORDER BY live_touch LIMIT 1 OFFSET 17`,
+    );
+    const chosen = row!.id;
     const told = await forecastEnrollment(world.db, world.versions, world.org, chosen, wanted());
     expect(told.steps).toHaveLength(3);
     await live(told.until);

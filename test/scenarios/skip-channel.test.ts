@@ -317,6 +317,29 @@ describe('an unsubscribe that skips steps, with somebody in between', () => {
     expect(await expectSound(world, other)).toEqual([]);
   });
 
+  it.each([
+    ['hard_bounce', 'address_bounced', 'bounced'],
+    ['complaint', 'address_complained', 'unsubscribed'],
+  ] as const)(
+    '[CON-4] [CON-6] an address suppressed for a %s is no opt-out: the gate ends it',
+    async (why, reason, status) => {
+      const { id, contact, sequence } = await person([email(), sms()]);
+      const other = await person([email(), sms()]);
+      const suppress = (whom: Uuid, because: string) =>
+        world.owner.call(sql`
+        INSERT INTO suppressions (org_id, kind, address, reason, source)
+        SELECT c.org_id, 'email', c.email, ${because}, 'test' FROM contacts c WHERE c.id = ${whom}::uuid`);
+      await suppress(contact, why);
+      await suppress(other.contact, 'manual');
+      await deliverNow(world);
+      expect(world.provider.calls).toEqual([]);
+      expect(await story(world, id)).toEqual(['0.1 skipped']);
+      expect(await enrollmentRow(world, id)).toMatchObject({ status, status_reason: reason });
+      expect(await story(world, other.id)).toEqual(['0.1 skipped', '1.1 planned']);
+      expect(await expectSound(world, sequence)).toEqual([]);
+    },
+  );
+
   it('[CON-4] one that keeps changing never keeps the contact subscribed', async () => {
     const { id, contact } = await person([email(days(1)), sms()]);
     const seen = await readSkips(world.db, world.org, contact, 'email');

@@ -5,6 +5,7 @@ import { resolveTouch } from '../../src/dispatch/resolve.ts';
 import { newId, type Uuid } from '../../src/kernel/ids.ts';
 import { explainTouch } from '../../src/ledger/explain.ts';
 import { act, getEnrollment } from '../../src/plan/sequences/enrollments.ts';
+import { Rotation } from '../../src/plan/sequences/rotation.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import type { EngineWorld } from '../support/engine.ts';
 import { ACCEPTED, AMBIGUOUS, answered, GREYLISTED, letGo, REFUSED } from '../support/flight.ts';
@@ -153,14 +154,20 @@ describe('a planned message', () => {
   it('[SEQ-1] goes on from who has written before, though the new version would choose another', async () => {
     const id = await enrolledAt('AB', 1, { B: days(1), C: days(1) });
     const { contact_id } = await enrollmentRow(world, id);
-    const added = [newId(), newId()];
+    // Where the rule of the new version does not look for this contact.
+    const usual = { daily_limit: null, hourly_limit: null, ramp: null, status: 'active' };
+    const chosenOf = (ids: Uuid[]) =>
+      new Rotation(new Map([['email', ids]]), new Map(ids.map((one) => [one, usual]))).on(
+        'email',
+        contact_id,
+      );
+    let added = [newId(), newId()];
+    while (chosenOf([world.sender, ...added]) === world.sender) added = [newId(), newId()];
     for (const sender of added)
       await world.owner.call(sql`
         INSERT INTO senders (org_id, id, channel, provider, name, from_address)
         VALUES (${world.org}::uuid, ${sender}::uuid, 'email', 'test', 'New', 'new@example.com')`);
-    // Where the rule of the new version does not look for this contact.
-    const place = (Number.parseInt(contact_id.slice(-8), 16) + 1) % 3;
-    const sender_ids = added.toSpliced(place, 0, world.sender);
+    const sender_ids = [world.sender, ...added];
     await steps.publish('ABC', { B: days(2), C: days(1) }, { sender_ids });
     await steps.move([id]);
     expect((await enrollmentRow(world, id)).kept_senders).toEqual([world.sender]);

@@ -186,13 +186,15 @@ export async function readWaiting(
     await tx.run(sql`
       DECLARE waiting NO SCROLL CURSOR FOR
       WITH v AS MATERIALIZED (
-        SELECT * FROM unnest(${versions.map((version) => version.id)}::uuid[], ${versions.map(residues)}::int[], ${byPlace}::boolean[], ${single}::boolean[])
-          v(id, residues, by_place, single)
+        SELECT * FROM unnest(${versions.map((version) => version.id)}::uuid[], ${versions.map(residues)}::int[], ${versions.map(rotating)}::int[],
+            ${byPlace}::boolean[], ${single}::boolean[])
+          v(id, residues, rotating, by_place, single)
       ), live AS (
         SELECT e.sequence_id, e.version_id, e.step_id, e.step_no, t.channel, t.mode, t.sender_id, t.state, t.held_by, t.reason,
                e.skip_channels::text[] AS skip_channels, e.had_steps, e.kept_senders, e.generation, e.id AS enrollment, t.id, e.contact_id, t.wake_at, t.not_before,
                CASE WHEN t.state = 'sending' THEN t.gated_at WHEN t.channel = 'wait' THEN coalesce(t.not_after, t.wake_at, t.not_before) ELSE coalesce(t.wake_at, t.not_before) END AS at,
-               ('x' || right(e.contact_id::text, 8))::bit(32)::bigint % v.residues AS residue, v.by_place,
+               CASE WHEN cardinality(e.kept_senders) = v.rotating THEN 0 ELSE ('x' || right(e.contact_id::text, 8))::bit(32)::bigint % v.residues END AS residue,
+               v.by_place,
                CASE WHEN e.id = ${enrollment?.id ?? null}::uuid THEN 0 WHEN t.id < ${enrollment?.live_touch ?? null}::uuid THEN -1 ELSE 1 END AS rank,
                e.id IS NOT DISTINCT FROM ${enrollment?.id ?? null}::uuid OR ${singled} AS single, ${slice} AS slice
           FROM v JOIN enrollments e ON e.org_id = ${org} AND e.version_id = v.id AND e.status = 'active'
@@ -216,7 +218,12 @@ export async function readWaiting(
   });
 }
 
-/** Contacts whose ids leave the same remainder get the same senders on every channel. */
+/** Channels with several senders: who keeps as many needs no remainder. */
+function rotating({ senders }: Version): number {
+  return [...senders.values()].filter(({ length }) => length > 1).length;
+}
+
+/** Contacts whose ids leave the same remainder have the same senders on every channel, where none is kept. */
 function residues({ senders }: Version): number {
   const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
   return [...senders]

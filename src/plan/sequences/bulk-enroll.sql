@@ -9,7 +9,7 @@ CREATE OR REPLACE FUNCTION bulk_enroll_chunk(
   -- decided by the caller: the results of those that are not to be enrolled, and how many of each
   p_others jsonb, p_skipped int, p_refused int,
   p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_actor text,
-  p_senders uuid[], p_from timestamptz[], p_until timestamptz[], p_days date[], p_group text,
+  p_senders uuid[], p_from timestamptz[], p_until timestamptz[], p_days date[], p_kept text[], p_group text,
   p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos int[],
   p_old uuid[], p_old_generations int[], p_old_touches uuid[], p_old_sender_nos int[], p_restartable text[],
   p_assignees uuid[] DEFAULT '{}'
@@ -33,10 +33,10 @@ BEGIN
   IF cardinality(p_old) > 0 THEN
     SELECT jsonb_agg(jsonb_build_array(r.contact_id, r.result, r.reason, r.enrollment_id)), count(*) FILTER (WHERE r.result = 'enrolled')
       INTO v_old, v_restarted
-      FROM enrollments_restart(p_org, p_version, p_step, p_channel, p_mode, p_job, p_actor, p_senders, p_from, p_until, p_days, p_group,
+      FROM enrollments_restart(p_org, p_version, p_step, p_channel, p_mode, p_job, p_actor, p_senders, p_from, p_until, p_days, p_kept, p_group,
         p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, 'restart', v_now, p_assignees) r;
   END IF;
-  v_ids := enroll_insert(p_org, p_sequence, p_version, p_step, p_channel, p_mode, p_job, p_actor, p_senders, p_from, p_until, p_days, p_group,
+  v_ids := enroll_insert(p_org, p_sequence, p_version, p_step, p_channel, p_mode, p_job, p_actor, p_senders, p_from, p_until, p_days, p_kept, p_group,
     p_contacts, p_enrollments, p_touches, p_sender_nos, v_now, p_assignees);
   IF cardinality(v_ids) < cardinality(p_contacts) THEN
     SELECT coalesce(array_agg(i.contact ORDER BY i.n) FILTER (WHERE i.done), '{}'),

@@ -202,7 +202,7 @@ async function callChunk(
   const statement = sql`
     SELECT bulk_enroll_chunk(${org}::uuid, ${job.id}::uuid, ${n}::int, ${others}::jsonb, ${count('skipped')}::int, ${count('refused')}::int,
       ${version.sequence_id}::uuid, ${version.id}::uuid, ${step.id}::uuid, ${step.channel}::text, ${step.mode}::text, ${job.created_by}::text,
-      ${a.senders}::uuid[], ${a.from}::timestamptz[], ${a.until}::timestamptz[], ${a.days}::date[], ${a.group}::text,
+      ${a.senders}::uuid[], ${a.from}::timestamptz[], ${a.until}::timestamptz[], ${a.days}::date[], ${a.kept}::text[], ${a.group}::text,
       ${a.contacts}::uuid[], ${a.enrollments}::uuid[], ${a.touches}::uuid[], ${a.sender_nos}::int[],
       ${a.old}::uuid[], ${a.old_generations}::int[], ${a.old_touches}::uuid[], ${a.old_sender_nos}::int[], ${a.restartable}::text[], ${job.assignees}::uuid[]) AS written`;
   if (tx !== null) return (await tx.one<{ written: boolean }>(statement)).written;

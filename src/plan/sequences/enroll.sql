@@ -23,6 +23,8 @@ CREATE OR REPLACE FUNCTION enroll_batch(
   p_until timestamptz[],
   -- the day they begin on, where that is counted; null: it is not
   p_days date[],
+  -- the senders that they keep, where there are several: ids with commas; null: none has any
+  p_kept text[],
   -- at most one enrollment of this group lives for a contact; null: of no group
   p_group text,
   -- a new enrollment each
@@ -53,11 +55,11 @@ BEGIN
 
   IF cardinality(p_old) > 0 THEN
     RETURN QUERY SELECT r.contact_id, r.result, r.reason, r.enrollment_id FROM enrollments_restart(p_org, p_version, p_step, p_channel,
-      p_mode, p_job, p_actor, p_senders, p_from, p_until, p_days, p_group, p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, p_reason, v_now, p_assignees) r;
+      p_mode, p_job, p_actor, p_senders, p_from, p_until, p_days, p_kept, p_group, p_old, p_old_generations, p_old_touches, p_old_sender_nos, p_restartable, p_reason, v_now, p_assignees) r;
   END IF;
 
   v_ids := enroll_insert(p_org, p_sequence, p_version, p_step, p_channel, p_mode, p_job, p_actor, p_senders, p_from, p_until,
-    p_days, p_group, p_contacts, p_enrollments, p_touches, p_sender_nos, v_now, p_assignees);
+    p_days, p_kept, p_group, p_contacts, p_enrollments, p_touches, p_sender_nos, v_now, p_assignees);
 
   RETURN QUERY
   SELECT i.contact, 'enrolled', NULL::text, i.enrollment FROM unnest(p_contacts, p_enrollments) i(contact, enrollment) WHERE i.enrollment = ANY (v_ids)
@@ -82,7 +84,7 @@ DROP FUNCTION IF EXISTS enroll_insert(uuid, uuid, uuid, uuid, text, text, uuid, 
 
 CREATE OR REPLACE FUNCTION enroll_insert(
   p_org uuid, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text,
-  p_senders uuid[], p_from timestamptz[], p_until timestamptz[], p_days date[], p_group text,
+  p_senders uuid[], p_from timestamptz[], p_until timestamptz[], p_days date[], p_kept text[], p_group text,
   p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos int[], p_now timestamptz, p_assignees uuid[]
 ) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE AS $$
@@ -92,9 +94,9 @@ DECLARE
 BEGIN
   WITH enrolled AS (
     INSERT INTO enrollments AS e (org_id, id, sequence_id, version_id, contact_id, status, status_reason, step_no, step_id, live_touch,
-        job_id, enrolled_by, created_at, updated_at, exclusive_group, intake_day, assignee_id)
+        job_id, enrolled_by, created_at, updated_at, exclusive_group, intake_day, kept_senders, assignee_id)
     SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 'enrolled', 0, p_step, i.touch, p_job, p_actor, p_now, p_now, p_group, p_days[i.n],
-           enrollment_assignee(p_assignees, i.enrollment)
+           string_to_array(p_kept[i.n], ',')::uuid[], enrollment_assignee(p_assignees, i.enrollment)
       FROM unnest(p_contacts, p_enrollments, p_touches, p_sender_nos) i(contact, enrollment, touch, n)
     -- of enrollments_live or enrollments_exclusive
     ON CONFLICT DO NOTHING
@@ -145,7 +147,7 @@ DROP FUNCTION IF EXISTS enrollments_restart(uuid, uuid, uuid, text, text, uuid, 
 
 CREATE OR REPLACE FUNCTION enrollments_restart(
   p_org uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_job uuid, p_actor text,
-  p_senders uuid[], p_from timestamptz[], p_until timestamptz[], p_days date[], p_group text,
+  p_senders uuid[], p_from timestamptz[], p_until timestamptz[], p_days date[], p_kept text[], p_group text,
   p_old uuid[], p_generations int[], p_touches uuid[], p_sender_nos int[], p_restartable text[], p_reason text, p_now timestamptz,
   p_assignees uuid[]
 ) RETURNS TABLE (contact_id uuid, result text, reason text, enrollment_id uuid)
@@ -178,12 +180,13 @@ BEGIN
   PERFORM touches_cancel(p_org, v_going, v_contacts, 'restart', p_actor, p_now);
   RETURN QUERY
   WITH input AS (
-    SELECT i.id, i.touch, p_senders[i.sender] AS sender, p_from[i.sender] AS not_before, p_until[i.sender] AS not_after, p_days[i.sender] AS day
+    SELECT i.id, i.touch, p_senders[i.sender] AS sender, p_from[i.sender] AS not_before, p_until[i.sender] AS not_after, p_days[i.sender] AS day,
+           string_to_array(p_kept[i.sender], ',')::uuid[] AS kept
       FROM unnest(p_old, p_touches, p_sender_nos) i(id, touch, sender) WHERE i.id = ANY (v_going)
   ), restarted AS (
     UPDATE enrollments e SET status = 'active', status_reason = p_reason, epoch = e.epoch + 1, generation = e.generation + 1,
            version_id = p_version, step_no = 0, step_id = p_step, live_touch = i.touch,
-           thread = '{}', thread_subject = NULL, had_steps = NULL, skip_channels = NULL, kept_senders = NULL, job_id = coalesce(p_job, e.job_id),
+           thread = '{}', thread_subject = NULL, had_steps = NULL, skip_channels = NULL, kept_senders = i.kept, job_id = coalesce(p_job, e.job_id),
            updated_at = p_now, ended_at = NULL, ended_by = NULL, exclusive_group = p_group, intake_day = i.day,
            assignee_id = coalesce(enrollment_assignee(p_assignees, e.id), e.assignee_id)
       FROM input i WHERE e.org_id = p_org AND e.id = i.id

@@ -27,6 +27,7 @@ import { holdIntake, type Intake, readIntake } from './intake.ts';
 import { leavable } from './lifecycle.ts';
 import { type Opening, opening } from './next.ts';
 import { needsOf } from './reach.ts';
+import { Rotation } from './rotation.ts';
 import { senderIdFor, through } from './step-sender.ts';
 import { needsPlace } from './time-rules.ts';
 import type { Version, VersionCache } from './versions.ts';
@@ -56,8 +57,11 @@ export interface EnrollInput extends PolicyChoice {
 export interface EnrollPlan {
   version: Version;
   decided: EnrollResult[];
-  /** The times of touches: of a sender (null: people do the first step) to recipients in one place. */
-  senders: { id: Uuid | null; from: number; until: number | null; day: string | null }[];
+  /**
+   * The times of touches: of a sender (null: people do the first step) to recipients in one place; and whom those
+   * enrollments keep where there are several senders, ids with commas.
+   */
+  senders: { id: Uuid | null; from: number; until: number | null; day: string | null; kept: string | null }[];
   fresh: { contact: Uuid; enrollment: Uuid; touch: Uuid; sender: number }[];
   old: { enrollment: Uuid; generation: number; touch: Uuid; sender: number }[];
 }
@@ -166,6 +170,7 @@ export class EnrollPlanner {
   readonly plan: EnrollPlan;
   readonly #planning: Planning;
   readonly #intake: Intake | null;
+  readonly #rotation: Rotation;
   readonly #numbers = new Map<string, number | 'no_sender' | 'bad_schedule'>();
 
   /** `intake`: of how many may begin a day; null: as many as like. */
@@ -173,6 +178,7 @@ export class EnrollPlanner {
     this.plan = { version, decided: [], senders: [], fresh: [], old: [] };
     this.#planning = planning;
     this.#intake = intake;
+    this.#rotation = new Rotation(version.senders, planning.senders);
   }
 
   /** `at`: where the contact may be; null where that does not matter. */
@@ -207,7 +213,8 @@ export class EnrollPlanner {
   /** All touches of a sender to one place open at the same time: computed once; arrays of PostgreSQL count from 1. */
   #senderNumber(contact: Uuid, at: Place | null): number | 'no_sender' | 'bad_schedule' {
     const { version, senders } = this.plan;
-    const sender = senderIdFor(version.senders, version.definition.steps[0]!.channel, contact, []);
+    const kept = this.#rotation.of(contact);
+    const sender = senderIdFor(version.senders, version.definition.steps[0]!.channel, contact, kept);
     if (sender === undefined) return 'no_sender';
     const recipients = at === null ? `${sender}` : `${sender} ${at.key}`;
     const openAt = (from: number): Opening | null => {
@@ -215,7 +222,8 @@ export class EnrollPlanner {
       return found && opening(version.definition, 0, from, found.calendar, at);
     };
     const place = this.#intake?.take(recipients, openAt) ?? null;
-    const key = `${recipients} ${place?.day}`;
+    const keptIds = kept.length === 0 ? null : kept.join();
+    const key = `${recipients} ${place?.day} ${keptIds}`;
     let number = this.#numbers.get(key);
     if (number === undefined) {
       const open = place?.opening ?? openAt(this.#planning.now);
@@ -226,6 +234,7 @@ export class EnrollPlanner {
           from: open.not_before,
           until: open.not_after,
           day: place?.day ?? null,
+          kept: keptIds,
         });
       this.#numbers.set(key, number);
     }
@@ -256,7 +265,7 @@ export async function enrollableVersion(
   return version;
 }
 
-/** The text of a PostgreSQL array whose elements need no quotes: ids, numbers, times. A third of pg's own time. */
+/** The text of a PostgreSQL array whose elements need no quotes, or have them. A third of pg's own time. */
 function array(values: readonly (string | number | null)[]): string {
   return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
 }
@@ -270,6 +279,9 @@ export function batchArguments(plan: EnrollPlan) {
     from: array(senders.map((sender) => iso(sender.from))),
     until: array(senders.map((sender) => iso(sender.until))),
     days: array(senders.map((sender) => sender.day)),
+    kept: senders.some(({ kept }) => kept !== null)
+      ? array(senders.map(({ kept }) => (kept === null ? null : `"${kept}"`)))
+      : null,
     group: plan.version.definition.exclusive_group ?? null,
     contacts: array(fresh.map((one) => one.contact)),
     enrollments: array(fresh.map((one) => one.enrollment)),
@@ -297,7 +309,7 @@ export async function writeBatch(
   const statement = sql`
     SELECT * FROM enroll_batch(${ctx.org}::uuid, ${version.sequence_id}::uuid, ${version.id}::uuid, ${step.id}::uuid, ${step.channel}, ${step.mode},
       NULL::uuid, ${actorText(ctx.actor)}, ${a.senders}::uuid[], ${a.from}::timestamptz[], ${a.until}::timestamptz[],
-      ${a.days}::date[], ${a.group}::text, ${a.contacts}::uuid[], ${a.enrollments}::uuid[], ${a.touches}::uuid[], ${a.sender_nos}::int[],
+      ${a.days}::date[], ${a.kept}::text[], ${a.group}::text, ${a.contacts}::uuid[], ${a.enrollments}::uuid[], ${a.touches}::uuid[], ${a.sender_nos}::int[],
       ${a.old}::uuid[], ${a.old_generations}::int[], ${a.old_touches}::uuid[], ${a.old_sender_nos}::int[], ${a.restartable}::text[],
       ${how.reason}, ${how.entry}::jsonb, ${how.now ?? null}::timestamptz, ${array(how.assignees ?? [])}::uuid[])`;
   return 'inOrg' in db ? db.call<EnrollResult>(statement) : db.rows<EnrollResult>(statement);

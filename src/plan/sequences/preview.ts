@@ -24,6 +24,7 @@ import type { Postponement } from './later.ts';
 import { type Opening, opening, reopening } from './next.ts';
 import { type WayStep, wayThrough } from './preview-way.ts';
 import { needsOf, readReach, type Unreachable, unreachable } from './reach.ts';
+import { Rotation } from './rotation.ts';
 import { type SendersByChannel, sendersByChannel, stepThrough, type Through } from './step-sender.ts';
 import { addressFor, type Note, type Recipient, type StepInput } from './steps/step-kind.ts';
 import { STEP_KINDS } from './steps/step-kinds.ts';
@@ -97,6 +98,8 @@ interface Scene {
   planning: Planning;
   prices: ReadonlyMap<Uuid, Price>;
   senders: SendersByChannel;
+  /** Those that it would keep, enrolled now. */
+  kept: readonly Uuid[];
   contact: Recipient & { id: Uuid; time_zone: string | null };
   refused: Unreachable | null;
   unsubscribe_url: string;
@@ -168,7 +171,7 @@ async function stepAt(scene: Scene, walk: Walk, stepNo: number, armed: ArmedStep
   const { step, variant } = armed;
   const { channel, mode } = step;
   const way = scene.way[stepNo]!;
-  const found = stepThrough(scene.planning, scene.senders, channel, scene.contact.id, []);
+  const found = stepThrough(scene.planning, scene.senders, channel, scene.contact.id, scene.kept);
   const { open, limit } = openingAt(scene, walk, stepNo, step, found);
   for (const next of way.may_lead_to)
     if (walk.arrivals[next] === undefined || (way.on_way && next === way.leads_to))
@@ -250,7 +253,7 @@ async function contentAt(
 function times(
   db: Database,
   versions: VersionCache,
-  { org, sequence, definition, senders, planning, contact, verdicts }: Scene,
+  { org, sequence, definition, senders, planning, contact, kept, verdicts }: Scene,
   place: Place,
 ): ReturnType<typeof foresee> {
   if (definition.steps.length === 0) return Promise.resolve({ steps: [], not_counted: [] });
@@ -263,7 +266,7 @@ function times(
     definition,
     senders,
   };
-  const who = { contact_id: contact.id, kept: [], place, now: planning.now, verdicts };
+  const who = { contact_id: contact.id, kept, place, now: planning.now, verdicts };
   return foresee(db, versions, org, version, who);
 }
 
@@ -310,6 +313,7 @@ async function readScene(
         FROM contacts WHERE org_id = ${org} AND id = ${input.contact_id}`);
     if (!contact) throw notFound('contact', input.contact_id);
     const planning = await readPlanning(tx, org, definition.sender_ids, input.now ?? null);
+    const senders = sendersByChannel(definition, (sender) => planning.senders.get(sender)?.channel);
     const channels = flowOf(definition).certain_channels;
     const needs = needsOf(channels, planning.organization.consent_required);
     return {
@@ -318,7 +322,8 @@ async function readScene(
       definition,
       planning,
       prices: await readPrices(tx, org, definition.sender_ids),
-      senders: sendersByChannel(definition, (sender) => planning.senders.get(sender)?.channel),
+      senders,
+      kept: new Rotation(senders, planning.senders).of(contact.id),
       contact,
       refused: unreachable(await readReach(tx, org, contact.id, needs)),
       unsubscribe_url: input.unsubscribe_url,

@@ -10,6 +10,7 @@ import { isMessageEvent } from '../../records/event-names.ts';
 import { type ContactEvent, eventColumns, REACT } from '../../records/events.ts';
 import { heedAddress } from './reactions/address.ts';
 import { attribute } from './reactions/attribute.ts';
+import { countBounce } from './reactions/breaker.ts';
 import { enrollByEvent, readTriggers } from './reactions/enroll.ts';
 import { noteAtTouch } from './reactions/note.ts';
 import { contextOf, type Incident, type ReactDeps, type Reaction } from './reactions/reaction.ts';
@@ -19,7 +20,7 @@ import { stopByEvent } from './reactions/stops.ts';
  * In this order. Ends before beginnings: an event may lead from one sequence to another. Each may be called again for
  * the same event and then does nothing; one that waits for events (a condition that is true now) is added here.
  */
-const REACTIONS: readonly Reaction[] = [noteAtTouch, stopByEvent, heedAddress];
+const REACTIONS: readonly Reaction[] = [noteAtTouch, stopByEvent, heedAddress, countBounce];
 
 /** Events read at once. */
 const BATCH = 200;

@@ -1,8 +1,8 @@
 /**
- * Which sender a step goes through. An enrollment uses one sender a channel: of those that its version names for the
- * channel, the one that the contact's id gives. So every step of a channel comes from the same one, and whoever plans a
- * touch finds it without reading anything more: a version never changes, and a sender never changes its channel. Only an
- * enrollment that was moved to another version keeps who has written before, where that version still names it.
+ * Which sender a step goes through. An enrollment uses one sender a channel: the one that its version names for the
+ * channel; of several the one that it was given when it was enrolled or moved (rotation.ts), which is written down with it.
+ * So every step of a channel comes from the same one, and whoever plans a touch finds it without reading anything more: a
+ * version never changes, and a sender never changes its channel.
  */
 import { type Channel, isSenderChannel } from '../../kernel/channels.ts';
 import type { Uuid } from '../../kernel/ids.ts';
@@ -39,6 +39,7 @@ export function senderIdFor(
   if (!isSenderChannel(channel)) return null;
   const list = senders.get(channel);
   for (const id of kept) if (list?.includes(id)) return id;
+  // Enrolled before that was written down: the one that the contact's id gave.
   return list?.[Number.parseInt(contact.slice(-8), 16) % list.length];
 }
 

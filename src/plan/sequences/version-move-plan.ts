@@ -13,6 +13,7 @@ import type { Definition, Step } from './definition.ts';
 import type { LIVE_STATUSES } from './lifecycle.ts';
 import { type Opening, openingSince, plannedTouch } from './next.ts';
 import { after, firstToDo, type History, hadFrom, nextN, placeIn } from './place.ts';
+import { Rotation } from './rotation.ts';
 import { type SendersByChannel, senderIdFor, type Through, through } from './step-sender.ts';
 import type { Version } from './versions.ts';
 
@@ -62,7 +63,7 @@ export function planMove(
   { definition: to, senders }: Pick<Version, 'definition' | 'senders'>,
   planning: Planning,
 ): VersionMove | MoveRefused {
-  const kept_senders = keptOf(seen, before, senders);
+  const kept_senders = keptOf(seen, before, senders, new Rotation(senders, planning.senders));
   const { history } = seen;
   const place = { step_id: seen.step_id, step_no: placeIn(from, seen, to, history) };
   const throughOf = (step: Step): Through | null => {
@@ -88,13 +89,18 @@ export function planMove(
   return { ...base, step_id, step_no: stepNo, had_steps: had(stepNo + 1), next };
 }
 
-/** Who has written before goes on writing, if the version still names it and would have chosen another. */
-function keptOf(seen: Movable, before: SendersByChannel, senders: SendersByChannel): Uuid[] {
+/** Of several senders: who has written before goes on writing if the version still names it; else as if enrolled now. */
+function keptOf(
+  seen: Movable,
+  before: SendersByChannel,
+  senders: SendersByChannel,
+  rotation: Rotation,
+): Uuid[] {
   const kept: Uuid[] = [];
   for (const [channel, list] of senders) {
+    if (list.length < 2) continue;
     const sender = senderIdFor(before, channel, seen.contact_id, seen.kept_senders ?? []);
-    if (!sender || !list.includes(sender)) continue;
-    if (senderIdFor(senders, channel, seen.contact_id, []) !== sender) kept.push(sender);
+    kept.push(sender && list.includes(sender) ? sender : rotation.on(channel, seen.contact_id)!);
   }
   return kept;
 }

@@ -37,6 +37,7 @@ export const REACTION_NAMES = [
   'suppress',
   'unsubscribe',
   'enroll',
+  'breaker',
 ] as const;
 export type ReactionName = (typeof REACTION_NAMES)[number];
 
