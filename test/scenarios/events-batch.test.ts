@@ -5,6 +5,7 @@ import { sql } from '../../src/db/sql.ts';
 import { readInbound } from '../../src/inbound/interpret.ts';
 import { newId } from '../../src/kernel/ids.ts';
 import { enrollContacts } from '../../src/plan/sequences/enroll.ts';
+import { MAX_COLLEAGUES } from '../../src/plan/sequences/reactions/colleagues.ts';
 import { tellEvents } from '../../src/records/tell-events.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import type { EngineWorld } from '../support/engine.ts';
@@ -134,6 +135,27 @@ describe('a batch', () => {
     await reactAll(world);
     expect(await opened()).toEqual([true, true, true, true, true]);
     for (const id of ids) expect(await reactionsOf(world, id)).toHaveLength(1);
+  });
+});
+
+describe('colleagues', () => {
+  it('[SEQ-11] of whom there are more than are paused: the event says so', async () => {
+    const sequence = await world.sequence({ ...oneStep(2), on_reply_scope: 'company' });
+    const contacts = await world.contacts(MAX_COLLEAGUES + 2);
+    await world.db.inOrg(world.org, (tx) =>
+      tx.run(sql`UPDATE contacts SET company = 'Acme' WHERE org_id = ${world.org}`),
+    );
+    await world.enroll(sequence, contacts);
+    // Paused already, so that none has to be: what is decided is what counts.
+    await world.owner.call(sql`
+      UPDATE enrollments SET status = 'paused' WHERE org_id = ${world.org}::uuid AND contact_id <> ${contacts[0]!}::uuid`);
+    const id = await told(world, { contact_id: contacts[0]!, name: 'message_received' });
+    await reactAll(world);
+    const reactions = await reactionsOf(world, id);
+    expect(reactions.filter((one) => one.reason === 'colleague_replied')).toHaveLength(MAX_COLLEAGUES + 1);
+    expect(reactions.filter((one) => one.detail === 'more_than_1000')).toMatchObject([
+      { result: 'skipped', sequence_id: sequence, enrollment_id: null },
+    ]);
   });
 });
 

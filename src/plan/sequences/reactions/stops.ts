@@ -13,7 +13,7 @@ import { endEnrollment } from '../../stop.ts';
 import type { Definition } from '../definition.ts';
 import { fits, labelOf } from '../event-rules.ts';
 import { type EnrollmentStatus, isLive, TRANSITIONS } from '../lifecycle.ts';
-import { colleaguesEnrolled } from './colleagues.ts';
+import { colleaguesEnrolled, MAX_COLLEAGUES } from './colleagues.ts';
 import {
   conclude,
   type Incident,
@@ -44,16 +44,16 @@ export const stopByEvent: Reaction = async (deps, incident) => {
   const { org } = incident.ctx;
   const decided = await decide(deps, incident);
   const pending = await deps.db.inOrg(org, async (tx) => {
-    const older = decided.filter((one) => one.is_older);
     await intend(
       tx,
       incident,
-      decided.filter((one) => !one.is_older),
+      decided.filter((one) => one.skipped === null),
     );
-    for (const one of older) {
+    for (const one of decided) {
+      if (one.skipped === null) continue;
       // One that was pending already was not older then: somebody began its enrollment anew meanwhile.
       const is_new = (await intend(tx, incident, [one])) === 1;
-      if (is_new) await conclude(tx, incident, one, { result: 'skipped', detail: OLDER });
+      if (is_new) await conclude(tx, incident, one, { result: 'skipped', detail: one.skipped });
     }
     return pendingOf(tx, incident, STOPS);
   });
@@ -113,7 +113,8 @@ export async function mayStop(
   return new Set(stopping.map(({ event }) => event.id));
 }
 
-type Decided = Pending & { is_older: boolean };
+/** `skipped`: why it is written down and not carried out. */
+type Decided = Pending & { skipped: string | null };
 
 async function decide({ db, versions }: ReactDeps, incident: Incident): Promise<Decided[]> {
   const { ctx, touch } = incident;
@@ -158,10 +159,23 @@ async function colleaguesStopped(
     const { on_reply = 'pause' } = definition;
     if (!asksColleagues(definition) || on_reply === 'ignore') continue;
     const wanted: Wanted = { reaction: on_reply, reason: 'colleague_replied' };
-    for (const row of await colleaguesEnrolled(tx, incident, sequence_id))
-      decided.push(decidedFor({ ...row, is_older: false }, wanted));
+    const { colleagues, more } = await colleaguesEnrolled(tx, incident, sequence_id);
+    for (const row of colleagues) decided.push(decidedFor({ ...row, is_older: false }, wanted));
+    if (more) decided.push(limitReached(sequence_id, wanted));
   }
   return decided;
+}
+
+/** Stands at the event, so that whoever looks at it knows that the rest goes on. */
+function limitReached(sequence_id: Uuid, wanted: Wanted): Decided {
+  const nobody = { contact_id: null, enrollment_id: null };
+  return {
+    ...wanted,
+    ...nobody,
+    subject_id: sequence_id,
+    sequence_id,
+    skipped: `more_than_${MAX_COLLEAGUES}`,
+  };
 }
 
 const REPLIED = 'replied';
@@ -169,8 +183,8 @@ const REPLIED = 'replied';
 function decidedFor(row: Omit<LiveRow, 'version_id'>, wanted: Wanted): Decided {
   const { id, contact_id, sequence_id } = row;
   // Whatever began anew meanwhile, a dead address stays dead.
-  const is_older = row.is_older && wanted.reaction !== 'bounce';
-  return { ...wanted, subject_id: id, enrollment_id: id, contact_id, sequence_id, is_older };
+  const skipped = row.is_older && wanted.reaction !== 'bounce' ? OLDER : null;
+  return { ...wanted, subject_id: id, enrollment_id: id, contact_id, sequence_id, skipped };
 }
 
 /** An answering machine is no answer. */
