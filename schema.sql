@@ -1122,6 +1122,9 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION enrollments_to_version(p_org uuid, p_version uuid, p_actor text, p_ids uuid[], p_statuses text[], p_versions uuid[], p_touches uuid[], p_states text[], p_steps uuid[], p_step_nos integer[], p_kept text[], p_had text[], p_next_ids uuid[], p_next_ns integer[], p_next_channels text[], p_next_modes text[], p_next_senders uuid[], p_next_from timestamp with time zone[], p_next_until timestamp with time zone[], p_ends text[], p_audit jsonb, p_now timestamp with time zone) RETURNS TABLE(enrollment_id uuid, ended boolean)
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
+-- FUNCTION enrollments_written(p_org uuid) RETURNS void
+--   plpgsql · VOLATILE · SET lock_timeout=2s · EXECUTE: cadenza_app
+
 -- FUNCTION events_partitions(p_months integer, p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 

@@ -8,6 +8,7 @@ import { listenForInterrupts } from './interrupt.mjs';
 const BENCHES = {
   engine: async (options) => (await import('./engine.mjs')).benchEngine(options),
   enrol: async (options) => (await import('./enrol.mjs')).benchEnrol(options),
+  inbound: async (options) => (await import('./inbound.mjs')).benchInbound(options),
   import: async (options) => (await import('./import.mjs')).benchImport(options),
   schedule: async (options) => (await import('./schedule.mjs')).benchSchedule(options),
 };

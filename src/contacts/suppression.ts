@@ -48,7 +48,11 @@ export interface Suppressed {
 }
 
 /** Part of another transaction: a stop, a bounce, an import of suppressions. Out: how many are new or stronger now. */
-export async function suppress(tx: Tx, ctx: Context, suppressed: Suppressed | Suppressed[]): Promise<number> {
+export async function suppress(
+  tx: Tx,
+  ctx: Pick<Context, 'org'>,
+  suppressed: Suppressed | Suppressed[],
+): Promise<number> {
   const list = Array.isArray(suppressed) ? suppressed : [suppressed];
   const strongest = new Map<string, Suppressed>();
   for (const one of list) {

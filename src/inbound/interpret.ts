@@ -1,46 +1,44 @@
 /**
  * From what providers told to events of contacts [INB-3, INB-4]: the touch that it is about, or the contacts who have the
- * address. In any order and as often as they like: each becomes one event, by the provider's own id.
+ * address. In any order and as often as they like: each becomes one event, by the provider's own id. A batch is one
+ * transaction of a statement for each thing to do; one that fails is read one by one, so that a bad event keeps none
+ * of the others.
  */
 import { z } from 'zod';
-import type { WebhookEvent } from '../channels/channel.ts';
-import { normalizeEmail } from '../contacts/email-address.ts';
-import { type SuppressionReason, suppress } from '../contacts/suppression.ts';
-import type { Database, Tx } from '../db/database.ts';
+import { type Suppressed, type SuppressionReason, suppress } from '../contacts/suppression.ts';
+import type { Tx } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
-import { CHANNELS, type SenderChannel } from '../kernel/channels.ts';
-import { isUuid, type Uuid } from '../kernel/ids.ts';
+import { CHANNELS } from '../kernel/channels.ts';
+import type { Uuid } from '../kernel/ids.ts';
 import { reactNow } from '../plan/sequences/react.ts';
 import type { ReactDeps } from '../plan/sequences/reactions/reaction.ts';
 import { isMessageEvent, type MessageEvent } from '../records/event-names.ts';
 import { type NewEvent, recordEvents } from '../records/events.ts';
 import { MAX_PROPERTIES_BYTES } from '../records/properties.ts';
 import type { Context } from '../tenancy/context.ts';
+import { type About, aboutWhom, type ToldRow } from './attribute.ts';
 import { queueReading, READ_INBOUND } from './receive.ts';
 
 /** Events read at once. */
-const BATCH = 200;
+const BATCH = 500;
 /** A provider may tell what became of a message before its answer to the sending was written down. */
 const WAIT_FOR_TOUCH_MS = 15 * 60_000;
 const LOOK_AGAIN_MS = 30_000;
-/** Contacts that share one address. */
-const MAX_SHARING = 20;
+/** Of a provider's call, for reading what it told; the task does the rest. */
+const AT_ONCE_MS = 1_500;
 
-interface Row {
-  event_id: string;
-  sender_id: Uuid;
-  hook_id: Uuid;
-  provider: string;
-  channel: SenderChannel;
-  fact: Omit<WebhookEvent, 'at'> & { at: string } & Record<string, unknown>;
-  received_at: Date;
-}
-
-function nameOf({ fact }: Row): MessageEvent | null {
-  return isMessageEvent(fact.type) ? fact.type : null;
+interface Row extends ToldRow {
+  /** When it came, to the microsecond. */
+  came: string;
 }
 
 type Result = 'recorded' | 'suppressed' | 'unmatched' | 'ignored';
+
+export interface ReadLimits {
+  /** Unix milliseconds after which no further batch is begun; what another reads just now is left to it. */
+  until?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
 
 const payloadSchema = z.object({ org: z.uuid() });
 
@@ -49,94 +47,156 @@ export const readInboundTask = {
   name: READ_INBOUND,
   async run(deps: ReactDeps, payload: unknown, signal?: AbortSignal): Promise<void> {
     const { org } = payloadSchema.parse(payload);
-    await readInbound(deps, org, signal);
+    await readInbound(deps, org, { signal });
   },
 };
 
 /** Never throws: what is stored is acknowledged, and the task follows. */
 export async function readInboundNow(deps: ReactDeps, org: Uuid): Promise<void> {
   try {
-    await readInbound(deps, org);
+    await readInbound(deps, org, { until: Date.now() + AT_ONCE_MS });
   } catch (error) {
     deps.log.warn({ error, org_id: org }, 'what a provider told could not be read at once; it will be');
   }
 }
 
 /** @throws when one of them cannot be read: the others are, and the queue tries that one again later. */
-export async function readInbound(deps: ReactDeps, org: Uuid, signal?: AbortSignal): Promise<void> {
-  let after: { received_at: Date; event_id: string } | null = null;
+export async function readInbound(deps: ReactDeps, org: Uuid, limits: ReadLimits = {}): Promise<void> {
+  let after: Row | null = null;
   let left = 0;
   let failure: unknown = null;
-  while (!signal?.aborted) {
-    const rows = await waiting(deps.db, org, after);
-    if (rows.length === 0) break;
-    after = rows.at(-1)!;
-    const told: Uuid[] = [];
-    for (const row of rows) {
-      try {
-        const ids = await read(deps.db, org, row);
-        if (ids === null) left++;
-        else told.push(...ids);
-      } catch (error) {
-        deps.log.error(
-          { error, org_id: org, event_id: row.event_id },
-          'what a provider told could not be read',
-        );
-        failure ??= error;
-      }
-    }
-    await reactNow(deps, org, told);
+  while (!limits.signal?.aborted && Date.now() < (limits.until ?? Number.POSITIVE_INFINITY)) {
+    const page: Page = await readPage(deps, org, { after, skip: limits.until !== undefined });
+    if (page.rows.length === 0) break;
+    after = page.rows.at(-1)!;
+    left += page.left;
+    failure ??= page.failure;
+    await reactNow(deps, org, page.told);
   }
   if (left > 0) await deps.db.inOrg(org, (tx) => queueReading(tx, org, LOOK_AGAIN_MS));
   if (failure !== null) throw failure;
 }
 
-async function waiting(
-  db: Database,
-  org: Uuid,
-  after: { received_at: Date; event_id: string } | null,
-): Promise<Row[]> {
-  return db.inOrg(org, (tx) =>
-    tx.rows<Row>(sql`
-      SELECT i.event_id, i.sender_id, i.hook_id, s.provider, s.channel, i.fact, date_trunc('milliseconds', i.received_at) AS received_at
-        FROM inbound_events i JOIN senders s ON s.org_id = ${org} AND s.id = i.sender_id
-       WHERE i.org_id = ${org} AND i.result IS NULL
-         ${after === null ? sql`` : sql`AND (date_trunc('milliseconds', i.received_at), i.event_id) > (${after.received_at}, ${after.event_id})`}
-       ORDER BY date_trunc('milliseconds', i.received_at), i.event_id LIMIT ${BATCH}`),
-  );
+interface Read {
+  /** The new events. */
+  told: Uuid[];
+  /** How many wait for their touch. */
+  left: number;
 }
 
-/** The new events; null: it waits for its touch. */
-async function read(db: Database, org: Uuid, row: Row): Promise<Uuid[] | null> {
-  return db.inOrg(org, async (tx) => {
-    const held = await tx.maybe(sql`
-      SELECT 1 FROM inbound_events WHERE org_id = ${org} AND sender_id = ${row.sender_id} AND event_id = ${row.event_id} AND result IS NULL
-         FOR UPDATE`);
-    if (!held) return [];
-    const name = nameOf(row);
-    if (name === null) return conclude(tx, org, row, 'ignored', []);
-    const address = addressOf(row);
-    const touch = await touchOf(tx, org, row, address);
-    if (!touch && row.fact.provider_id && Date.now() - row.received_at.getTime() < WAIT_FOR_TOUCH_MS)
-      return null;
-    const contacts = touch ? [touch.contact_id] : await contactsAt(tx, org, row.channel, address);
-    const ctx: Context = { org, actor: { type: 'system', id: `hook:${row.hook_id}`, name: row.provider } };
-    if (contacts.length === 0) {
-      const suppressed = await suppressAlone(tx, ctx, row, address);
-      return conclude(tx, org, row, suppressed ? 'suppressed' : 'unmatched', []);
+interface Page extends Read {
+  rows: Row[];
+  failure: unknown;
+}
+
+interface Where {
+  after: Row | null;
+  skip: boolean;
+}
+
+async function readPage(deps: ReactDeps, org: Uuid, where: Where): Promise<Page> {
+  let rows: Row[] = [];
+  try {
+    const read = await deps.db.inOrg(org, async (tx) => {
+      rows = await waiting(tx, org, where);
+      return interpret(tx, org, rows);
+    });
+    return { rows, ...read, failure: null };
+  } catch (error) {
+    if (rows.length === 0) throw error;
+    return oneByOne(deps, org, rows);
+  }
+}
+
+async function oneByOne(deps: ReactDeps, org: Uuid, rows: Row[]): Promise<Page> {
+  const page: Page = { rows, told: [], left: 0, failure: null };
+  for (const row of rows) {
+    try {
+      const read = await deps.db.inOrg(org, async (tx) =>
+        interpret(tx, org, await waiting(tx, org, { after: null, skip: false }, row)),
+      );
+      page.told.push(...read.told);
+      page.left += read.left;
+    } catch (error) {
+      const { event_id } = row;
+      deps.log.error({ error, org_id: org, event_id }, 'what a provider told could not be read');
+      page.failure ??= error;
     }
-    const events = contacts.map((contact): NewEvent => eventOf(row, name, contact, touch?.id ?? null));
-    const recorded = await recordEvents(tx, ctx, `${row.provider}:${row.sender_id}`, events);
-    const fresh = recorded.filter((one) => one.is_new).map((one) => one.id);
-    return conclude(tx, org, row, 'recorded', fresh);
-  });
+  }
+  return page;
 }
 
-async function conclude(tx: Tx, org: Uuid, row: Row, result: Result, ids: Uuid[]): Promise<Uuid[]> {
+/**
+ * In the order they came, each held until the end: of two processes one reads it. Who reads it because it was just told
+ * passes over what another holds; the task waits, so that nothing is left when it ends.
+ */
+async function waiting(tx: Tx, org: Uuid, { after, skip }: Where, only?: Row): Promise<Row[]> {
+  return tx.rows<Row>(sql`
+    SELECT i.event_id, i.sender_id, i.hook_id, s.provider, s.channel, i.fact, i.received_at, i.received_at::text AS came
+      FROM inbound_events i JOIN senders s ON s.org_id = ${org} AND s.id = i.sender_id
+     WHERE i.org_id = ${org} AND i.result IS NULL
+       ${after === null ? sql`` : sql`AND (i.received_at, i.event_id) > (${after.came}::timestamptz, ${after.event_id})`}
+       ${only === undefined ? sql`` : sql`AND i.sender_id = ${only.sender_id} AND i.event_id = ${only.event_id}`}
+     ORDER BY i.received_at, i.event_id LIMIT ${BATCH} FOR UPDATE OF i ${skip ? sql`SKIP LOCKED` : sql``}`);
+}
+
+/** Part of the transaction that holds them. */
+async function interpret(tx: Tx, org: Uuid, rows: readonly Row[]): Promise<Read> {
+  const about = await aboutWhom(tx, org, rows);
+  const read: Read = { told: [], left: 0 };
+  const results: { row: Row; result: Result }[] = [];
+  const suppressed: Suppressed[] = [];
+  const hooks = new Map<Uuid, { ctx: Context; source: string; events: NewEvent[] }>();
+  for (const [n, row] of rows.entries()) {
+    const name = nameOf(row);
+    const { touch, contacts } = about[n]!;
+    if (name === null) results.push({ row, result: 'ignored' });
+    else if (!touch && row.fact.provider_id && Date.now() - row.received_at.getTime() < WAIT_FOR_TOUCH_MS)
+      read.left++;
+    else if (contacts.length > 0) {
+      const events = contacts.map((contact) => eventOf(row, name, contact, touch?.id ?? null));
+      const told = hooks.get(row.hook_id);
+      if (told) told.events.push(...events);
+      else hooks.set(row.hook_id, { ctx: contextOf(org, row), source: sourceOf(row), events });
+      results.push({ row, result: 'recorded' });
+    } else {
+      const one = suppressedAlone(row, about[n]!);
+      if (one) suppressed.push(one);
+      results.push({ row, result: one ? 'suppressed' : 'unmatched' });
+    }
+  }
+  for (const { ctx, source, events } of hooks.values()) {
+    const recorded = await recordEvents(tx, ctx, source, events);
+    read.told.push(...recorded.filter((one) => one.is_new).map((one) => one.id));
+  }
+  if (suppressed.length > 0) await suppress(tx, { org }, suppressed);
+  await conclude(tx, org, results);
+  return read;
+}
+
+function nameOf({ fact }: Row): MessageEvent | null {
+  return isMessageEvent(fact.type) ? fact.type : null;
+}
+
+function contextOf(org: Uuid, row: Row): Context {
+  return { org, actor: { type: 'system', id: `hook:${row.hook_id}`, name: row.provider } };
+}
+
+function sourceOf({ provider, sender_id }: Row): string {
+  return `${provider}:${sender_id}`;
+}
+
+async function conclude(tx: Tx, org: Uuid, results: readonly { row: Row; result: Result }[]): Promise<void> {
+  if (results.length === 0) return;
+  const list = results.map(({ row: { sender_id: sender, event_id: event }, result }) => ({
+    sender,
+    event,
+    result,
+  }));
   await tx.run(sql`
-    UPDATE inbound_events SET result = ${result}
-     WHERE org_id = ${org} AND sender_id = ${row.sender_id} AND event_id = ${row.event_id}`);
-  return ids;
+    UPDATE inbound_events i SET result = r.result
+      FROM json_to_recordset(${JSON.stringify(list)}::json) AS r(sender uuid, event text, result text)
+     WHERE i.org_id = ${org} AND i.sender_id = r.sender AND i.event_id = r.event`);
 }
 
 function eventOf(row: Row, name: MessageEvent, contact_id: Uuid, touch_id: Uuid | null): NewEvent {
@@ -154,70 +214,13 @@ function eventOf(row: Row, name: MessageEvent, contact_id: Uuid, touch_id: Uuid 
   };
 }
 
-/** In the form in which contacts and suppressions have it; null: it has none, or none that we can read. */
-function addressOf({ fact, channel }: Row): string | null {
-  const { recipient } = fact;
-  if (typeof recipient !== 'string') return null;
-  if (channel === 'email') return normalizeEmail(recipient);
-  if (channel === 'telegram') return recipient;
-  const number = recipient.replace(/^whatsapp:/, '');
-  return /^\+[1-9][0-9]{6,14}$/.test(number) ? number : null;
-}
-
-interface Found {
-  id: Uuid;
-  contact_id: Uuid;
-}
-
-/**
- * By what came back of ours; else by the provider's id, among what was sent to that address: an index over provider ids
- * would cost every send. Never one of another sender.
- */
-async function touchOf(tx: Tx, org: Uuid, row: Row, address: string | null): Promise<Found | null> {
-  const { touch_id, idempotency_key, provider_id } = row.fact;
-  const echoed = touch_id ?? idempotency_key?.split('.')[0];
-  if (echoed !== undefined && isUuid(echoed))
-    return tx.maybe<Found>(
-      sql`SELECT id, contact_id FROM touches WHERE org_id = ${org} AND id = ${echoed} AND sender_id = ${row.sender_id}`,
-    );
-  if (provider_id === undefined || address === null) return null;
-  const contacts = await contactsAt(tx, org, row.channel, address);
-  return tx.maybe<Found>(sql`
-    SELECT t.id, t.contact_id FROM enrollments e
-      JOIN events v ON v.org_id = ${org} AND v.source_id = e.id AND v.type = 'sent'
-      JOIN touches t ON t.org_id = ${org} AND t.id = v.touch_id
-     WHERE e.org_id = ${org} AND e.contact_id = ANY (${contacts}) AND t.sender_id = ${row.sender_id} AND t.provider_id = ${provider_id}
-     LIMIT 1`);
-}
-
-async function contactsAt(
-  tx: Tx,
-  org: Uuid,
-  channel: SenderChannel,
-  address: string | null,
-): Promise<Uuid[]> {
-  if (address === null) return [];
-  const kind = CHANNELS[channel].writes_to;
-  const column =
-    kind === 'email'
-      ? sql`email`
-      : kind === 'phone'
-        ? sql`phone`
-        : kind === 'whatsapp'
-          ? sql`whatsapp`
-          : sql`telegram`;
-  const rows = await tx.rows<{ id: Uuid }>(sql`
-    SELECT id FROM contacts WHERE org_id = ${org} AND ${column} = ${address} ORDER BY id LIMIT ${MAX_SHARING}`);
-  return rows.map((row) => row.id);
-}
-
 /** Nobody here has the address (any more); it is not to be written to all the same. */
-async function suppressAlone(tx: Tx, ctx: Context, row: Row, address: string | null): Promise<boolean> {
+function suppressedAlone(row: Row, { address }: About): Suppressed | null {
   const kind = CHANNELS[row.channel].suppressed_as;
   const reason = suppressionFor(row);
-  if (kind === null || reason === null || address === null) return false;
-  await suppress(tx, ctx, { kind, address, reason, source: `${row.provider}:${row.sender_id}` });
-  return true;
+  return kind === null || reason === null || address === null
+    ? null
+    : { kind, address, reason, source: sourceOf(row) };
 }
 
 function suppressionFor({ fact }: Row): SuppressionReason | null {

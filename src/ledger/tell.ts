@@ -14,11 +14,13 @@ export interface TouchFact {
   data: Record<string, unknown> | null;
 }
 
-/** Part of the transaction that keeps it from being told twice: the stream itself has no key. */
-export async function tellOfTouch(tx: Tx, org: Uuid, fact: TouchFact): Promise<void> {
+/** Part of the transaction that keeps them from being told twice: the stream itself has no key. */
+export async function tellOfTouches(tx: Tx, org: Uuid, facts: readonly TouchFact[]): Promise<void> {
+  if (facts.length === 0) return;
   await tx.run(sql`
     INSERT INTO events (org_id, at, type, reason, source_id, touch_id, contact_id, sequence_id, step_id, sender_id, actor, data)
-    SELECT t.org_id, ${fact.at}, ${fact.type}, ${fact.reason}, t.source_id, t.id, t.contact_id, t.sequence_id, t.step_id, t.sender_id,
-           ${fact.actor}, ${fact.data === null ? null : JSON.stringify(fact.data)}::jsonb
-      FROM touches t WHERE t.org_id = ${org} AND t.id = ${fact.touch_id}`);
+    SELECT t.org_id, r.at, r.type, r.reason, t.source_id, t.id, t.contact_id, t.sequence_id, t.step_id, t.sender_id, r.actor, r.data
+      FROM json_to_recordset(${JSON.stringify(facts)}::json)
+        AS r(touch_id uuid, type text, at timestamptz, reason text, actor text, data jsonb)
+      JOIN touches t ON t.org_id = ${org} AND t.id = r.touch_id`);
 }

@@ -4,6 +4,7 @@
  * wrong one and leave the right one open [INB-4].
  */
 import { CHANNELS } from '../kernel/channels.ts';
+import { isAutoReply } from './auto-reply.ts';
 import type { Properties } from './properties.ts';
 
 /** Of an event that says of an address that nothing more may go there, the channel decides which address. */
@@ -14,6 +15,7 @@ type MessageRefusal = 'unknown_channel' | 'unknown_permanence';
 
 /** What is absent stays so and keeps its meaning; of any other event nothing is looked at. */
 export function readMessageProperties(name: string, properties: Properties): Properties | MessageRefusal {
+  if (name === 'message_received') return withAutoReply(properties);
   if (!NAMING_CHANNEL.has(name)) return properties;
   const read = { ...properties };
   if (read.channel !== undefined) {
@@ -25,6 +27,14 @@ export function readMessageProperties(name: string, properties: Properties): Pro
     if (!PERMANENCES.some((one) => one === read.permanence)) return 'unknown_permanence';
   }
   return read;
+}
+
+/** The headers themselves are a person's: what they say is kept, they are not. */
+function withAutoReply(properties: Properties): Properties {
+  const { headers, ...rest } = properties;
+  if (typeof headers !== 'object' || headers === null) return properties;
+  const told = typeof rest.auto_reply === 'boolean';
+  return !told && isAutoReply(headers as Record<string, unknown>) ? { ...rest, auto_reply: true } : rest;
 }
 
 function folded(value: unknown): unknown {

@@ -23,6 +23,7 @@ import { addSender, people } from '../support/channels.ts';
 import { describeWith } from '../support/debian.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import { type EngineWorld, engineWorld } from '../support/engine.ts';
+import { happened } from '../support/happenings.ts';
 import { publishVersion } from '../support/outreach.ts';
 import { type Postgres15, startPostgres15 } from '../support/postgres15.ts';
 import { expire, sending, touchRow } from '../support/touches.ts';
@@ -135,6 +136,7 @@ async function tour(): Promise<void> {
   await sendingOut();
   for (const paused of [true, false]) await hold(db, ctx, { class: 'sequence', id: sequence, paused });
   await releaseHeld(db, { org, class: 'sequence', id: sequence, epoch: 2 });
+  await happened(world, { contact_id: contact, name: 'signed_up' });
   await unsubscribe(db, ctx, { contact_id: contact, channel: 'email', source: 'api' });
   const caller = { ...ctx, role: 'owner', scopes: SCOPES } as const;
   const { key } = await createApiKey(db, caller, { name: 'tour', role: 'viewer' });

@@ -17,7 +17,7 @@ CREATE OR REPLACE FUNCTION bulk_enroll_chunk(
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz;
   v_ids uuid[];
   v_contacts uuid[] := p_contacts;
   v_old jsonb := '[]';
@@ -25,6 +25,9 @@ DECLARE
   v_lost jsonb := '[]';
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
+  -- Before the time is taken: see enrollments_written.
+  PERFORM pg_advisory_xact_lock_shared(5, lock_key(p_org));
+  v_now := clock_timestamp();
   PERFORM FROM enrollment_jobs j WHERE j.org_id = p_org AND j.id = p_job AND j.status = 'running' FOR SHARE;
   IF NOT FOUND THEN RETURN false; END IF;
   INSERT INTO enrollment_job_results (org_id, job_id, n) VALUES (p_org, p_job, p_n) ON CONFLICT DO NOTHING;

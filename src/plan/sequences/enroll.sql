@@ -48,10 +48,13 @@ CREATE OR REPLACE FUNCTION enroll_batch(
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
-  v_now timestamptz := coalesce(p_now, clock_timestamp());
+  v_now timestamptz;
   v_ids uuid[];
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
+  -- Before the time is taken: see enrollments_written.
+  PERFORM pg_advisory_xact_lock_shared(5, lock_key(p_org));
+  v_now := coalesce(p_now, clock_timestamp());
 
   IF cardinality(p_old) > 0 THEN
     RETURN QUERY SELECT r.contact_id, r.result, r.reason, r.enrollment_id FROM enrollments_restart(p_org, p_version, p_step, p_channel,
@@ -204,4 +207,14 @@ BEGIN
   SELECT r.contact_id, 'enrolled', 'restarted', r.id FROM restarted r
   UNION ALL
   SELECT e.contact_id, 'skipped', 'touch_in_flight', e.id FROM enrollments e WHERE e.org_id = p_org AND e.id = ANY (v_flying);
+END $$;
+
+-- enrollments_written: waits until whoever is enrolling has committed; who begins after it enrols later than now. Who
+-- reacts to an event calls it before reading whom the event stops: an enrolment that was being written just then would be
+-- missed, and go on for ever. One lock an organization and a batch: a lock a contact would cost each enrolment a look.
+-- Nobody waits behind a frozen process for longer than the time-out: the events wait for another turn instead.
+CREATE OR REPLACE FUNCTION enrollments_written(p_org uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE SET lock_timeout = '2s' AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(5, lock_key(p_org));
 END $$;

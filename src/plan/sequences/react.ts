@@ -4,33 +4,24 @@
  * without `reacted_at`: `reactNow` works those just told, the task whatever is left, in any process, after any crash.
  */
 import { z } from 'zod';
+import { uuids } from '../../db/arrays.ts';
+import { pgCode } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
-import { isMessageEvent } from '../../records/event-names.ts';
 import { type ContactEvent, eventColumns, REACT } from '../../records/events.ts';
-import { heedAddress } from './reactions/address.ts';
+import { heedAddress, suppressAddresses, takesOff } from './reactions/address.ts';
 import { attribute } from './reactions/attribute.ts';
 import { countBounce } from './reactions/breaker.ts';
-import { enrollByEvent, readTriggers } from './reactions/enroll.ts';
-import { noteAtTouch } from './reactions/note.ts';
-import { contextOf, type Incident, type ReactDeps, type Reaction } from './reactions/reaction.ts';
-import { stopByEvent } from './reactions/stops.ts';
-
-/**
- * In this order. Ends before beginnings: an event may lead from one sequence to another. Each may be called again for
- * the same event and then does nothing; one that waits for events (a condition that is true now) is added here.
- */
-const REACTIONS: readonly Reaction[] = [noteAtTouch, stopByEvent, heedAddress, countBounce];
+import { enrollByEvent, readTriggers, type Trigger, begins as wouldBegin } from './reactions/enroll.ts';
+import { noteAtTouches } from './reactions/note.ts';
+import { contextOf, type Incident, type ReactDeps } from './reactions/reaction.ts';
+import { mayStop, stopByEvent } from './reactions/stops.ts';
 
 /** Events read at once. */
-const BATCH = 200;
+const BATCH = 500;
+const LOCK_NOT_AVAILABLE = '55P03';
 /** Of a request that told events, for reacting to them; the task does the rest. */
 const AT_ONCE_MS = 1_500;
-
-/** Events with nothing to react to, found in one read, cost a share of one write. */
-interface Waiting extends ContactEvent {
-  has_live: boolean;
-}
 
 export interface ReactLimits {
   /** Unix milliseconds after which no further event is begun. */
@@ -77,6 +68,8 @@ export async function reactPending(deps: ReactDeps, org: Uuid, limits: ReactLimi
     after = rows.at(-1)!.id;
     const ids = rows.map((row) => row.id);
     await reactTo(deps, org, ids, limits).catch((error: unknown) => {
+      // Somebody who enrols does not come to an end: every batch would wait for him.
+      if (pgCode(error) === LOCK_NOT_AVAILABLE) throw error;
       failure ??= error;
     });
   }
@@ -84,58 +77,108 @@ export async function reactPending(deps: ReactDeps, org: Uuid, limits: ReactLimi
 }
 
 /** Up to BATCH of them, oldest first. One that fails keeps none of the others from its turn. */
-async function reactTo(
+async function reactTo(deps: ReactDeps, org: Uuid, ids: readonly Uuid[], limits: ReactLimits): Promise<void> {
+  const batch = await readBatch(deps, org, ids);
+  if (batch.incidents.length === 0) return;
+  const failures = await reactTogether(deps, org, batch, limits).catch(async (error: unknown) => {
+    const { incidents } = batch;
+    if (incidents.length === 1) return [failed(deps, incidents[0]!, error)];
+    // One of them may be at fault, or the moment: each by itself.
+    const alone: unknown[] = [];
+    for (const incident of incidents) {
+      if (isOver(limits)) break;
+      const one = { ...batch, incidents: [incident] };
+      const found = await reactTogether(deps, org, one, limits).catch((cause: unknown) => [
+        failed(deps, incident, cause),
+      ]);
+      alone.push(...found);
+    }
+    return alone;
+  });
+  if (failures.length > 0) throw failures[0];
+}
+
+function isOver({ until, signal }: ReactLimits): boolean {
+  return signal?.aborted === true || (until !== undefined && Date.now() > until);
+}
+
+function failed({ log }: ReactDeps, { ctx, event }: Incident, error: unknown): unknown {
+  log.error({ error, org_id: ctx.org, event_id: event.id }, 'an event could not be reacted to');
+  return error;
+}
+
+interface Batch {
+  incidents: Incident[];
+  triggers: Trigger[];
+  /** Somebody died over these, or is at them: what they ended may no longer be live. */
+  begun: ReadonlySet<Uuid>;
+}
+
+/** After whoever was enrolling has written: an enrolment that it does not see is younger than each of these events. */
+async function readBatch({ db }: ReactDeps, org: Uuid, ids: readonly Uuid[]): Promise<Batch> {
+  await db.call(sql`SELECT enrollments_written(${org}::uuid)`);
+  return db.inOrg(org, async (tx) => {
+    const list = uuids(ids);
+    const events = await tx.rows<ContactEvent>(sql`
+      SELECT ${eventColumns} FROM contact_events WHERE org_id = ${org} AND id = ANY (${list}::uuid[]) AND reacted_at IS NULL ORDER BY id`);
+    const begun = await tx.rows<{ event_id: Uuid }>(sql`
+      SELECT event_id FROM event_reactions WHERE org_id = ${org} AND event_id = ANY (${list}::uuid[]) AND result = 'pending'`);
+    const touches = await attribute(tx, org, events);
+    return {
+      incidents: events.map((event) => ({
+        event,
+        touch: touches.get(event.id) ?? null,
+        ctx: contextOf(org, event),
+      })),
+      triggers: await readTriggers(tx, org),
+      begun: new Set(begun.map((row) => row.event_id)),
+    };
+  });
+}
+
+/**
+ * What is noted and suppressed is written for all at once; what stops, begins, opts out or bounces has transactions of its own,
+ * in the order of the events, ends before beginnings: an event may lead from one sequence to another. Each may be carried
+ * out again for the same event and then does nothing. Gives the failures of these.
+ */
+async function reactTogether(
   deps: ReactDeps,
   org: Uuid,
-  ids: readonly Uuid[],
-  { until, signal }: ReactLimits,
-): Promise<void> {
-  const { events, triggers } = await deps.db.inOrg(org, async (tx) => ({
-    triggers: await readTriggers(tx, org),
-    events: await tx.rows<Waiting>(sql`
-      SELECT ${eventColumns}, EXISTS (SELECT FROM enrollments e WHERE e.org_id = ${org} AND e.contact_id = contact_events.contact_id
-               AND e.status IN ('active', 'paused')) AS has_live
-        FROM contact_events WHERE org_id = ${org} AND id = ANY (${[...ids]}) AND reacted_at IS NULL ORDER BY id`),
-  }));
-  const done: Uuid[] = [];
-  let failure: unknown = null;
-  for (const event of events) {
-    if (signal?.aborted || (until !== undefined && Date.now() > until)) break;
+  { incidents, triggers, begun }: Batch,
+  limits: ReactLimits,
+): Promise<unknown[]> {
+  await noteAtTouches(deps, org, incidents);
+  const stopping = await mayStop(deps, org, incidents);
+  const done: Incident[] = [];
+  const failures: unknown[] = [];
+  for (const incident of incidents) {
+    const { id } = incident.event;
+    const begins = wouldBegin(incident, triggers);
+    const whole = begins || takesOff(incident) || begun.has(id);
+    const stops = whole || stopping.has(id);
+    if (stops && isOver(limits)) break;
     try {
-      const incident = await incidentOf(deps, org, event);
-      if (event.has_live || isMessageEvent(event.name) || (await begun(deps, incident)))
-        for (const reaction of REACTIONS) await reaction(deps, incident);
-      if (triggers.length > 0) await enrollByEvent(deps, incident, triggers);
-      done.push(event.id);
+      if (stops) await stopByEvent(deps, incident);
+      if (whole) await heedAddress(deps, incident);
+      await countBounce(deps, incident);
+      if (begins || begun.has(id)) await enrollByEvent(deps, incident, triggers);
     } catch (error) {
-      deps.log.error({ error, org_id: org, event_id: event.id }, 'an event could not be reacted to');
-      failure ??= error;
+      failures.push(failed(deps, incident, error));
+      continue;
     }
+    done.push(incident);
   }
+  await suppressAddresses(deps, org, done);
   await settleReacted(deps, org, done);
-  if (failure !== null) throw failure;
+  return failures;
 }
 
-/** Did somebody die over it? Then what it ended is no longer live. */
-async function begun({ db }: ReactDeps, { ctx, event }: Incident): Promise<boolean> {
-  const row = await db.inOrg(ctx.org, (tx) =>
-    tx.maybe(
-      sql`SELECT 1 FROM event_reactions WHERE org_id = ${ctx.org} AND event_id = ${event.id} AND result = 'pending' LIMIT 1`,
-    ),
-  );
-  return row !== null;
-}
-
-async function incidentOf({ db }: ReactDeps, org: Uuid, event: ContactEvent): Promise<Incident> {
-  const touch = isMessageEvent(event.name) ? await db.inOrg(org, (tx) => attribute(tx, org, event)) : null;
-  return { event, touch, ctx: contextOf(org, event) };
-}
-
-async function settleReacted({ db }: ReactDeps, org: Uuid, ids: readonly Uuid[]): Promise<void> {
-  if (ids.length === 0) return;
+async function settleReacted({ db }: ReactDeps, org: Uuid, done: readonly Incident[]): Promise<void> {
+  if (done.length === 0) return;
+  const ids = uuids(done.map(({ event }) => event.id));
   await db.inOrg(org, (tx) =>
     tx.run(sql`
       UPDATE contact_events SET reacted_at = clock_timestamp()
-       WHERE org_id = ${org} AND id = ANY (${[...ids]}) AND reacted_at IS NULL`),
+       WHERE org_id = ${org} AND id = ANY (${ids}::uuid[]) AND reacted_at IS NULL`),
   );
 }

@@ -3,48 +3,66 @@
  * provider was told take the contact off the channel.
  */
 import { normalizeEmail } from '../../../contacts/email-address.ts';
-import { suppress } from '../../../contacts/suppression.ts';
+import { type Suppressed, type SuppressionReason, suppress } from '../../../contacts/suppression.ts';
 import type { Tx } from '../../../db/database.ts';
 import { sql } from '../../../db/sql.ts';
 import { CHANNELS, type Channel, CONSENT_CHANNELS, type ConsentChannel } from '../../../kernel/channels.ts';
 import type { Uuid } from '../../../kernel/ids.ts';
 import { unsubscribe } from '../../stop.ts';
-import { conclude, type Incident, intend, type ReactDeps, type Reaction } from './reaction.ts';
+import { conclude, concluded, type Incident, intend, type ReactDeps, type Reaction } from './reaction.ts';
 
-type Suppressing = 'hard_bounce' | 'complaint' | 'unsubscribe';
-
+/** Of one event, where something else depends on it. */
 export const heedAddress: Reaction = async (deps, incident) => {
-  const { event } = incident;
-  if (event.name === 'bounced' && event.properties.permanence === 'hard')
-    await suppressAddress(deps, incident, 'hard_bounce');
-  if (event.name === 'complained') await suppressAddress(deps, incident, 'complaint');
-  if (event.name === 'complained' || event.name === 'unsubscribed') await optOut(deps, incident);
+  await suppressAddresses(deps, incident.ctx.org, [incident]);
+  if (takesOff(incident)) await optOut(deps, incident);
 };
 
-async function suppressAddress({ db }: ReactDeps, incident: Incident, reason: Suppressing): Promise<void> {
-  const { ctx, event, touch } = incident;
-  const channel = channelOf(incident);
-  const kind = CHANNELS[channel].suppressed_as;
-  if (kind === null) return;
-  await db.inOrg(ctx.org, async (tx) => {
-    const pending = {
-      reaction: 'suppress',
-      subject_id: event.contact_id,
-      reason,
-      contact_id: event.contact_id,
-      sequence_id: touch?.sequence_id ?? null,
-      enrollment_id: touch?.enrollment_id ?? null,
-    } as const;
-    if ((await intend(tx, incident, [pending])) === 0) return;
-    const address =
-      recipientOf(incident, channel) ?? (await addressOf(tx, ctx.org, event.contact_id, channel));
-    if (address === null) {
-      await conclude(tx, incident, pending, { result: 'skipped', detail: 'no_address' });
-      return;
-    }
-    const { contact_id, source } = event;
-    await suppress(tx, ctx, { kind, address, reason, source, contact_id, touch_id: touch?.id ?? null });
-    await conclude(tx, incident, pending, { result: 'done' });
+export function takesOff({ event }: Incident): boolean {
+  return event.name === 'complained' || event.name === 'unsubscribed';
+}
+
+function reasonOf({ event }: Incident): SuppressionReason | null {
+  if (event.name === 'complained') return 'complaint';
+  return event.name === 'bounced' && event.properties.permanence === 'hard' ? 'hard_bounce' : null;
+}
+
+/** Hard bounces and complaints: all of a batch in one transaction. */
+export async function suppressAddresses(
+  { db }: ReactDeps,
+  org: Uuid,
+  incidents: readonly Incident[],
+): Promise<void> {
+  const dead = incidents.flatMap((incident) => {
+    const [reason, channel] = [reasonOf(incident), channelOf(incident)];
+    const kind = CHANNELS[channel].suppressed_as;
+    return reason === null || kind === null ? [] : [{ ...incident, reason, kind, channel }];
+  });
+  if (dead.length === 0) return;
+  await db.inOrg(org, async (tx) => {
+    const addresses = await addressesOf(tx, org, dead);
+    const fresh = await concluded(
+      tx,
+      org,
+      dead.map(({ event, touch, reason }, n) => ({
+        event_id: event.id,
+        reaction: 'suppress',
+        subject_id: event.contact_id,
+        reason,
+        contact_id: event.contact_id,
+        sequence_id: touch?.sequence_id ?? null,
+        enrollment_id: touch?.enrollment_id ?? null,
+        ...(addresses[n] === null
+          ? { result: 'skipped', detail: 'no_address' }
+          : { result: 'done', detail: null }),
+      })),
+    );
+    const suppressed = dead.flatMap(({ event, touch, reason, kind }, n): Suppressed[] => {
+      const address = addresses[n];
+      if (!address || !fresh.has(event.id)) return [];
+      const { contact_id, source } = event;
+      return [{ kind, address, reason, source, contact_id, touch_id: touch?.id ?? null }];
+    });
+    if (suppressed.length > 0) await suppress(tx, { org }, suppressed);
   });
 }
 
@@ -97,9 +115,21 @@ function recipientOf({ event }: Incident, channel: Channel): string | null {
   return /^\+[1-9][0-9]{6,14}$/.test(recipient) ? recipient : null;
 }
 
-async function addressOf(tx: Tx, org: Uuid, contact: Uuid, channel: Channel): Promise<string | null> {
-  const row = await tx.maybe<{ address: string | null }>(sql`
-    SELECT contact_address(${channel}, c.email, c.phone, c.whatsapp, c.telegram, NULL) AS address
-      FROM contacts c WHERE c.org_id = ${org} AND c.id = ${contact}`);
-  return row?.address ?? null;
+/** In order: to whom it was sent, else what the contact has now. */
+async function addressesOf(
+  tx: Tx,
+  org: Uuid,
+  dead: readonly (Incident & { channel: Channel })[],
+): Promise<(string | null)[]> {
+  const said = dead.map((incident) => recipientOf(incident, incident.channel));
+  const asked = dead.flatMap(({ event, channel }, n) =>
+    said[n] === null ? [{ n, contact: event.contact_id, channel }] : [],
+  );
+  if (asked.length === 0) return said;
+  const rows = await tx.rows<{ n: number; address: string | null }>(sql`
+    SELECT r.n, contact_address(r.channel, c.email, c.phone, c.whatsapp, c.telegram, NULL) AS address
+      FROM json_to_recordset(${JSON.stringify(asked)}::json) AS r(n int, contact uuid, channel text)
+      JOIN contacts c ON c.org_id = ${org} AND c.id = r.contact`);
+  for (const { n, address } of rows) said[n] = address;
+  return said;
 }

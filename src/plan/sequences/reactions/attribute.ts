@@ -1,4 +1,4 @@
-/** Which touch an event is about [INB-2, INB-4]: the one it names; of a message that came in, the last one sent before it. */
+/** Which touches events are about [INB-2, INB-4]: the one it names; of a message that came in, the last one sent before it. */
 import type { Tx } from '../../../db/database.ts';
 import { sql } from '../../../db/sql.ts';
 import type { Channel } from '../../../kernel/channels.ts';
@@ -20,14 +20,32 @@ const LATEST = 20;
 
 const columns = sql`t.id, t.source_id AS enrollment_id, t.contact_id, t.sequence_id, t.version_id, t.channel`;
 
-export async function attribute(tx: Tx, org: Uuid, event: ContactEvent): Promise<Attributed | null> {
-  if (!isMessageEvent(event.name)) return null;
+/** By event; those about no touch are not in it. One read for all that name theirs. */
+export async function attribute(
+  tx: Tx,
+  org: Uuid,
+  events: readonly ContactEvent[],
+): Promise<Map<Uuid, Attributed>> {
+  const found = new Map<Uuid, Attributed>();
+  const told = events.filter((event) => isMessageEvent(event.name));
   // Of a reply that somebody died over it is the touch it was attributed to, though another has gone since.
-  if (event.touch_id !== null)
-    return tx.maybe<Attributed>(
-      sql`SELECT ${columns} FROM touches t WHERE t.org_id = ${org} AND t.id = ${event.touch_id}`,
+  const named = [...new Set(told.flatMap((event) => event.touch_id ?? []))];
+  if (named.length > 0) {
+    const rows = await tx.rows<Attributed>(
+      sql`SELECT ${columns} FROM touches t WHERE t.org_id = ${org} AND t.id = ANY (${named})`,
     );
-  return event.name === 'message_received' ? lastSent(tx, org, event) : null;
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    for (const event of told) {
+      const touch = event.touch_id === null ? undefined : byId.get(event.touch_id);
+      if (touch) found.set(event.id, touch);
+    }
+  }
+  for (const event of told) {
+    if (event.touch_id !== null || event.name !== 'message_received') continue;
+    const touch = await lastSent(tx, org, event);
+    if (touch) found.set(event.id, touch);
+  }
+  return found;
 }
 
 /**

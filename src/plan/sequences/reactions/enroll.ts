@@ -36,6 +36,10 @@ export async function readTriggers(tx: Tx, org: Uuid): Promise<Trigger[]> {
      WHERE v.org_id = ${org} AND v.enroll_on IS NOT NULL AND s.status IN ('active', 'paused') ORDER BY s.id`);
 }
 
+export function begins({ event }: Incident, triggers: readonly Trigger[]): boolean {
+  return triggers.some(({ enroll_on }) => enroll_on.some((rule) => fits(rule, event)));
+}
+
 export async function enrollByEvent(
   deps: ReactDeps,
   incident: Incident,

@@ -70,6 +70,23 @@ export async function intend(tx: Tx, { ctx, event }: Incident, all: readonly Pen
     ON CONFLICT (org_id, event_id, reaction, subject_id) DO NOTHING`);
 }
 
+/** What a batch did in this very transaction, never pending: the ids of the events for which it had not been written yet. */
+export async function concluded(
+  tx: Tx,
+  org: Uuid,
+  all: readonly (Pending & Pick<EventReaction, 'result' | 'detail'> & { event_id: Uuid })[],
+): Promise<Set<Uuid>> {
+  const rows = await tx.rows<{ event_id: Uuid }>(sql`
+    INSERT INTO event_reactions (org_id, event_id, reaction, subject_id, reason, result, detail, contact_id, sequence_id, enrollment_id, at)
+    SELECT ${org}::uuid, r.event_id, r.reaction, r.subject_id, r.reason, r.result, r.detail, r.contact_id, r.sequence_id, r.enrollment_id,
+           clock_timestamp()
+      FROM json_to_recordset(${JSON.stringify(all)}::json)
+        AS r(event_id uuid, reaction text, subject_id uuid, reason text, result text, detail text, contact_id uuid, sequence_id uuid, enrollment_id uuid)
+     ORDER BY r.event_id, r.reaction, r.subject_id
+    ON CONFLICT (org_id, event_id, reaction, subject_id) DO NOTHING RETURNING event_id`);
+  return new Set(rows.map((row) => row.event_id));
+}
+
 export async function pendingOf(
   tx: Tx,
   { ctx, event }: Incident,

@@ -3,6 +3,7 @@
  * it replies to, the one whose message bounced. Decided in one read, written down, then carried out by the stop machinery
  * (plan/stop.ts), each with a receipt.
  */
+import { uuids } from '../../../db/arrays.ts';
 import type { Tx } from '../../../db/database.ts';
 import { sql } from '../../../db/sql.ts';
 import type { Uuid } from '../../../kernel/ids.ts';
@@ -12,7 +13,7 @@ import { endEnrollment } from '../../stop.ts';
 import type { Definition } from '../definition.ts';
 import { fits, labelOf } from '../event-rules.ts';
 import { type EnrollmentStatus, isLive, TRANSITIONS } from '../lifecycle.ts';
-import { colleaguesEnrolled } from './colleagues.ts';
+import { colleaguesEnrolled, MAX_COLLEAGUES } from './colleagues.ts';
 import {
   conclude,
   type Incident,
@@ -43,16 +44,16 @@ export const stopByEvent: Reaction = async (deps, incident) => {
   const { org } = incident.ctx;
   const decided = await decide(deps, incident);
   const pending = await deps.db.inOrg(org, async (tx) => {
-    const older = decided.filter((one) => one.is_older);
     await intend(
       tx,
       incident,
-      decided.filter((one) => !one.is_older),
+      decided.filter((one) => one.skipped === null),
     );
-    for (const one of older) {
+    for (const one of decided) {
+      if (one.skipped === null) continue;
       // One that was pending already was not older then: somebody began its enrollment anew meanwhile.
       const is_new = (await intend(tx, incident, [one])) === 1;
-      if (is_new) await conclude(tx, incident, one, { result: 'skipped', detail: OLDER });
+      if (is_new) await conclude(tx, incident, one, { result: 'skipped', detail: one.skipped });
     }
     return pendingOf(tx, incident, STOPS);
   });
@@ -81,7 +82,39 @@ async function liveEnrollments(tx: Tx, { ctx, event }: Incident): Promise<LiveRo
      ORDER BY e.id`);
 }
 
-type Decided = Pending & { is_older: boolean };
+/**
+ * Which of a batch may stop something: found in one read, so that the others cost no look of their own. Replies always:
+ * colleagues may be on their way though their sender is not.
+ */
+export async function mayStop(
+  { db, versions }: ReactDeps,
+  org: Uuid,
+  incidents: readonly Incident[],
+): Promise<Set<Uuid>> {
+  const contacts = uuids([...new Set(incidents.map(({ event }) => event.contact_id))]);
+  const live = await db.inOrg(org, (tx) =>
+    tx.rows<Pick<LiveRow, 'id' | 'contact_id' | 'version_id'>>(sql`
+      SELECT e.id, e.contact_id, e.version_id FROM enrollments e
+       WHERE e.org_id = ${org} AND e.contact_id = ANY (${contacts}::uuid[]) AND e.status IN ('active', 'paused')`),
+  );
+  const known = await versions.get(
+    org,
+    live.map((row) => row.version_id),
+  );
+  const byContact = new Map<Uuid, typeof live>();
+  for (const row of live) byContact.set(row.contact_id, [...(byContact.get(row.contact_id) ?? []), row]);
+  const stopping = incidents.filter((incident) => {
+    if (isReply(incident)) return true;
+    return byContact.get(incident.event.contact_id)?.some((row) => {
+      const definition = known.get(row.version_id)?.definition;
+      return definition !== undefined && wantedBy(incident, row, definition) !== null;
+    });
+  });
+  return new Set(stopping.map(({ event }) => event.id));
+}
+
+/** `skipped`: why it is written down and not carried out. */
+type Decided = Pending & { skipped: string | null };
 
 async function decide({ db, versions }: ReactDeps, incident: Incident): Promise<Decided[]> {
   const { ctx, touch } = incident;
@@ -102,6 +135,7 @@ async function decide({ db, versions }: ReactDeps, incident: Incident): Promise<
   // Also when the enrollment it answers has ended since: colleagues may still be on their way.
   const answered =
     touch && definition && isReply(incident) ? [{ sequence_id: touch.sequence_id, definition }] : replied;
+  if (!answered.some((one) => asksColleagues(one.definition))) return decided;
   const others = await db.inOrg(ctx.org, (tx) => colleaguesStopped(tx, incident, answered));
   return [...decided, ...others];
 }
@@ -111,6 +145,10 @@ interface Answered {
   definition: Definition;
 }
 
+function asksColleagues({ on_reply, on_reply_scope }: Definition): boolean {
+  return on_reply_scope === 'company' && on_reply !== 'ignore';
+}
+
 async function colleaguesStopped(
   tx: Tx,
   incident: Incident,
@@ -118,13 +156,26 @@ async function colleaguesStopped(
 ): Promise<Decided[]> {
   const decided: Decided[] = [];
   for (const { sequence_id, definition } of answered) {
-    const { on_reply = 'pause', on_reply_scope } = definition;
-    if (on_reply_scope !== 'company' || on_reply === 'ignore') continue;
+    const { on_reply = 'pause' } = definition;
+    if (!asksColleagues(definition) || on_reply === 'ignore') continue;
     const wanted: Wanted = { reaction: on_reply, reason: 'colleague_replied' };
-    for (const row of await colleaguesEnrolled(tx, incident, sequence_id))
-      decided.push(decidedFor({ ...row, is_older: false }, wanted));
+    const { colleagues, more } = await colleaguesEnrolled(tx, incident, sequence_id);
+    for (const row of colleagues) decided.push(decidedFor({ ...row, is_older: false }, wanted));
+    if (more) decided.push(limitReached(sequence_id, wanted));
   }
   return decided;
+}
+
+/** Stands at the event, so that whoever looks at it knows that the rest goes on. */
+function limitReached(sequence_id: Uuid, wanted: Wanted): Decided {
+  const nobody = { contact_id: null, enrollment_id: null };
+  return {
+    ...wanted,
+    ...nobody,
+    subject_id: sequence_id,
+    sequence_id,
+    skipped: `more_than_${MAX_COLLEAGUES}`,
+  };
 }
 
 const REPLIED = 'replied';
@@ -132,8 +183,8 @@ const REPLIED = 'replied';
 function decidedFor(row: Omit<LiveRow, 'version_id'>, wanted: Wanted): Decided {
   const { id, contact_id, sequence_id } = row;
   // Whatever began anew meanwhile, a dead address stays dead.
-  const is_older = row.is_older && wanted.reaction !== 'bounce';
-  return { ...wanted, subject_id: id, enrollment_id: id, contact_id, sequence_id, is_older };
+  const skipped = row.is_older && wanted.reaction !== 'bounce' ? OLDER : null;
+  return { ...wanted, subject_id: id, enrollment_id: id, contact_id, sequence_id, skipped };
 }
 
 /** An answering machine is no answer. */
@@ -141,7 +192,7 @@ function isReply({ event }: Incident): boolean {
   return event.name === 'message_received' && event.properties.auto_reply !== true;
 }
 
-function wantedBy(incident: Incident, row: LiveRow, definition: Definition): Wanted | null {
+function wantedBy(incident: Incident, row: Pick<LiveRow, 'id'>, definition: Definition): Wanted | null {
   const { event, touch } = incident;
   if (event.name === 'bounced' && event.properties.permanence === 'hard' && touch?.enrollment_id === row.id)
     return { reaction: 'bounce', reason: 'hard_bounce' };
