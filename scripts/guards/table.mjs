@@ -443,7 +443,7 @@ export const GUARDS = [
   {
     guard: 'plan key: the id of a touch is derived',
     file: 'src/kernel/ids.ts',
-    edits: [["update('.').update(planKey)", "update('.').update(planKey + newId())"]],
+    edits: [['.${planKey}`', '.${planKey}${newId()}`']],
     tests: [SETTLE, 'what is planned twice is one touch'],
   },
   {

@@ -285,8 +285,8 @@ describe('what a provider tells', () => {
     expect((await happened(world, event)).map((one) => [one.reaction, one.result])).toEqual([
       ['note', 'done'],
       ['bounce', 'done'],
-      ['suppress', 'done'],
       ['breaker', 'done'],
+      ['suppress', 'done'],
     ]);
     expect(await statusOf(enrollments[0]!)).toBe('bounced hard_bounce');
     expect(
