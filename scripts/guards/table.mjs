@@ -443,7 +443,7 @@ export const GUARDS = [
   {
     guard: 'plan key: the id of a touch is derived',
     file: 'src/kernel/ids.ts',
-    edits: [['.${planKey}`', '.${planKey}${newId()}`']],
+    edits: [["planKey}`, 'buffer'", "planKey}` + newId(), 'buffer'"]],
     tests: [SETTLE, 'what is planned twice is one touch'],
   },
   {
