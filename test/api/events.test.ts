@@ -503,13 +503,15 @@ describe('what events lead to', () => {
     expect((await tell({ contact_id: who, name: 'lead.new' })).body.reactions).toMatchObject([
       { reaction: 'enroll', result: 'done' },
     ]);
-    const changed = await world.call('PATCH', path, { body: { enroll_on: [], on_reply: 'ignore' } });
+    const changed = await world.call('PATCH', path, {
+      body: { enroll_on: [], on_reply: 'ignore', on_reply_scope: 'contact' },
+    });
     expect(changed.body).toMatchObject({
       enroll_on: [],
       on_reply: 'ignore',
       goals: [{ event: 'deal.created' }],
     });
-    await world.call('POST', `${path}/publish`);
+    expect((await world.call('POST', `${path}/publish`)).status).toBe(200);
     expect((await tell({ contact_id: await freshContact(), name: 'lead.new' })).body.reactions).toEqual([]);
     const bad = await world.call('PATCH', path, { body: { goals: [{ event: 'Deal Created' }] } });
     expect(bad.status).toBe(400);

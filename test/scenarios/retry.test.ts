@@ -125,8 +125,8 @@ describe('refused for good', () => {
     await deliverNow(world);
     expect(world.provider.calls).toHaveLength(1);
     expect(await enrollmentRow(world, other[0]!)).toMatchObject({
-      status: 'unsubscribed',
-      status_reason: 'suppressed',
+      status: 'bounced',
+      status_reason: 'address_bounced',
     });
   });
 
