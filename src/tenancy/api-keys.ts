@@ -65,9 +65,13 @@ async function checkMember(tx: Tx, caller: Caller, id: Uuid, wanted: Role): Prom
   if (member.disabled_at !== null) throw new Problem('conflict', 'The member is disabled');
   requireRank(caller, member.role);
   if (!isWithin(wanted, member.role))
-    throw new Problem('invalid_request', `The member has the role ${member.role}, which is less than ${wanted}`, {
-      errors: [{ field: 'role', code: 'above_member', message: `At most ${member.role}` }],
-    });
+    throw new Problem(
+      'invalid_request',
+      `The member has the role ${member.role}, which is less than ${wanted}`,
+      {
+        errors: [{ field: 'role', code: 'above_member', message: `At most ${member.role}` }],
+      },
+    );
 }
 
 export async function createApiKey(

@@ -31,7 +31,9 @@ const newApiKey = z.strictObject({
   member_id: id
     .nullable()
     .optional()
-    .describe('A member whose key it shall be: it may no more than the member, and ends when the member is disabled'),
+    .describe(
+      'A member whose key it shall be: it may no more than the member, and ends when the member is disabled',
+    ),
 });
 
 export function apiKeyRoutes({ db }: ApiDeps): Route[] {
@@ -55,7 +57,7 @@ export function apiKeyRoutes({ db }: ApiDeps): Route[] {
       scope: 'keys:write',
       body: newApiKey,
       answers: { 201: apiKey.extend({ key: z.string().describe('Shown once') }) },
-      problems: ['conflict'],
+      problems: ['conflict', 'not_found'],
       handle: async (caller, { body }) => {
         const key = await createApiKey(db, caller, body);
         return created(key, `/api/api-keys/${key.id}`);

@@ -127,7 +127,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     invariant: 'I8',
-    what: 'the quota used by contacts is not what is sending, unknown and sent',
+    what: 'the quota used is not what is sending, unknown and sent',
     sql: `
       WITH held AS (
         SELECT h.org_id, h.sender_id, p.value AS period, count(*)::int AS n
