@@ -1,10 +1,12 @@
 /** A test to oneself: a code proves an address, and nothing but that address ever gets anything. */
+import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import { newId, type Uuid } from '../../src/kernel/ids.ts';
 import type { EmailMessage } from '../../src/kernel/message.ts';
 import { type DueWorld, dueWorld } from '../support/due.ts';
 import { makeSender, makeSequence } from '../support/outreach.ts';
+import { until } from '../support/until.ts';
 import type { Org, Reply } from './world.ts';
 
 const NOW = { amount: 0, unit: 'minutes' };
@@ -384,7 +386,7 @@ describe('[TEN-4] [EXE-3] mail to oneself goes through the same stops and limits
     const mo = await member();
     await verified(mo);
     const sequence = await draft([HELLO]);
-    const owner = new (await import('pg')).default.Client({ connectionString: world.ownerUrl });
+    const owner = new pg.Client({ connectionString: world.ownerUrl });
     await owner.connect();
     const { engine } = world.deps;
     try {
@@ -409,6 +411,84 @@ describe('[TEN-4] [EXE-3] mail to oneself goes through the same stops and limits
       await owner.end();
     }
     expect((await send(mo, sequence)).body.outcome).toBe('sent');
+  });
+
+  test.each([
+    ['organization_paused', 1, 'UPDATE organizations SET sending_paused = $2 WHERE org_id = $1'],
+    [
+      'sender_paused',
+      3,
+      "UPDATE senders SET status = CASE WHEN $2 THEN 'paused' ELSE 'active' END WHERE org_id = $1",
+    ],
+  ])('%s: a stop that holds its lock is waited for, and seen', async (reason, lockClass, turn) => {
+    const mo = await member();
+    await verified(mo);
+    const sequence = await draft([HELLO]);
+    const stop = new pg.Client({ connectionString: world.ownerUrl });
+    await stop.connect();
+    try {
+      await stop.query('BEGIN');
+      await stop.query('SELECT lock_exclusive($1, $2, $3)', [lockClass, world.org.id, world.sender]);
+      const asked = send(mo, sequence);
+      await until(async () => {
+        const { rows } = await stop.query(
+          "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        );
+        return rows.length > 0;
+      }, 'the message to wait for the stop');
+      await stop.query(turn, [world.org.id, true]);
+      await stop.query('COMMIT');
+      expect((await asked).body).toMatchObject({ code: 'member_mail_refused', reason });
+      expect(mails()).toEqual([]);
+    } finally {
+      await stop.query('ROLLBACK');
+      await stop.query(turn, [world.org.id, false]);
+      await stop.end();
+    }
+  });
+
+  test('[EXE-7] what went to a member counts for the gate, and the circuit breaker does not count it', async () => {
+    const mo = await member();
+    await verified(mo);
+    const sender = await makeSender(world.db, world.org.id);
+    await run(
+      sql`UPDATE senders SET daily_limit = 1, version = version + 1 WHERE org_id = ${world.org.id} AND id = ${sender}`,
+    );
+    const live = await makeSequence(world.db, world.org.id, sender, { steps: [HELLO] });
+    expect((await send(mo, live, { step: 'hello', version: 'published' })).body.outcome).toBe('sent');
+    const { touch } = await world.enroll(live, await world.contact());
+    await world.work();
+    expect(mails()).toHaveLength(1);
+    expect(await world.touch(touch)).toMatchObject({ state: 'planned', reason: 'quota_day' });
+    const { body } = await world.call('GET', `/api/senders/${sender}`);
+    expect(body.usage).toMatchObject({ used_today: 1, record: { sends: 0 } });
+  });
+
+  test('a text message goes to the verified phone, marked, and counted in its segments', async () => {
+    const mo = await member();
+    await verified(mo);
+    const sms = newId();
+    await run(sql`INSERT INTO senders (org_id, id, channel, provider, name, from_address)
+      VALUES (${world.org.id}, ${sms}, 'sms', 'test', 'Texts', '+14155550100')`);
+    const text = { key: 'text', channel: 'sms', delay: NOW, body_text: `${'x'.repeat(158)}` };
+    const sequence = await draft([text], sms);
+    expect((await send(mo, sequence, { step: 'text' })).body.code).toBe('no_verified_address');
+    const body = { kind: 'phone', address: '+1 (415) 555-2671', sender_id: sms };
+    const added = await mo.call('POST', '/api/me/addresses', body);
+    expect(added.body.address.address).toBe('+14155552671');
+    const code = codeIn(mails()[0]!);
+    await mo.call('POST', `/api/me/addresses/${added.body.address.id}/verify`, { code });
+    expect((await mo.call('POST', '/api/me/addresses', { ...body, sender_id: world.sender })).status).toBe(
+      400,
+    );
+    const sent = await send(mo, sequence, { step: 'text', contact_id: await world.contact() });
+    expect(sent.body).toMatchObject({ outcome: 'sent', to: '+14155552671', channel: 'sms' });
+    expect(mails()[1]).toMatchObject({
+      kind: 'sms',
+      to: '+14155552671',
+      text: `[Test] ${'x'.repeat(158)}`,
+      segments: 2,
+    });
   });
 
   test('a suppressed address gets nothing', async () => {
