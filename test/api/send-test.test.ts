@@ -368,6 +368,14 @@ describe('[TEN-4] a test to oneself', () => {
   });
 });
 
+/** How many wait for an advisory lock in this database. */
+async function waiting(client: pg.Client): Promise<number> {
+  const { rowCount } = await client.query(
+    "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+  );
+  return rowCount ?? 0;
+}
+
 describe('[TEN-4] [EXE-3] mail to oneself goes through the same stops and limits', () => {
   const SWITCHES: [string, string, string][] = [
     [
@@ -430,12 +438,7 @@ describe('[TEN-4] [EXE-3] mail to oneself goes through the same stops and limits
       await stop.query('BEGIN');
       await stop.query('SELECT lock_exclusive($1, $2, $3)', [lockClass, world.org.id, world.sender]);
       const asked = send(mo, sequence);
-      await until(async () => {
-        const { rows } = await stop.query(
-          "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        );
-        return rows.length > 0;
-      }, 'the message to wait for the stop');
+      await until(async () => (await waiting(stop)) > 0, 'the message to wait for the stop');
       await stop.query(turn, [world.org.id, true]);
       await stop.query('COMMIT');
       expect((await asked).body).toMatchObject({ code: 'member_mail_refused', reason });
@@ -556,6 +559,29 @@ describe('[TEN-4] [EXE-3] mail to oneself goes through the same stops and limits
     expect(all.filter((one) => one.status === 200)).toHaveLength(19);
     const refused = all.find((one) => one.status !== 200);
     expect(refused).toMatchObject({ status: 429, body: { reason: 'member_mail_rate' } });
+  });
+
+  test('those of one organization are counted one at a time', async () => {
+    const mo = await member();
+    await verified(mo);
+    const sequence = await draft([HELLO]);
+    const other = await makeSender(world.db, world.org.id);
+    await run(sql`INSERT INTO member_mail (org_id, id, member_id, sender_id, purpose, day, begun_at)
+      SELECT ${world.org.id}, gen_random_uuid(), ${mo.id}, ${other}, 'test', 'd2026-01-01', now() FROM generate_series(1, 18)`);
+    const first = new pg.Client({ connectionString: world.ownerUrl });
+    await first.connect();
+    try {
+      await first.query('BEGIN');
+      await first.query('SELECT pg_advisory_xact_lock(5, lock_key($1))', [world.org.id]);
+      const both = Promise.all(
+        [world.sender, other].map((sender_id) => send(mo, sequence, { step: 'hello', sender_id })),
+      );
+      await until(async () => (await waiting(first)) === 2, 'both to wait for the one that counts');
+      await first.query('COMMIT');
+      expect((await both).map((one) => one.status).sort()).toEqual([200, 429]);
+    } finally {
+      await first.end();
+    }
   });
 
   test('what the provider refused gives its quota back; what may have gone does not, and neither is tried again', async () => {
