@@ -572,7 +572,7 @@ describe('[TEN-4] [EXE-3] mail to oneself goes through the same stops and limits
     await first.connect();
     try {
       await first.query('BEGIN');
-      await first.query('SELECT pg_advisory_xact_lock(5, lock_key($1))', [world.org.id]);
+      await first.query('SELECT pg_advisory_xact_lock(6, lock_key($1))', [world.org.id]);
       const both = Promise.all(
         [world.sender, other].map((sender_id) => send(mo, sequence, { step: 'hello', sender_id })),
       );
