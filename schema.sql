@@ -14,10 +14,12 @@ CREATE TABLE api_keys (
   expires_at timestamp with time zone,
   last_used_at timestamp with time zone,
   revoked_at timestamp with time zone,
+  member_id uuid,
   CONSTRAINT api_keys_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT api_keys_org_id_hash_key UNIQUE (org_id, hash),
   CONSTRAINT api_keys_name_check CHECK ((name <> ''::text)),
   CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'viewer'::text]))),
+  CONSTRAINT api_keys_member FOREIGN KEY (org_id, member_id) REFERENCES members(org_id, id) ON DELETE CASCADE,
   CONSTRAINT api_keys_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
 );
 -- row-level security: ENABLE, FORCE
@@ -630,6 +632,55 @@ GRANT INSERT, SELECT, UPDATE ON lanes TO cadenza_app;
 GRANT SELECT, UPDATE ON lanes TO cadenza_picker;
 GRANT SELECT ON lanes TO cadenza_readonly;
 
+CREATE TABLE member_addresses (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  member_id uuid NOT NULL,
+  kind text NOT NULL,
+  address text NOT NULL,
+  code_hash bytea,
+  code_expires_at timestamp with time zone,
+  tries integer DEFAULT 0 NOT NULL,
+  verified_at timestamp with time zone,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT member_addresses_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT member_addresses_org_id_member_id_kind_address_key UNIQUE (org_id, member_id, kind, address),
+  CONSTRAINT member_addresses_address_check CHECK ((address <> ''::text)),
+  CONSTRAINT member_addresses_code CHECK (((code_hash IS NULL) = (code_expires_at IS NULL))),
+  CONSTRAINT member_addresses_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'phone'::text]))),
+  CONSTRAINT member_addresses_org_id_member_id_fkey FOREIGN KEY (org_id, member_id) REFERENCES members(org_id, id) ON DELETE CASCADE
+);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON member_addresses FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON member_addresses TO cadenza_app;
+GRANT SELECT ON member_addresses TO cadenza_readonly;
+
+CREATE TABLE member_mail (
+  org_id uuid NOT NULL,
+  id uuid NOT NULL,
+  member_id uuid NOT NULL,
+  sender_id uuid NOT NULL,
+  purpose text NOT NULL,
+  day text NOT NULL,
+  hour text,
+  outcome text DEFAULT 'sending'::text NOT NULL,
+  reason text,
+  provider_id text,
+  begun_at timestamp with time zone NOT NULL,
+  ended_at timestamp with time zone,
+  CONSTRAINT member_mail_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT member_mail_ended CHECK (((ended_at IS NULL) = (outcome = 'sending'::text))),
+  CONSTRAINT member_mail_outcome_check CHECK ((outcome = ANY (ARRAY['sending'::text, 'sent'::text, 'failed'::text, 'unknown'::text]))),
+  CONSTRAINT member_mail_purpose_check CHECK ((purpose = ANY (ARRAY['code'::text, 'test'::text]))),
+  CONSTRAINT member_mail_org_id_member_id_fkey FOREIGN KEY (org_id, member_id) REFERENCES members(org_id, id) ON DELETE CASCADE,
+  CONSTRAINT member_mail_org_id_sender_id_fkey FOREIGN KEY (org_id, sender_id) REFERENCES senders(org_id, id) ON DELETE CASCADE
+);
+CREATE INDEX member_mail_begun ON public.member_mail USING btree (org_id, begun_at);
+-- row-level security: ENABLE, FORCE
+CREATE POLICY tenant ON member_mail FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
+GRANT DELETE, INSERT, SELECT, UPDATE ON member_mail TO cadenza_app;
+GRANT SELECT ON member_mail TO cadenza_readonly;
+
 CREATE TABLE members (
   org_id uuid NOT NULL,
   id uuid NOT NULL,
@@ -806,7 +857,9 @@ CREATE TABLE sender_usage (
   failed integer DEFAULT 0 NOT NULL,
   bounced integer DEFAULT 0 NOT NULL,
   bounced_later integer DEFAULT 0 NOT NULL,
+  to_members integer DEFAULT 0 NOT NULL,
   CONSTRAINT sender_usage_pkey PRIMARY KEY (org_id, sender_id, period),
+  CONSTRAINT sender_usage_to_members_check CHECK ((to_members >= 0)),
   CONSTRAINT sender_usage_used_check CHECK ((used >= 0)),
   CONSTRAINT sender_usage_org_id_sender_id_fkey FOREIGN KEY (org_id, sender_id) REFERENCES senders(org_id, id) ON DELETE CASCADE
 ) WITH (fillfactor=50);
@@ -1077,7 +1130,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION audit_write(p_org uuid, p_entry jsonb, p_data jsonb) RETURNS void
 --   sql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION authenticate_api_key(p_hash bytea) RETURNS TABLE(org_id uuid, id uuid, name text, role text, scopes text[], state text)
+-- FUNCTION authenticate_api_key(p_hash bytea) RETURNS TABLE(org_id uuid, id uuid, name text, role text, scopes text[], member_id uuid, state text)
 --   plpgsql · VOLATILE · SET search_path=public, pg_temp · EXECUTE: cadenza_app
 
 -- FUNCTION bulk_enroll_chunk(p_org uuid, p_job uuid, p_n integer, p_others jsonb, p_skipped integer, p_refused integer, p_sequence uuid, p_version uuid, p_step uuid, p_channel text, p_mode text, p_actor text, p_senders uuid[], p_from timestamp with time zone[], p_until timestamp with time zone[], p_days date[], p_kept text[], p_group text, p_contacts uuid[], p_enrollments uuid[], p_touches uuid[], p_sender_nos integer[], p_old uuid[], p_old_generations integer[], p_old_touches uuid[], p_old_sender_nos integer[], p_restartable text[], p_assignees uuid[]) RETURNS boolean
@@ -1184,6 +1237,12 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 
 -- FUNCTION lock_key(p_org uuid) RETURNS integer
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
+
+-- FUNCTION member_mail_begin(p_org uuid, p_id uuid, p_member uuid, p_purpose text, p_kind text, p_address uuid, p_code_hash bytea, p_code_life_ms integer, p_channel text, p_sender uuid, p_sender_version integer, p_day text, p_hour text, p_gapped boolean, p_from timestamp with time zone, p_until timestamp with time zone, p_budget_ms integer, p_per_hour integer, p_codes_per_hour integer, p_now timestamp with time zone) RETURNS TABLE(verdict text, address text)
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
+-- FUNCTION member_mail_end(p_org uuid, p_id uuid, p_outcome text, p_reason text, p_provider_id text, p_audit jsonb) RETURNS boolean
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION planning_read(p_org uuid, p_senders uuid[], p_now timestamp with time zone) RETURNS TABLE(now double precision, has_holidays boolean, organization json, senders json)
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app

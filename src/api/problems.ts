@@ -140,6 +140,8 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
   const { status } = PROBLEMS[problem.code];
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="cadenza"');
   if (status === 503) reply.header('retry-after', RETRY_AFTER_S);
+  const { retry_after_s } = problem.extra;
+  if (status === 429 && typeof retry_after_s === 'number') reply.header('retry-after', retry_after_s);
   // A path with a token in it is not repeated.
   const path = request.routeOptions.config?.secretPath ? request.routeOptions.url : request.url.split('?')[0];
   return reply

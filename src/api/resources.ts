@@ -14,6 +14,7 @@ import { healthRoutes } from './resources/health.ts';
 import { holidayRoutes } from './resources/holidays.ts';
 import { hookRoutes } from './resources/hooks.ts';
 import { importRoutes } from './resources/imports.ts';
+import { meRoutes } from './resources/me.ts';
 import { memberRoutes } from './resources/members.ts';
 import { organizationRoutes } from './resources/organization.ts';
 import { receiptRoutes } from './resources/receipts.ts';
@@ -22,6 +23,7 @@ import { sandboxRoutes } from './resources/sandbox.ts';
 import { segmentRoutes } from './resources/segments.ts';
 import { senderTemplateRoutes } from './resources/sender-templates.ts';
 import { senderRoutes } from './resources/senders.ts';
+import { sequenceTestRoutes } from './resources/sequence-tests.ts';
 import { sequenceRoutes } from './resources/sequences.ts';
 import { statsRoutes } from './resources/stats.ts';
 import { suppressionRoutes } from './resources/suppressions.ts';
@@ -37,6 +39,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...organizationRoutes(deps),
     ...holidayRoutes(deps),
     ...memberRoutes(deps),
+    ...meRoutes(deps),
     ...apiKeyRoutes(deps),
     ...contactRoutes(deps),
     ...attributeRoutes(deps),
@@ -49,6 +52,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...senderTemplateRoutes(deps),
     ...hookRoutes(deps),
     ...sequenceRoutes(deps),
+    ...sequenceTestRoutes(deps),
     ...versionMoveRoutes(deps),
     ...variantRoutes(deps),
     ...enrollmentRoutes(deps),

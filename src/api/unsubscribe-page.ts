@@ -80,6 +80,16 @@ export function questionPage(subscription: Subscription | null): string {
   );
 }
 
+/** The token in a test that somebody sent to themselves: it is nobody's, and unsubscribes nobody. */
+export const TEST_LINK = 'test';
+
+export function testPage(): string {
+  return page(
+    'This was a test',
+    '<p>The message with this link was sent as a test to whoever wrote it. Nobody is unsubscribed by it. In a real message the recipient finds the way out here.</p>',
+  );
+}
+
 /** After. Without a subscription it promises nothing that was not done. */
 export function donePage(subscription: Subscription | null): string {
   if (subscription === null)

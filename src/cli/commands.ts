@@ -143,6 +143,10 @@ export const COMMANDS = {
     summary: 'Let the held messages of a sequence go on',
     load: async () => (await import('./commands/sequences.ts')).sequencesResume,
   },
+  'sequences test': {
+    summary: 'Send a step to the verified address of a member, as a test',
+    load: async () => (await import('./commands/send-test.ts')).sequencesTest,
+  },
   'sequences move': {
     summary: 'Move live enrollments to another version of their sequence',
     load: async () => (await import('./commands/move.ts')).sequencesMove,

@@ -16,7 +16,11 @@ export interface Outgoing {
 }
 
 /** `deadline` is on the monotonic clock (performance.now), counted from before the gate was asked. */
-export async function send(engine: Engine, outgoing: Outgoing, deadline: number): Promise<SendOutcome> {
+export async function send(
+  engine: Pick<Engine, 'limits' | 'log'>,
+  outgoing: Outgoing,
+  deadline: number,
+): Promise<SendOutcome> {
   if (performance.now() > deadline) return { kind: 'not_started', reason: BUDGET_PASSED };
   try {
     return await outgoing.connection.send({

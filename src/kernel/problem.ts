@@ -107,6 +107,33 @@ export const PROBLEMS = {
     advice:
       '`detail` says what the provider answered; correct `waba_id`, the token or its rights, then try again.',
   },
+  no_member: {
+    status: 409,
+    title: 'This credential belongs to no member',
+    advice:
+      'Use an API key with a `member_id`; make one with `npx cadenza keys create --name NAME --member ID_OR_EMAIL`.',
+  },
+  no_verified_address: {
+    status: 409,
+    title: 'You have no verified address of this kind',
+    advice:
+      'Add yours with `POST /api/me/addresses` and give the code that comes there to `POST /api/me/addresses/ID/verify`.',
+  },
+  code_refused: {
+    status: 422,
+    title: 'The code does not verify the address',
+    advice: '`reason` says why. `POST /api/me/addresses` with the same address sends another code.',
+  },
+  member_mail_refused: {
+    status: 409,
+    title: 'The message to yourself was not sent',
+    advice: '`reason` says why: resume what is paused, choose another sender, or try again later.',
+  },
+  step_not_testable: {
+    status: 422,
+    title: 'This step cannot be sent to yourself',
+    advice: '`reason` says why; see the step in the preview, or choose another contact or sender.',
+  },
   idempotency_key_reused: {
     status: 422,
     title: 'This Idempotency-Key was used for another request',

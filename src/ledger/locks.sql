@@ -1,5 +1,5 @@
 -- Advisory lock classes: 1 organization (with its channel switches), 2 source, 3 sender, 4 intake of a sequence,
--- 5 enrolling (see enrollments_written). The gate takes them
+-- 5 enrolling (see enrollments_written), 6 mail to members. The gate takes them
 -- shared, a stop exclusive, always in this order and ascending, before any row. Sources and senders share 16
 -- buckets an organization: one lock per source ran out of shared memory at 16 gates of 500 on default settings.
 CREATE OR REPLACE FUNCTION lock_key(p_org uuid) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS

@@ -10,7 +10,7 @@ import { dayKey } from './periods.ts';
 export async function readRecord(tx: Tx, org: Uuid, sender: Uuid, today: string): Promise<SendingRecord> {
   const since = dayBefore(today);
   const counted = await tx.one<Omit<SendingRecord, 'since'>>(sql`
-    SELECT coalesce(sum(used + failed), 0)::int AS sends, coalesce(sum(failed + bounced_later), 0)::int AS failed,
+    SELECT coalesce(sum(used - to_members + failed), 0)::int AS sends, coalesce(sum(failed + bounced_later), 0)::int AS failed,
            coalesce(sum(bounced + bounced_later), 0)::int AS bounced
       FROM sender_usage WHERE org_id = ${org} AND sender_id = ${sender} AND period = ANY (${[dayKey(since), dayKey(today)]})`);
   return { since, ...counted };

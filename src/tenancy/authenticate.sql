@@ -3,7 +3,7 @@
 DROP FUNCTION IF EXISTS authenticate_api_key(bytea);
 
 CREATE FUNCTION authenticate_api_key(p_hash bytea)
-RETURNS TABLE (org_id uuid, id uuid, name text, role text, scopes text[], state text)
+RETURNS TABLE (org_id uuid, id uuid, name text, role text, scopes text[], member_id uuid, state text)
 LANGUAGE plpgsql VOLATILE SET search_path = public, pg_temp AS $$
 DECLARE
   v_org uuid;
@@ -21,11 +21,13 @@ BEGIN
     FOR UPDATE SKIP LOCKED);
 
   RETURN QUERY
-    SELECT v_org, k.id, k.name, k.role, k.scopes, CASE
-        WHEN k.revoked_at IS NOT NULL THEN 'revoked'
+    SELECT v_org, k.id, k.name, k.role, k.scopes, k.member_id, CASE
+        -- A disabled member can do nothing.
+        WHEN k.revoked_at IS NOT NULL OR m.disabled_at IS NOT NULL THEN 'revoked'
         WHEN k.expires_at <= v_now THEN 'expired'
         WHEN o.status = 'closed' THEN 'closed'
         ELSE 'valid' END
     FROM api_keys k JOIN organizations o ON o.org_id = k.org_id
+    LEFT JOIN members m ON m.org_id = k.org_id AND m.id = k.member_id
     WHERE k.org_id = v_org AND k.hash = p_hash;
 END $$;

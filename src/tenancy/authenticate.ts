@@ -19,6 +19,7 @@ interface Found {
   name: string;
   role: Role;
   scopes: string[];
+  member_id: Uuid | null;
   state: 'valid' | 'revoked' | 'expired' | 'closed';
 }
 
@@ -44,6 +45,7 @@ export async function authenticate(
     actor: { type: 'api_key', id: found.id, name: found.name },
     role: found.role,
     scopes: scopesOf(found.role, found.scopes),
+    member_id: found.member_id,
     ...from,
   };
   return found.state === 'valid' ? { ok: true, caller } : { ok: false, reason: found.state, caller };

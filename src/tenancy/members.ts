@@ -5,7 +5,7 @@ import { newId, type Uuid } from '../kernel/ids.ts';
 import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../kernel/page.ts';
 import { notFound, Problem } from '../kernel/problem.ts';
 import { audit } from './audit.ts';
-import type { Role } from './context.ts';
+import type { Context, Role } from './context.ts';
 import { type Caller, requireRank } from './roles.ts';
 
 const ORDER = listOrder('members', ['uuid']);
@@ -36,6 +36,16 @@ export async function listMembers(db: Database, caller: Caller, page: PageReques
       ORDER BY id LIMIT ${page.limit + 1}`),
   );
   return pageOf(rows, page, ORDER, (row) => [row.id]);
+}
+
+/** By id or e-mail address. @throws Problem not_found */
+export async function findMember(db: Database, ctx: Pick<Context, 'org'>, named: string): Promise<Member> {
+  const row = await db.inOrg(ctx.org, (tx) =>
+    tx.maybe<Member>(sql`
+      SELECT ${columns} FROM members WHERE org_id = ${ctx.org} AND (id::text = ${named.toLowerCase()} OR email = ${named.trim().toLowerCase()})`),
+  );
+  if (!row) throw notFound('member', named);
+  return row;
 }
 
 export async function createMember(

@@ -2,6 +2,7 @@
  * What a caller may do. A scope is `area:read` or `area:write`; a role is a set of scopes; an API key may be narrowed
  * to some of its role's scopes. A route asks for one scope.
  */
+import type { Uuid } from '../kernel/ids.ts';
 import { Problem } from '../kernel/problem.ts';
 import type { Context, Role } from './context.ts';
 
@@ -40,6 +41,8 @@ const RANK: Record<Role, number> = { viewer: 0, member: 1, admin: 2, owner: 3 };
 export interface Caller extends Context {
   readonly role: Role;
   readonly scopes: readonly Scope[];
+  /** Whose credential it is; null or absent: nobody's in particular. */
+  readonly member_id?: Uuid | null;
 }
 
 /** A key's scopes: all of its role's, or those of its list that the role has. */
@@ -54,12 +57,17 @@ export function requireScope(caller: Caller, scope: Scope): void {
   throw new Problem('forbidden', `This needs the scope ${scope}; the credential's role is ${caller.role}`);
 }
 
+/** Does `role` allow no more than `other`? */
+export function isWithin(role: Role, other: Role): boolean {
+  return RANK[role] <= RANK[other];
+}
+
 /**
  * Nobody hands out, takes away or changes more than they have themselves.
  * @throws Problem forbidden
  */
 export function requireRank(caller: Caller, role: Role): void {
-  if (RANK[role] <= RANK[caller.role]) return;
+  if (isWithin(role, caller.role)) return;
   throw new Problem(
     'forbidden',
     `A credential with the role ${caller.role} has no say over the role ${role}`,

@@ -52,6 +52,7 @@ const FAULTS: Record<string, string[]> = {
   'the quota used is not what is sending, unknown and sent': [
     `UPDATE sender_usage SET used = used + 1`,
     `UPDATE sender_usage SET used = used - 1`,
+    `UPDATE sender_usage SET to_members = 1`,
     `DELETE FROM sender_usage`,
   ],
   'a sender over its limit': [

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import { keepLane, leaveLane, othersWait, takeLane, untilNextDue } from '../../src/dispatch/lanes.ts';
+import { proveAddress } from '../../src/dispatch/prove-address.ts';
 import { resolveTouch } from '../../src/dispatch/resolve.ts';
 import { newId, type Uuid } from '../../src/kernel/ids.ts';
 import { runEnrollmentJob } from '../../src/plan/sequences/bulk-enroll.ts';
@@ -17,7 +18,8 @@ import { createVersionMove } from '../../src/plan/sequences/version-move-jobs.ts
 import { hold, releaseHeld, unsubscribe } from '../../src/plan/stop.ts';
 import { createApiKey } from '../../src/tenancy/api-keys.ts';
 import { authenticate } from '../../src/tenancy/authenticate.ts';
-import { SCOPES } from '../../src/tenancy/roles.ts';
+import { createMember } from '../../src/tenancy/members.ts';
+import { type Caller, SCOPES } from '../../src/tenancy/roles.ts';
 import { Worker } from '../../src/worker/worker.ts';
 import { addSender, people } from '../support/channels.ts';
 import { describeWith } from '../support/debian.ts';
@@ -130,6 +132,21 @@ async function sendingOut(): Promise<void> {
   await leaveLane(db, lane, 0);
 }
 
+/** A code to an address of the caller's own. */
+async function mailingMembers(caller: Caller): Promise<void> {
+  const { db, engine } = world;
+  const member = await createMember(db, caller, { email: 'me@example.org', name: 'Me', role: 'member' });
+  await world.owner.call(
+    sql`UPDATE senders SET daily_limit = NULL, max_gap_s = 60, version = version + 1 WHERE id = ${world.sender}::uuid`,
+  );
+  await world.owner.call(
+    sql`UPDATE sender_usage SET gap_from = NULL WHERE sender_id = ${world.sender}::uuid`,
+  );
+  const wanted = { kind: 'email', address: 'me@example.org', sender_id: world.sender } as const;
+  const { code } = await proveAddress(engine, { ...caller, member_id: member.id }, wanted);
+  expect(code.outcome).toBe('sent');
+}
+
 async function tour(): Promise<void> {
   const { db, ctx, org } = world;
   const { sequence, contact } = await enrolling();
@@ -144,6 +161,7 @@ async function tour(): Promise<void> {
   await db.call(sql`
     SELECT * FROM idempotency_begin(${org}::uuid, 'key', ${Buffer.from('hash')}, ${newId()}::uuid, '24 hours', '60 seconds')`);
   await db.inOrg(org, (tx) => tx.one(sql`SELECT * FROM ledger_health(${org}::uuid)`));
+  await mailingMembers(caller);
 
   const silent = () =>
     world.owner.call<{ name: string }>(sql`

@@ -364,7 +364,7 @@ async function invariants({ sequence, sender }: Real): Promise<void> {
            (SELECT count(*)::int FROM touches t WHERE t.sequence_id = ${sequence}::uuid AND NOT t.live AND t.settled_at IS NULL) AS i3,
            (SELECT count(*)::int FROM touches t WHERE t.sequence_id = ${sequence}::uuid AND NOT t.live AND (
               SELECT count(*) FROM events v WHERE v.source_id = t.source_id AND v.touch_id = t.id AND v.type = t.state) <> 1) AS untold,
-           (SELECT coalesce(sum(u.used), 0)::int FROM sender_usage u WHERE u.sender_id = ${sender}::uuid) AS used,
+           (SELECT coalesce(sum(u.used - u.to_members), 0)::int FROM sender_usage u WHERE u.sender_id = ${sender}::uuid) AS used,
            (SELECT count(*)::int FROM touches t WHERE t.sender_id = ${sender}::uuid AND t.state IN ('sending', 'unknown', 'sent')) AS reserved,
            (SELECT coalesce(sum(g.open), 0)::int FROM gates g WHERE g.touches && ARRAY(SELECT t.id FROM touches t WHERE t.sender_id = ${sender}::uuid)) AS open,
            (SELECT count(*)::int FROM touches t WHERE t.sender_id = ${sender}::uuid AND t.state IN ('sending', 'unknown')) AS flying`);

@@ -14,6 +14,7 @@ const apiKey = z
     prefix: z.string().describe('The first characters of the key, to recognise it by'),
     role,
     scopes: z.array(scope).describe('Empty: all scopes of the role'),
+    member_id: id.nullable().describe('Whose it is; null: nobody’s in particular'),
     created_by: z.string(),
     created_at: time,
     expires_at: time.nullable(),
@@ -27,6 +28,12 @@ const newApiKey = z.strictObject({
   role: role.default('member'),
   scopes: z.array(scope).max(50).optional().describe('Narrows the role; empty or absent: all it has'),
   expires_at: timeIn.nullable().optional(),
+  member_id: id
+    .nullable()
+    .optional()
+    .describe(
+      'A member whose key it shall be: it may no more than the member, and ends when the member is disabled',
+    ),
 });
 
 export function apiKeyRoutes({ db }: ApiDeps): Route[] {
@@ -50,6 +57,7 @@ export function apiKeyRoutes({ db }: ApiDeps): Route[] {
       scope: 'keys:write',
       body: newApiKey,
       answers: { 201: apiKey.extend({ key: z.string().describe('Shown once') }) },
+      problems: ['conflict', 'not_found'],
       handle: async (caller, { body }) => {
         const key = await createApiKey(db, caller, body);
         return created(key, `/api/api-keys/${key.id}`);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type PressedBy, pressUnsubscribe, subscriptionOf } from '../../inbound/unsubscribe.ts';
 import type { ApiDeps } from '../deps.ts';
 import { type Answer, publicRoute, type Route } from '../route.ts';
-import { donePage, PAGE_HEADERS, questionPage } from '../unsubscribe-page.ts';
+import { donePage, PAGE_HEADERS, questionPage, TEST_LINK, testPage } from '../unsubscribe-page.ts';
 
 const tag = 'Public';
 const path = '/u/:token';
@@ -36,7 +36,12 @@ export function unsubscribeRoutes({ db, tokens }: ApiDeps): Route[] {
       lenient: true,
       params,
       answers: { 200: { media: 'text/html', about: 'A page with one button' } },
-      handle: async (_from, { params }) => html(questionPage(await subscriptionOf(db, tokens, params.token))),
+      handle: async (_from, { params }) =>
+        html(
+          params.token === TEST_LINK
+            ? testPage()
+            : questionPage(await subscriptionOf(db, tokens, params.token)),
+        ),
     }),
     publicRoute({
       method: 'POST',
@@ -50,6 +55,7 @@ export function unsubscribeRoutes({ db, tokens }: ApiDeps): Route[] {
       params,
       answers: { 200: { media: 'text/html', about: 'A page that says so' } },
       handle: async (from, { params, request }) => {
+        if (params.token === TEST_LINK) return html(testPage());
         const by = pressedBy(request.body);
         return html(donePage(await pressUnsubscribe(db, tokens, params.token, { by, ...from })));
       },

@@ -3,6 +3,7 @@ import { isUuid } from '../../kernel/ids.ts';
 import { PAGE_LIMIT } from '../../kernel/page.ts';
 import { type ApiKey, createApiKey, listApiKeys, revokeApiKey } from '../../tenancy/api-keys.ts';
 import { ROLES, type Role } from '../../tenancy/context.ts';
+import { findMember } from '../../tenancy/members.ts';
 import { SCOPES, type Scope } from '../../tenancy/roles.ts';
 import { type Call, type Command, textOption, UsageError } from '../command.ts';
 import { chooseOrganization, ORG_OPTION, withInstallation } from '../installation.ts';
@@ -36,6 +37,7 @@ export const keysCreate: Command = {
     name: { value: 'NAME', about: 'What it is for', required: true },
     role: { value: 'ROLE', about: `${ROLES.join(', ')}; default admin` },
     scopes: { value: 'LIST', about: 'Narrow the role to these scopes, separated by commas' },
+    member: { value: 'ID_OR_EMAIL', about: 'The member whose key it shall be' },
     expires: { value: 'DATE', about: 'When it ends, RFC 3339; default never' },
     ...ORG_OPTION,
   },
@@ -49,7 +51,9 @@ export const keysCreate: Command = {
     };
     const { made, org } = await withInstallation(call.config, async (installation) => {
       const caller = await chooseOrganization(call, installation, { makeFirst: true });
-      return { made: await createApiKey(installation.db, caller, wanted), org: caller.org };
+      const member = textOption(call, 'member');
+      const member_id = member === undefined ? null : (await findMember(installation.db, caller, member)).id;
+      return { made: await createApiKey(installation.db, caller, { ...wanted, member_id }), org: caller.org };
     });
     call.result({ ...made, organization_id: org }, made.key);
     return undefined;

@@ -5,9 +5,8 @@
 import { type Place, placeOf } from '../../contacts/place.ts';
 import type { Database } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
-import { CHANNELS, type Channel, type Mode } from '../../kernel/channels.ts';
+import type { Channel, Mode } from '../../kernel/channels.ts';
 import { newId, touchId, type Uuid } from '../../kernel/ids.ts';
-import type { Message } from '../../kernel/message.ts';
 import { notFound } from '../../kernel/problem.ts';
 import { reasonInWords } from '../../ledger/reasons.ts';
 import { readLastMessages } from '../../records/last-messages.ts';
@@ -16,7 +15,7 @@ import { readPrices } from '../../senders/read-prices.ts';
 import type { Context } from '../../tenancy/context.ts';
 import { foresee } from '../forecast/forecast.ts';
 import type { ForecastStep } from '../forecast/tally.ts';
-import { type Planning, readPlanning } from './calendar.ts';
+import { readPlanning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
 import { flowOf } from './flow.ts';
 import { freeTextRefusal, mayBeFreeText, type Wrote } from './free-text.ts';
@@ -24,16 +23,24 @@ import type { Postponement } from './later.ts';
 import { type Opening, opening, reopening } from './next.ts';
 import { type WayStep, wayThrough } from './preview-way.ts';
 import { needsOf, readReach, type Unreachable, unreachable } from './reach.ts';
+import {
+  type KnownRecipient,
+  NO_CONTENT,
+  type RenderScene,
+  readRecipient,
+  renderStep,
+  type StepContent,
+  withoutContent,
+} from './render-step.ts';
 import { Rotation } from './rotation.ts';
 import { type SendersByChannel, sendersByChannel, stepThrough, type Through } from './step-sender.ts';
-import { addressFor, type Note, type Recipient, type StepInput } from './steps/step-kind.ts';
-import { STEP_KINDS } from './steps/step-kinds.ts';
+import { addressFor, type StepInput } from './steps/step-kind.ts';
 import { type ArmedStep, armedStep } from './variants/arm.ts';
 import { requireVariant } from './variants/variant-check.ts';
 import { winnersOf } from './variants/winners.ts';
 import type { VersionCache } from './versions.ts';
 
-export interface PreviewStep extends WayStep {
+export interface PreviewStep extends WayStep, StepContent {
   step_id: Uuid;
   step_no: number;
   key: string | null;
@@ -55,15 +62,8 @@ export interface PreviewStep extends WayStep {
   sender: PreviewSender | null;
   /** Which of the sequence's senders for the channel: the contact's id chooses. Null: people do it, or there is none. */
   rotation: { position: number; of: number } | null;
-  subject: string | null;
-  text: string | null;
-  html: string | null;
-  /** What its provider would get, or what a person is told; null when it cannot be composed. */
-  message: Message | Note | null;
   /** Of an SMS: how a carrier cuts it up, and what that costs by the sender's price. */
   sms: PreviewSms | null;
-  /** Why it would not go as it is. */
-  problem: { code: string; detail: string } | null;
 }
 
 export interface PreviewSms {
@@ -91,18 +91,14 @@ export interface Preview {
   steps: PreviewStep[];
 }
 
-interface Scene {
-  org: Uuid;
-  sequence: { id: Uuid; name: string };
+interface Scene extends RenderScene {
   definition: Definition;
-  planning: Planning;
   prices: ReadonlyMap<Uuid, Price>;
   senders: SendersByChannel;
   /** Those that it would keep, enrolled now. */
   kept: readonly Uuid[];
-  contact: Recipient & { id: Uuid; time_zone: string | null };
+  contact: KnownRecipient;
   refused: Unreachable | null;
-  unsubscribe_url: string;
   winners: ReadonlyMap<Uuid, string>;
   way: WayStep[];
   /** What its conditions find, by position. */
@@ -234,12 +230,12 @@ async function contentAt(
   walk: Walk,
   armed: ArmedStep,
   found: Through | null,
-): Promise<Content> {
+): Promise<StepContent> {
   const { channel, id } = armed.step;
-  if (channel === 'wait') return EMPTY;
-  if (!found) return without('no_sender', `The sequence names no sender for ${channel} that exists`);
+  if (channel === 'wait') return NO_CONTENT;
+  if (!found) return withoutContent('no_sender', `The sequence names no sender for ${channel} that exists`);
   const touch = { id: touchId(scene.sequence.id, `preview.${id}`), key_n: 1 };
-  const content = await render(scene, armed, found.sender_id, touch, walk.thread);
+  const content = await renderStep(scene, armed, found.sender_id, touch, walk.thread);
   if (channel === 'email' && content.subject !== null) {
     walk.thread = {
       subject: walk.thread?.subject ?? content.subject,
@@ -275,7 +271,7 @@ function rotationOf({ senders }: Scene, channel: Channel, sender: Uuid | null): 
   return sender === null ? null : { position: list.indexOf(sender) + 1, of: list.length };
 }
 
-function smsOf({ prices }: Scene, message: Content['message'], sender: Uuid | null): PreviewSms | null {
+function smsOf({ prices }: Scene, message: StepContent['message'], sender: Uuid | null): PreviewSms | null {
   if (message === null || !('kind' in message) || message.kind !== 'sms') return null;
   const { segments, encoding, to } = message;
   const price = prices.get(sender ?? '') ?? null;
@@ -308,10 +304,7 @@ async function readScene(
     );
     if (!row) throw notFound('sequence', id);
     const definition = row.draft;
-    const contact = await tx.maybe<Scene['contact']>(sql`
-      SELECT id, first_name, last_name, email, phone, whatsapp, telegram, linkedin, company, title, time_zone, attributes
-        FROM contacts WHERE org_id = ${org} AND id = ${input.contact_id}`);
-    if (!contact) throw notFound('contact', input.contact_id);
+    const contact = await readRecipient(tx, org, input.contact_id);
     const planning = await readPlanning(tx, org, definition.sender_ids, input.now ?? null);
     const senders = sendersByChannel(definition, (sender) => planning.senders.get(sender)?.channel);
     const channels = flowOf(definition).certain_channels;
@@ -335,52 +328,6 @@ async function readScene(
       ...(await wayThrough(tx, org, definition, contact.id, input.now ?? null)),
     };
   });
-}
-
-type Content = Pick<PreviewStep, 'subject' | 'text' | 'html' | 'message' | 'problem'>;
-
-const EMPTY: Content = { subject: null, text: null, html: null, message: null, problem: null };
-
-function without(code: string, detail: string): Content {
-  return { ...EMPTY, problem: { code, detail } };
-}
-
-/** Each step is composed by itself: a follow-up answers what the one before it became. */
-async function render(
-  scene: Scene,
-  { step, variant }: ArmedStep,
-  sender: Uuid | null,
-  touch: StepInput['touch'],
-  thread: StepInput['thread'],
-): Promise<Content> {
-  const { contact, planning } = scene;
-  const { writes_to, consent } = CHANNELS[step.channel];
-  if (writes_to !== null && addressFor(step.channel, contact) === null)
-    return without('no_address', `The contact has no ${writes_to} for ${step.channel}`);
-  const [result] = await STEP_KINDS[step.channel].compose([
-    {
-      org: scene.org,
-      sequence: scene.sequence,
-      step,
-      variant,
-      touch,
-      contact_id: contact.id,
-      recipient: contact,
-      sender: sender === null ? null : planning.senders.get(sender)!,
-      organization: planning.organization,
-      unsubscribe_url: consent === null ? null : scene.unsubscribe_url,
-      thread,
-    },
-  ]);
-  if (!result!.ok) return without(result!.reason, result!.detail);
-  const { message } = result!;
-  return {
-    subject: 'subject' in message ? message.subject : null,
-    text: 'text' in message ? message.text : null,
-    html: 'html' in message ? (message.html ?? null) : null,
-    message,
-    problem: null,
-  };
 }
 
 function dateOf(ms: number | null): Date | null {

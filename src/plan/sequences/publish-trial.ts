@@ -34,18 +34,22 @@ const SAMPLES: { readonly [T in AttributeType]: unknown } = {
 };
 
 /** Somebody of whom everything is known. */
+export function sampleContact(attributes: ReadonlyMap<string, AttributeType>) {
+  return {
+    first_name: 'Alexandra',
+    last_name: 'Example',
+    email: 'alexandra@example.com',
+    phone: '+12025550123',
+    linkedin: 'https://www.linkedin.com/in/example',
+    company: 'Example Company',
+    title: 'Head of Examples',
+    attributes: Object.fromEntries([...attributes].map(([key, type]) => [key, SAMPLES[type]])),
+  };
+}
+
 function filled(attributes: ReadonlyMap<string, AttributeType>): TemplateVars {
   return {
-    contact: {
-      first_name: 'Alexandra',
-      last_name: 'Example',
-      email: 'alexandra@example.com',
-      phone: '+12025550123',
-      linkedin: 'https://www.linkedin.com/in/example',
-      company: 'Example Company',
-      title: 'Head of Examples',
-      attributes: Object.fromEntries([...attributes].map(([key, type]) => [key, SAMPLES[type]])),
-    },
+    contact: sampleContact(attributes),
     sender: { name: 'Sam Sender', email: 'sam@example.com', address: 'sam@example.com' },
     organization: { name: 'Example Organization', postal_address: '1 Example Street, Exampleton' },
     sequence: { name: 'Example' },

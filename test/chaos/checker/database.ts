@@ -133,9 +133,9 @@ export const RULES: readonly Rule[] = [
         SELECT h.org_id, h.sender_id, p.value AS period, count(*)::int AS n
           FROM (${HOLDING}) h CROSS JOIN LATERAL jsonb_each_text(h.periods) p WHERE p.value IS NOT NULL GROUP BY 1, 2, 3)
       SELECT coalesce(u.sender_id, h.sender_id) AS sender, coalesce(u.period, h.period) AS period,
-             coalesce(u.used, 0) AS used, coalesce(h.n, 0) AS held
+             coalesce(u.used - u.to_members, 0) AS used, coalesce(h.n, 0) AS held
         FROM sender_usage u FULL JOIN held h ON h.org_id = u.org_id AND h.sender_id = u.sender_id AND h.period = u.period
-       WHERE coalesce(u.used, 0) <> coalesce(h.n, 0)`,
+       WHERE coalesce(u.used - u.to_members, 0) <> coalesce(h.n, 0)`,
   },
   {
     invariant: 'I8',
