@@ -41,11 +41,11 @@ export function checkRules(definition: Definition, report: Report): void {
         `Nobody learns whether a step of channel ${channel} is ${winner.by}; win by replied or goal`,
       );
   });
-  if (definition.on_reply === 'ignore' && definition.on_reply_scope !== undefined)
+  if (definition.on_reply === 'ignore' && definition.on_reply_scope === 'company')
     report(
       'on_reply_scope',
       'without_effect',
-      'A reply does nothing here: leave on_reply_scope out, or let on_reply pause or exit',
+      'A reply does nothing here: set on_reply_scope to contact, or let on_reply pause or exit',
     );
 }
 
