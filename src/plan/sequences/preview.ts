@@ -13,6 +13,7 @@ import { reasonInWords } from '../../ledger/reasons.ts';
 import { readLastMessages } from '../../records/last-messages.ts';
 import { type Cost, estimatedCost, type Price } from '../../senders/price.ts';
 import { readPrices } from '../../senders/read-prices.ts';
+import { templateStates } from '../../senders/templates.ts';
 import type { Context } from '../../tenancy/context.ts';
 import { foresee } from '../forecast/forecast.ts';
 import type { ForecastStep } from '../forecast/tally.ts';
@@ -28,6 +29,7 @@ import { Rotation } from './rotation.ts';
 import { type SendersByChannel, sendersByChannel, stepThrough, type Through } from './step-sender.ts';
 import { addressFor, type Note, type Recipient, type StepInput } from './steps/step-kind.ts';
 import { STEP_KINDS } from './steps/step-kinds.ts';
+import { byTemplate, type TemplateStates, templateRefusal, templatesOf } from './template-state.ts';
 import { type ArmedStep, armedStep } from './variants/arm.ts';
 import { requireVariant } from './variants/variant-check.ts';
 import { winnersOf } from './variants/winners.ts';
@@ -109,6 +111,8 @@ interface Scene {
   verdicts: ReadonlyMap<number, number>;
   /** When the contact last wrote; null where no step is free text over WhatsApp. */
   wrote: Wrote | null;
+  /** Whether its WhatsApp templates are approved; null where no step names one. */
+  templates: TemplateStates | null;
 }
 
 interface PreviewInput {
@@ -139,7 +143,7 @@ export async function previewSequence(
   const read = await readScene(db, ctx.org, id, input);
   const free = read.definition.steps.some(mayBeFreeText);
   const wrote = free ? await readLastMessages(db, ctx.org, [read.contact.id]) : null;
-  const scene: Scene = { ...read, wrote };
+  const scene: Scene = { ...read, wrote, templates: await readTemplates(db, ctx.org, read) };
   if (input.variant !== undefined) requireVariant(scene.definition, input.variant);
   const { contact, planning, definition } = scene;
   const phone = contact.phone ?? contact.whatsapp;
@@ -198,16 +202,32 @@ async function stepAt(scene: Scene, walk: Walk, stepNo: number, armed: ArmedStep
   };
 }
 
-/** Only of what would go now: before a later step its contact may still write. */
+/** Of every sender of the sequence that may send it. */
+async function readTemplates(
+  db: Database,
+  org: Uuid,
+  { definition, planning }: Pick<Scene, 'definition' | 'planning'>,
+): Promise<TemplateStates | null> {
+  const named = definition.steps.flatMap(templatesOf);
+  if (named.length === 0) return null;
+  const asked = [...planning.senders.values()]
+    .filter(({ channel }) => channel === 'whatsapp')
+    .flatMap(({ id }) => named.map((template) => ({ sender_id: id, ...template })));
+  return byTemplate(await templateStates(db, org, asked));
+}
+
+/** Only of what would go now: before a later step its contact may still write, and its template be approved. */
 function barredNow(
-  { planning, contact, wrote }: Scene,
+  { planning, contact, wrote, templates }: Scene,
   step: Step,
   found: Through | null,
   open: Opening | null,
 ): PreviewStep['problem'] {
   const sender = planning.senders.get(found?.sender_id ?? '');
   if (!sender || !open?.ok || open.not_before > planning.now) return null;
-  const code = freeTextRefusal({ step, contact_id: contact.id }, sender, wrote, planning.now);
+  const code =
+    freeTextRefusal({ step, contact_id: contact.id }, sender, wrote, planning.now) ??
+    templateRefusal(step, sender.id, templates);
   return code === null ? null : { code, detail: reasonInWords(code) ?? code };
 }
 
@@ -301,7 +321,7 @@ async function readScene(
   org: Uuid,
   id: Uuid,
   input: PreviewInput,
-): Promise<Omit<Scene, 'wrote'>> {
+): Promise<Omit<Scene, 'wrote' | 'templates'>> {
   return db.inOrg(org, async (tx) => {
     const row = await tx.maybe<{ name: string; draft: Definition }>(
       sql`SELECT name, draft FROM sequences WHERE org_id = ${org} AND id = ${id}`,
