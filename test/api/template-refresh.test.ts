@@ -119,11 +119,10 @@ describe('the templates of a sender', () => {
       // It goes on: since the first time; and the list that was known stays.
       await owner.call(sql`
         UPDATE senders SET templates_error = 'x', templates_error_since = '2026-01-01' WHERE id = ${good}::uuid`);
-      await owner.call(
-        sql`UPDATE senders SET config = config || ${JSON.stringify({ api_version: 'v0.0' })}::jsonb WHERE id = ${good}::uuid`,
-      );
+      sandbox.plan({ lookup_fails: true });
       await dueNow(good);
       await turns();
+      sandbox.plan({});
       const after = await shown(good);
       expect(after.items).toHaveLength(4);
       expect(after.error).toEqual({

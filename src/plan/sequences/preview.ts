@@ -29,7 +29,7 @@ import { Rotation } from './rotation.ts';
 import { type SendersByChannel, sendersByChannel, stepThrough, type Through } from './step-sender.ts';
 import { addressFor, type Note, type Recipient, type StepInput } from './steps/step-kind.ts';
 import { STEP_KINDS } from './steps/step-kinds.ts';
-import { byTemplate, type TemplateStates, templateRefusal, templatesOf } from './template-state.ts';
+import { byTemplate, namedBy, type TemplateStates, templateRefusal } from './template-state.ts';
 import { type ArmedStep, armedStep } from './variants/arm.ts';
 import { requireVariant } from './variants/variant-check.ts';
 import { winnersOf } from './variants/winners.ts';
@@ -143,7 +143,9 @@ export async function previewSequence(
   const read = await readScene(db, ctx.org, id, input);
   const free = read.definition.steps.some(mayBeFreeText);
   const wrote = free ? await readLastMessages(db, ctx.org, [read.contact.id]) : null;
-  const scene: Scene = { ...read, wrote, templates: await readTemplates(db, ctx.org, read) };
+  const named = namedBy(read.definition, read.planning.senders.values());
+  const templates = named.length > 0 ? byTemplate(await templateStates(db, ctx.org, named)) : null;
+  const scene: Scene = { ...read, wrote, templates };
   if (input.variant !== undefined) requireVariant(scene.definition, input.variant);
   const { contact, planning, definition } = scene;
   const phone = contact.phone ?? contact.whatsapp;
@@ -200,20 +202,6 @@ async function stepAt(scene: Scene, walk: Walk, stepNo: number, armed: ArmedStep
     sms: smsOf(scene, content.message, found?.sender_id ?? null),
     problem: content.problem ?? late ?? barredNow(scene, step, found, open),
   };
-}
-
-/** Of every sender of the sequence that may send it. */
-async function readTemplates(
-  db: Database,
-  org: Uuid,
-  { definition, planning }: Pick<Scene, 'definition' | 'planning'>,
-): Promise<TemplateStates | null> {
-  const named = definition.steps.flatMap(templatesOf);
-  if (named.length === 0) return null;
-  const asked = [...planning.senders.values()]
-    .filter(({ channel }) => channel === 'whatsapp')
-    .flatMap(({ id }) => named.map((template) => ({ sender_id: id, ...template })));
-  return byTemplate(await templateStates(db, org, asked));
 }
 
 /** Only of what would go now: before a later step its contact may still write, and its template be approved. */

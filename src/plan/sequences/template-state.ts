@@ -6,7 +6,7 @@
  */
 import type { Uuid } from '../../kernel/ids.ts';
 import type { TemplateState } from '../../senders/templates.ts';
-import type { Step } from './definition.ts';
+import type { Definition, Step } from './definition.ts';
 
 const APPROVED = 'APPROVED';
 /** The words that do not change by themselves; those that WhatsApp has not told us yet count with the others. */
@@ -41,7 +41,18 @@ export function templatesOf(
   );
 }
 
-export function stateRefusal(status: string | null): 'template_paused' | 'template_unavailable' | null {
+/** Every template of a sequence in the account of every sender that may send it. */
+export function namedBy(
+  { steps }: Pick<Definition, 'steps'>,
+  senders: Iterable<{ id: Uuid; channel: string }>,
+): Named[] {
+  const named = steps.flatMap(templatesOf);
+  return [...senders]
+    .filter(({ channel }) => channel === 'whatsapp')
+    .flatMap(({ id }) => named.map((template) => ({ sender_id: id, ...template })));
+}
+
+function stateRefusal(status: string | null): 'template_paused' | 'template_unavailable' | null {
   if (status === APPROVED) return null;
   return status === null || GIVEN_UP.has(status) ? 'template_unavailable' : 'template_paused';
 }
