@@ -898,6 +898,9 @@ CREATE TABLE senders (
   unreachable_since timestamp with time zone,
   unreachable_reason text,
   price jsonb,
+  templates_due_at timestamp with time zone DEFAULT now() NOT NULL,
+  templates_error text,
+  templates_error_since timestamp with time zone,
   CONSTRAINT senders_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT senders_channel CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'whatsapp_lite'::text, 'telegram'::text, 'webhook'::text]))),
   CONSTRAINT senders_check CHECK ((max_gap_s >= min_gap_s)),
@@ -906,11 +909,15 @@ CREATE TABLE senders (
   CONSTRAINT senders_min_gap_s_check CHECK ((min_gap_s >= 0)),
   CONSTRAINT senders_name_check CHECK ((name <> ''::text)),
   CONSTRAINT senders_status_check CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'archived'::text]))),
+  CONSTRAINT senders_templates_error CHECK (((templates_error IS NULL) = (templates_error_since IS NULL))),
   CONSTRAINT senders_org_id_fkey FOREIGN KEY (org_id) REFERENCES organizations(org_id) ON DELETE CASCADE
 );
+CREATE INDEX senders_templates_due ON public.senders USING btree (templates_due_at) WHERE ((channel = 'whatsapp'::text) AND (status = 'active'::text));
 -- row-level security: ENABLE, FORCE
+CREATE POLICY picker ON senders FOR ALL TO cadenza_picker USING true WITH CHECK true;
 CREATE POLICY tenant ON senders FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
 GRANT DELETE, INSERT, SELECT, UPDATE ON senders TO cadenza_app;
+GRANT SELECT (org_id, id, channel, provider, status, templates_due_at), UPDATE (templates_due_at) ON senders TO cadenza_picker;
 GRANT SELECT ON senders TO cadenza_readonly;
 
 CREATE TABLE sequence_versions (
@@ -1121,7 +1128,7 @@ CREATE TABLE whatsapp_templates (
 );
 -- row-level security: ENABLE, FORCE
 CREATE POLICY tenant ON whatsapp_templates FOR ALL TO public USING (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid) WITH CHECK (org_id = (NULLIF(current_setting('app.org'::text, true), ''::text))::uuid);
-GRANT DELETE, INSERT, SELECT ON whatsapp_templates TO cadenza_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON whatsapp_templates TO cadenza_app;
 GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 
 -- FUNCTION address_kind(p_channel text) RETURNS text
@@ -1270,6 +1277,9 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 
 -- FUNCTION suppression_verdict(p_org uuid, p_kind text, p_address text) RETURNS text
 --   sql · STABLE · EXECUTE: cadenza_app
+
+-- FUNCTION template_turns_take(p_providers text[], p_limit integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, id uuid)
+--   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
 
 -- FUNCTION tenant_table(p_table regclass, p_privileges text) RETURNS void
 --   plpgsql · VOLATILE · EXECUTE: the owner

@@ -1,8 +1,10 @@
 /** The health checks over the ledger: each names what should not be there, and what to do about it (OPS-4). */
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
+import { unapprovedSteps } from '../plan/sequences/unapproved-steps.ts';
 import { TRIPPED } from '../senders/breaker.ts';
 import { unreachableSenders } from '../senders/reach.ts';
+import { failingSyncs } from '../senders/templates.ts';
 import type { Context } from '../tenancy/context.ts';
 import type { Finding, HealthCheck } from './health-check.ts';
 
@@ -38,6 +40,26 @@ export async function unreachable(db: Database, ctx: Pick<Context, 'org'>): Prom
     `${names}. Correct the address or the account, then try each with POST /api/senders/:id/verify; what waits goes by itself.`,
   );
   return { ...found, data: { ...found.data, senders } };
+}
+
+/** Their steps wait; `failing`: what is known of the templates grows old. */
+async function templates(db: Database, ctx: Context): Promise<Finding> {
+  const { steps, failing } = await db.inOrg(ctx.org, async (tx) => ({
+    steps: await unapprovedSteps(tx, ctx.org),
+    failing: await failingSyncs(tx, ctx.org),
+  }));
+  const waiting = steps.map(
+    ({ sequence, name, language, status, sender }) =>
+      `${sequence.name}: ${name} (${language}) is ${status ?? 'not there'} in the account of ${sender.name}`,
+  );
+  const unknown = failing.map(({ name, detail }) => `the templates of ${name} cannot be fetched: ${detail}`);
+  const found = counted(
+    steps.length + failing.length,
+    'warn',
+    'WhatsApp templates are not approved, or not known',
+    `${[...waiting, ...unknown].join('; ')}. Have the template approved at WhatsApp, or publish the step with another; what waits goes by itself.`,
+  );
+  return { ...found, data: { ...found.data, steps, failing } };
 }
 
 export const LEDGER_CHECKS: HealthCheck[] = [
@@ -96,6 +118,12 @@ export const LEDGER_CHECKS: HealthCheck[] = [
     name: 'unreachable-senders',
     about: 'The provider of every sender can be reached.',
     run: unreachable,
+  },
+  {
+    name: 'whatsapp-templates',
+    about:
+      'Every WhatsApp template that a published sequence names is approved, and the lists of templates can be fetched.',
+    run: templates,
   },
   {
     name: 'lag',

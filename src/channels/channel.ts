@@ -49,6 +49,7 @@ export type SendOutcome =
  * that address any more. `not_reachable` is less: this channel cannot reach it (a landline, a number without WhatsApp).
  * `opted_out`: the provider knows that the recipient wants nothing from this sender (Twilio 21610, WhatsApp 131050).
  * `reply_window_closed`: free text more than 24 hours after the recipient's last message (WhatsApp 131047).
+ * `template_paused`: the provider has taken back its approval of the template, for a time or for good (WhatsApp 132015, 132016).
  * `destination_forbidden`: the address is one that this installation does not let anybody reach.
  */
 export type RefusalReason =
@@ -57,6 +58,7 @@ export type RefusalReason =
   | 'not_reachable'
   | 'opted_out'
   | 'reply_window_closed'
+  | 'template_paused'
   | 'destination_forbidden'
   | 'content_rejected'
   | 'sender_rejected'

@@ -13,6 +13,7 @@ import { freeTextRefusal } from '../plan/sequences/free-text.ts';
 import { withDraft } from '../plan/sequences/steps/draft.ts';
 import { addressFor, type StepInput, type StepKind } from '../plan/sequences/steps/step-kind.ts';
 import { STEP_KINDS } from '../plan/sequences/steps/step-kinds.ts';
+import { templateRefusal } from '../plan/sequences/template-state.ts';
 import { type ArmedStep, armedStep } from '../plan/sequences/variants/arm.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { SenderSettings } from '../senders/senders.ts';
@@ -140,6 +141,8 @@ function prepare(
   const input = inputOf(engine, org, situation, { touch, version, sender });
   const barred = freeTextRefusal(input, sender, situation.wrote, situation.planning.now);
   if (barred !== null) return { refusal: barred };
+  const unapproved = templateRefusal(input.step, sender.id, situation.templates);
+  if (unapproved !== null) return { touch, version, reason: unapproved };
   return { touch, version, sender, connection, kind: STEP_KINDS[channel], input };
 }
 

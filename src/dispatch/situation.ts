@@ -7,12 +7,14 @@ import { flowOf } from '../plan/sequences/flow.ts';
 import type { Wrote } from '../plan/sequences/free-text.ts';
 import { senderIdFor } from '../plan/sequences/step-sender.ts';
 import type { Draft } from '../plan/sequences/steps/draft.ts';
+import type { TemplateStates } from '../plan/sequences/template-state.ts';
 import { readWinners } from '../plan/sequences/variants/winners.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { Engine } from './engine.ts';
 import { readWrote } from './free-text.ts';
 import type { DueTouch } from './lanes.ts';
 import { readDrafts } from './people/drafts.ts';
+import { readTemplates } from './templates.ts';
 
 export interface Situation {
   /** On this process's monotonic clock, before the database said `planning.now`: how old the situation is at most. */
@@ -25,6 +27,8 @@ export interface Situation {
   winners: ReadonlyMap<Uuid, string> | null;
   /** When the contacts of free texts last wrote; null where there is no such text. */
   wrote: Wrote | null;
+  /** Whether WhatsApp templates are approved; null where no touch names one. */
+  templates: TemplateStates | null;
 }
 
 /** `moreSenders`: those whose touches are kept ready from an earlier read. */
@@ -66,6 +70,7 @@ export async function readSituation(
     drafts,
     winners: await readWinners(engine.db, org, versions.values()),
     wrote: await readWrote(engine.db, org, due, versions),
+    templates: await readTemplates(engine.db, org, due, versions),
   };
 }
 

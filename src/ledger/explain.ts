@@ -103,7 +103,7 @@ export async function explainTouch(db: Database, org: Uuid, id: Uuid): Promise<E
         said: row.detail,
         cost: row.cost,
       },
-      state: { state: row.state, reason: row.reason, says: lookInWords(row.reason, row.step) },
+      state: { state: row.state, reason: row.reason, says: stateInWords(row) },
       next: nextOf(row, decisions.at(-1)?.lease_until ?? null),
     };
   });
@@ -114,13 +114,22 @@ async function readTouch(tx: Tx, org: Uuid, id: Uuid): Promise<Row> {
     SELECT ${touchColumns}, t.source_id, t.key_n, t.token, t.detail,
            q.name AS sequence_name, q.status AS sequence_status, v.number AS version_number,
            v.definition -> 'steps' -> t.step_no AS step, v.definition -> 'window' AS sequence_window,
-           s.provider, s.status AS sender_status, s.sending_window AS sender_window, s.min_gap_s, s.max_gap_s,
+           s.provider, s.templates_synced_at, s.status AS sender_status, s.sending_window AS sender_window, s.min_gap_s, s.max_gap_s,
            e.status AS enrollment_status, e.live_touch, o.sending_paused, o.status AS organization_status,
            o.time_zone AS organization_zone, o.quiet_hours, o.policy_version, c.time_zone, coalesce(c.phone, c.whatsapp) AS phone,
            EXISTS (SELECT FROM channel_switches w WHERE w.org_id = t.org_id AND w.channel = t.channel AND w.paused) AS channel_paused,
            (SELECT v.properties -> 'cost' FROM contact_events v
              WHERE v.org_id = t.org_id AND v.contact_id = t.contact_id AND v.name IN ('delivered', 'bounced') AND v.touch_id = t.id
                AND v.properties ? 'cost' ORDER BY v.at DESC, v.id DESC LIMIT 1) AS cost,
+           -- of what waits for its template, as its sender's account has it now
+           CASE WHEN t.state = 'planned' AND t.reason IN ('template_paused', 'template_unavailable') THEN (
+             SELECT json_agg(json_build_object('name', w.name, 'language', w.language, 'status', k.status))
+               FROM (SELECT DISTINCT x.template ->> 'name' AS name, x.template ->> 'language' AS language
+                       FROM (SELECT v.definition -> 'steps' -> t.step_no -> 'template' AS template UNION ALL
+                             SELECT jsonb_array_elements(v.definition -> 'steps' -> t.step_no -> 'variants') -> 'template') x
+                      WHERE x.template IS NOT NULL) w
+               LEFT JOIN whatsapp_templates k ON k.org_id = t.org_id AND k.sender_id = t.sender_id AND k.name = w.name AND k.language = w.language
+           ) END AS templates,
            (SELECT a.variant FROM touch_variants a WHERE a.org_id = t.org_id AND a.step_id = t.step_id AND a.touch_id = t.id) AS variant,
            l.id AS next_id, l.state AS next_state, l.step_no AS next_step_no, coalesce(l.wake_at, l.not_before) AS next_due
       FROM touches t
@@ -165,6 +174,19 @@ async function readDecisions(
       reason: outcome?.reason ?? null,
     };
   });
+}
+
+/** What waits for its template says which, and what is known of it now. */
+function stateInWords({ reason, step, templates, templates_synced_at }: Row): string | null {
+  const says = lookInWords(reason, step);
+  if (!templates) return says;
+  const states = templates.map(
+    ({ name, language, status }: Row) => `${name} (${language}) is ${status ?? 'not there'}`,
+  );
+  const known = templates_synced_at
+    ? ` when they were fetched last, ${templates_synced_at.toISOString()}`
+    : '';
+  return `${says}. In the account of its sender ${states.join(', ')}${known}`;
 }
 
 function eventInWords({ type, reason, data }: RecordedEvent, step: Row | null): string | null {

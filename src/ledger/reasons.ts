@@ -43,6 +43,14 @@ export const REFUSALS = {
     action: 'later',
     says: 'the contact has had as many messages of this channel in seven days as its weekly cap allows',
   },
+  template_paused: {
+    action: 'later',
+    says: 'WhatsApp has paused, or not yet approved, the template it names; it is looked at again every hour and goes once the template is approved',
+  },
+  template_unavailable: {
+    action: 'later',
+    says: 'WhatsApp has rejected or disabled the template it names, or it is deleted: have it approved again, or publish the step with another and move the enrollments; until then it waits, and is looked at every hour',
+  },
   no_address: { action: 'end', ends: 'failed', says: 'the contact has no address for this channel' },
   suppressed: { action: 'end', ends: 'unsubscribed', says: 'the address is on the suppression list' },
   address_bounced: {

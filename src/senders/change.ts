@@ -23,6 +23,7 @@ import { type Providers, providerOf } from './provider.ts';
 import { type SenderRow, senderColumns } from './senders.ts';
 import { limitErrors, refuseErrors, usualLimits } from './settings.ts';
 import { type Sender, showOne } from './show.ts';
+import { otherAccount } from './templates.ts';
 
 /** `config` is a merge patch: a password that is not named stays, null takes a field away. */
 export type SenderPatch = {
@@ -91,6 +92,9 @@ export async function updateSender(
         sending_window = ${next.sending_window === null ? null : JSON.stringify(next.sending_window)},
         price = ${next.price === null ? null : JSON.stringify(next.price)},
         templates_synced_at = CASE WHEN ${!otherAccount(before, next)} THEN templates_synced_at END,
+        templates_due_at = CASE WHEN ${reconfigured} THEN now() ELSE templates_due_at END,
+        templates_error = CASE WHEN ${!reconfigured} THEN templates_error END,
+        templates_error_since = CASE WHEN ${!reconfigured} THEN templates_error_since END,
         verified_at = ${unproven ? null : before.verified_at},
         unreachable_since = CASE WHEN ${!reconfigured} THEN unreachable_since END, updated_at = now()
       WHERE org_id = ${ctx.org} AND id = ${id} RETURNING ${senderColumns}`);
@@ -102,11 +106,6 @@ export async function updateSender(
     });
     return showOne(tx, ctx.org, row);
   });
-}
-
-/** Templates of another account say nothing about this one. */
-function otherAccount(before: SenderRow, next: SenderRow): boolean {
-  return ['waba_id', 'base_url'].some((field) => before.config[field] !== next.config[field]);
 }
 
 /** A configuration's values stay out of the audit trail, which nobody can blank. */

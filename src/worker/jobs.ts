@@ -1,6 +1,6 @@
 /**
- * Housekeeping: imports, bulk enrolments, moves between versions, releasing what a Hold kept. Queued and worked by graphile-worker as the
- * application's login; payloads hold ids only. A task that dies is tried again and goes on where it was.
+ * Housekeeping: imports, bulk enrolments, moves between versions, releasing what a Hold kept, refreshing templates. Queued and worked by
+ * graphile-worker as the application's login; payloads hold ids only. A task that dies is tried again and goes on where it was.
  */
 import { EventEmitter } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
@@ -15,12 +15,19 @@ import { moveVersionTask } from '../plan/sequences/bulk-version-move.ts';
 import { reactTask } from '../plan/sequences/react.ts';
 import { decideVariantsTask } from '../plan/sequences/variants/decide.ts';
 import { type HoldClass, releaseHeld } from '../plan/stop.ts';
+import { SYNC_TEMPLATES, syncTurns } from '../senders/template-turns.ts';
 import { type JobLeases, keepJobLeases } from './job-leases.ts';
 
 /** Tasks at once; each is one statement at a time. */
 const CONCURRENCY = 2;
 /** Before a queue that ended by itself is begun anew. */
 const AGAIN_MS = 1_000;
+
+/**
+ * What comes by itself, whatever the number of processes: one of them queues it, each minute once. One at a time, and
+ * while nobody works the queue it does not pile up.
+ */
+export const CRONTAB = `* * * * * ${SYNC_TEMPLATES} ?queue=${SYNC_TEMPLATES}&jobKey=${SYNC_TEMPLATES}&jobKeyMode=replace&max=1`;
 
 export function tasks(app: App): TaskList {
   return {
@@ -43,6 +50,9 @@ export function tasks(app: App): TaskList {
     },
     async [readInboundTask.name](payload, helpers) {
       await readInboundTask.run({ ...app, log: app.logger }, payload, helpers.abortSignal);
+    },
+    async [SYNC_TEMPLATES](_payload, helpers) {
+      await syncTurns(app, helpers.abortSignal);
     },
     async import_contacts(payload, helpers) {
       await importContactsTask(app.db, payload as ImportTask, helpers.abortSignal);
@@ -115,6 +125,7 @@ async function begin(app: App, leases: JobLeases): Promise<Queue> {
   const runner = await run({
     pgPool: app.db.pool,
     taskList: tasks(app),
+    crontab: CRONTAB,
     concurrency: CONCURRENCY,
     noHandleSignals: true,
     pollInterval: 1_000,

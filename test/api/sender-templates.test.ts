@@ -63,7 +63,7 @@ describe('/api/senders/:id/templates', () => {
   test('[EXE-11] are fetched, listed, and replaced by what the account has', async () => {
     const id = await makeSender();
     const before = await world.call('GET', `/api/senders/${id}/templates`);
-    expect(before.body).toEqual({ synced_at: null, items: [] });
+    expect(before.body).toEqual({ synced_at: null, error: null, items: [] });
     const synced = await world.call('POST', `/api/senders/${id}/templates/sync`);
     expect(synced.status, synced.text).toBe(200);
     expect(synced.body.items.map(({ name, status }: Record<string, string>) => `${name} ${status}`)).toEqual([

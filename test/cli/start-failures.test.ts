@@ -125,7 +125,7 @@ describe('DATABASE_URL', () => {
       `${what}: \`%s\` says so in a line`,
       async (words) => {
         const DATABASE_URL = url();
-        const env = { DATABASE_URL, PORT: '0', CADENZA_DATA: fresh('url') };
+        const env = { DATABASE_URL, PORT: '0', PUBLIC_URL: 'http://127.0.0.1:1', CADENZA_DATA: fresh('url') };
         const failed = await cadenza([...words.split(' '), '--json'], env);
         const { detail } = JSON.parse(failed.out).error;
         expect(failed.code).toBe(1);

@@ -45,6 +45,8 @@ const CASES: [string, Adapter, Record<string, unknown>, (base: string) => Messag
       [meta(131050), 'permanent opted_out'],
       [meta(131026), 'permanent not_reachable'],
       [meta(131030), 'permanent policy'],
+      [meta(132015), 'throttled template_paused 3600000'],
+      [meta(132016), 'throttled template_paused 3600000'],
       [meta(132001, 404), 'permanent content_rejected'],
       [meta(132000), 'permanent content_rejected'],
       [meta(100), 'permanent content_rejected'],

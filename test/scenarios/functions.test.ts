@@ -2,6 +2,7 @@
  * Every SQL function of ours runs against the current schema [OPS-7]: a tour of what the product does, in a database that
  * counts the calls, and then a look at which function was never called. (Those in plain SQL are checked when made.)
  */
+
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
@@ -16,11 +17,14 @@ import { createEnrollmentJob } from '../../src/plan/sequences/enrollment-jobs.ts
 import { act, getEnrollment } from '../../src/plan/sequences/enrollments.ts';
 import { createVersionMove } from '../../src/plan/sequences/version-move-jobs.ts';
 import { hold, releaseHeld, unsubscribe } from '../../src/plan/stop.ts';
+import { syncTurns } from '../../src/senders/template-turns.ts';
 import { createApiKey } from '../../src/tenancy/api-keys.ts';
 import { authenticate } from '../../src/tenancy/authenticate.ts';
 import { createMember } from '../../src/tenancy/members.ts';
 import { type Caller, SCOPES } from '../../src/tenancy/roles.ts';
+import { createSecrets } from '../../src/tenancy/secrets.ts';
 import { Worker } from '../../src/worker/worker.ts';
+import { newSecret } from '../conformance/sink-target.ts';
 import { addSender, people } from '../support/channels.ts';
 import { describeWith } from '../support/debian.ts';
 import { deliverNow } from '../support/deliver-now.ts';
@@ -160,6 +164,12 @@ async function tour(): Promise<void> {
   expect((await authenticate(db, key)).ok).toBe(true);
   await db.call(sql`
     SELECT * FROM idempotency_begin(${org}::uuid, 'key', ${Buffer.from('hash')}, ${newId()}::uuid, '24 hours', '60 seconds')`);
+  await syncTurns({
+    db,
+    adapters: new Map(),
+    secrets: createSecrets([newSecret()]),
+    logger: { warn: () => undefined },
+  });
   await db.inOrg(org, (tx) => tx.one(sql`SELECT * FROM ledger_health(${org}::uuid)`));
   await mailingMembers(caller);
 

@@ -14,7 +14,13 @@ export const EXEMPT: Record<string, string> = {
 };
 
 /** Functions that run as somebody else, counted. */
-export const DEFINER_FUNCTIONS = ['lane_next', 'lane_take', 'lane_waits', 'refresh_statistics'];
+export const DEFINER_FUNCTIONS = [
+  'lane_next',
+  'lane_take',
+  'lane_waits',
+  'refresh_statistics',
+  'template_turns_take',
+];
 
 /** Runs as the owner of the tables, who alone may analyze them before PostgreSQL 17; takes no argument and answers with a count. */
 const AS_OWNER = 'refresh_statistics';
@@ -25,6 +31,12 @@ export const PICKER_GRANTS = [
   'organizations.org_id: SELECT',
   'organizations.sending_paused: SELECT',
   'organizations.status: SELECT',
+  'senders.channel: SELECT',
+  'senders.id: SELECT',
+  'senders.org_id: SELECT',
+  'senders.provider: SELECT',
+  'senders.status: SELECT',
+  'senders.templates_due_at: SELECT, UPDATE',
   'touches.org_id: SELECT',
   'touches.priority: SELECT',
   'touches.wake_at: SELECT',

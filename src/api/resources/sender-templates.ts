@@ -24,6 +24,10 @@ const templates = z.object({
   synced_at: time
     .nullable()
     .describe('When they were fetched; null: never, and steps are not checked against them'),
+  error: z
+    .object({ detail: z.string(), since: time })
+    .nullable()
+    .describe('Why the last fetch failed, and since when none has succeeded; null: it did not'),
   items: z.array(template),
 });
 
@@ -45,7 +49,7 @@ export function senderTemplateRoutes({ db, secrets, adapters }: ApiDeps): Route[
       tag,
       summary: 'Fetch the templates of a WhatsApp sender anew',
       about:
-        'All of the account that `config.waba_id` names. From then on a step that names one is checked when it is published: that it is there, approved, in this language, and that the step fills what it has.',
+        'All of the account that `config.waba_id` names; by itself that happens about once an hour. From then on a step that names one is checked when it is published: that it is there, approved, in this language, and that the step fills what it has; and one that is not approved any more is not sent: the step waits.',
       scope: 'senders:write',
       params: idParams,
       answers: { 200: templates },

@@ -16,6 +16,8 @@ export class Account {
   readonly numbers: readonly string[];
   /** Numbers that answered STOP: their texts are refused. */
   readonly opted_out = new Set<string>();
+  /** WhatsApp, by name: the word that a template has now instead of its usual one; null: it was deleted. */
+  readonly template_states = new Map<string, string | null>();
   readonly messages: Accepted[] = [];
   /** So long after accepting, a message can be looked up. */
   lookup_delay_ms = 0;

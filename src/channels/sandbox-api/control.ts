@@ -2,6 +2,7 @@
  * How the program is asked and told, on a port of its own:
  * GET /accounts: for each provider the `config` of a sender and what its webhooks are trusted by ·
  * GET /messages?provider=&to=&touch_id=&touch_key= → {items} · PUT /plan (see plan.ts) ·
+ * PUT /templates {name, status}: WhatsApp pauses, rejects, approves one (null: it is deleted), until the program ends ·
  * POST /webhooks {provider, id, event, url?} → the signed call; with `url` it is made, and its status told.
  */
 import { createServer, type IncomingMessage } from 'node:http';
@@ -22,6 +23,7 @@ const Query = z.strictObject({
   touch_id: z.string().optional(),
   touch_key: z.string().optional(),
 });
+const Template = z.strictObject({ name: z.string(), status: z.string().nullable() });
 const Webhook = z.strictObject({
   provider: z.enum(PROVIDERS),
   /** As the provider named the message when it accepted it. */
@@ -70,6 +72,11 @@ async function act(sandbox: ApiSandbox, request: IncomingMessage): Promise<unkno
     case 'PUT /plan':
       sandbox.plan(JSON.parse(await read(request)));
       return {};
+    case 'PUT /templates': {
+      const { name, status } = Template.parse(JSON.parse(await read(request)));
+      sandbox.accounts.whatsapp_cloud.template_states.set(name, status);
+      return {};
+    }
     case 'POST /webhooks':
       return webhook(sandbox, Webhook.parse(JSON.parse(await read(request))));
     default:

@@ -16,7 +16,7 @@ import {
 } from './dialect.ts';
 import type { Accepted } from './message.ts';
 import { isNumber, textSubmission } from './text.ts';
-import { flawIn, TEMPLATES } from './whatsapp-templates.ts';
+import { flawIn, templatesNow } from './whatsapp-templates.ts';
 
 const MAX_CHARS = 4_096;
 const MAX_ECHO = 512;
@@ -71,7 +71,10 @@ function understand(incoming: Incoming, account: Account): Understood {
   const [, id, resource = ''] = /^\/v\d+\.\d\/(\d+)(\/\w+)?$/.exec(incoming.path) ?? [];
   const number = account.secrets.secret!;
   if (method === 'GET' && id === wabaOf(account) && resource === '/message_templates')
-    return answer(200, templatePage(Number(query.get('after') ?? 0), Number(query.get('limit') ?? 25)));
+    return answer(
+      200,
+      templatePage(account, Number(query.get('after') ?? 0), Number(query.get('limit') ?? 25)),
+    );
   if (id !== number)
     return no(400, 100, `Unsupported request. Object with ID '${id}' does not exist`, { error_subcode: 33 });
   if (method === 'GET' && resource === '')
@@ -90,11 +93,12 @@ function wabaOf({ secrets }: Account): string {
   return String(BigInt(secrets.secret!) + 1n);
 }
 
-function templatePage(after: number, limit: number) {
+function templatePage({ template_states }: Account, after: number, limit: number) {
+  const templates = templatesNow(template_states);
   const next = after + limit;
-  const more = next < TEMPLATES.length;
+  const more = next < templates.length;
   return {
-    data: TEMPLATES.slice(after, next),
+    data: templates.slice(after, next),
     paging: {
       cursors: { before: String(after), after: String(next) },
       ...(more ? { next: 'https://graph.facebook.com/next' } : {}),
@@ -113,7 +117,7 @@ function message({ headers, body }: Incoming, account: Account): Understood {
   const number = to.startsWith('+') ? to : `+${to}`;
   if (!isNumber(number)) return no(400, 131009, 'Parameter value is not valid');
   if (type === 'text' ? !text : !template) return no(400, 131008, 'Required parameter is missing');
-  const flaw = template === undefined ? null : flawIn(template);
+  const flaw = template === undefined ? null : flawIn(template, account.template_states);
   if (flaw !== null) return no(400, flaw.code, flaw.message);
   if (account.opted_out.has(number) && template !== undefined)
     return no(400, 131050, 'Recipient has stopped marketing messages from this business');

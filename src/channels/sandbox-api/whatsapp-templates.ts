@@ -1,7 +1,7 @@
 /** The templates of the sandbox's WhatsApp account, and what the true API has against one that is filled wrongly. */
 
-/** As `GET …/message_templates` lists them. */
-export const TEMPLATES = [
+/** Each as `GET …/message_templates` lists them. */
+const TEMPLATES = [
   {
     id: '1001',
     name: 'welcome',
@@ -67,9 +67,31 @@ interface Flaw {
 
 type Parameters = readonly { type: string; [key: string]: unknown }[];
 
+/** By name, the word that a template has instead of its usual one; null: it was deleted. */
+type States = ReadonlyMap<string, string | null>;
+
+/** As they are now. */
+export function templatesNow(states: States) {
+  return TEMPLATES.flatMap((one) => {
+    const status = states.has(one.name) ? states.get(one.name)! : one.status;
+    return status === null ? [] : [{ ...one, status }];
+  });
+}
+
+/** What the true API answers of templates that were approved once. */
+const TAKEN_BACK: Readonly<Record<string, Flaw>> = {
+  PAUSED: { code: 132015, message: 'Template is paused due to low quality' },
+  DISABLED: { code: 132016, message: 'Template is disabled' },
+};
+
 /** Null: it can be sent as it is. */
-export function flawIn({ name, language, components = [] }: CloudTemplate): Flaw | null {
-  const template = TEMPLATES.find((one) => one.name === name && one.language === language.code);
+export function flawIn(
+  { name, language, components = [] }: CloudTemplate,
+  states: States = new Map(),
+): Flaw | null {
+  const template = templatesNow(states).find((one) => one.name === name && one.language === language.code);
+  const back = template && TAKEN_BACK[template.status];
+  if (back) return back;
   if (template === undefined || template.status !== 'APPROVED')
     return { code: 132001, message: 'Template name does not exist in the translation' };
   for (const component of template.components) {

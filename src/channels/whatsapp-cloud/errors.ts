@@ -18,6 +18,9 @@ export const ECOSYSTEM_WAIT_MS = 24 * HOUR;
 /** Of one number to one person: one in six seconds, longer after a burst. */
 const PAIR_WAIT_MS = 60 * SECOND;
 
+/** Until the templates are fetched again, which finds it too; then it waits without being tried. */
+const TEMPLATE: Refusal = { permanence: 'throttled', reason: 'template_paused', retry_after_ms: HOUR };
+
 export const REFUSED: Readonly<Record<number, Refusal>> = {
   131049: throttled(ECOSYSTEM_WAIT_MS),
   131056: throttled(PAIR_WAIT_MS),
@@ -37,7 +40,10 @@ export const REFUSED: Readonly<Record<number, Refusal>> = {
   131030: permanent('policy'),
   130497: permanent('policy'),
   130472: permanent('policy'),
-  // Parameters, templates: missing, of another form, too long, paused, against a policy.
+  // The template is paused, or disabled: the message is as good as ever, and goes when another is approved.
+  132015: TEMPLATE,
+  132016: TEMPLATE,
+  // Parameters, templates: missing, of another form, too long, against a policy.
   100: CONTENT,
   131008: CONTENT,
   131009: CONTENT,
@@ -49,8 +55,6 @@ export const REFUSED: Readonly<Record<number, Refusal>> = {
   132005: CONTENT,
   132007: CONTENT,
   132012: CONTENT,
-  132015: CONTENT,
-  132016: CONTENT,
   132068: CONTENT,
   132069: CONTENT,
   // The number, or its account: gone, not registered, not paid for, locked, restricted.

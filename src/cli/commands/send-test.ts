@@ -12,6 +12,7 @@ import { type Call, type Command, EXIT, textOption, UsageError } from '../comman
 import { idArgument } from '../input.ts';
 import { chooseOrganization, type Installation, ORG_OPTION, withInstallation } from '../installation.ts';
 import { idOption, oneOf } from '../listing.ts';
+import { publicUrlElsewhere } from '../public-url.ts';
 
 const TEST_PATH = '/u/test';
 
@@ -55,14 +56,14 @@ export const sequencesTest: Command = {
       version: oneOf(call, 'version', ['draft', 'published'] as const),
     };
     const { config } = call;
-    const publicUrl = () => config.public_url ?? `http://${config.host}:${config.port}`;
+    const url = publicUrlElsewhere(config);
     const sent = await withInstallation(config, async (installation) => {
       const caller = await chooseOrganization(call, installation);
       const member = await chooseMember(call, installation, caller);
       const app = await openApp(config, {
         appUrl: installation.db.url,
         connections: 2,
-        publicUrl,
+        publicUrl: () => url,
         logger: pino({ level: 'silent' }),
         name: 'cadenza cli',
       });

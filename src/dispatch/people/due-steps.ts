@@ -11,6 +11,7 @@ import type { Step } from '../../plan/sequences/definition.ts';
 import { freeTextRefusal } from '../../plan/sequences/free-text.ts';
 import { type DraftText, editableParts } from '../../plan/sequences/steps/draft.ts';
 import { addressFor } from '../../plan/sequences/steps/step-kind.ts';
+import { templateRefusal } from '../../plan/sequences/template-state.ts';
 import { bucketOf, type DueBucket, type DueDays, dueDays } from '../../schedule/due-buckets.ts';
 import type { SenderSettings } from '../../senders/senders.ts';
 import { stepOf } from '../compose.ts';
@@ -205,14 +206,17 @@ function dueStep(
   };
 }
 
-/** What the gate lets through and its channel does not: free text to whom it may not be written now. */
+/** What the gate lets through and its channel does not: free text to whom it may not be written now, a template that is not approved. */
 function barred(
   { contact_id }: DueTouch,
   step: Step,
   sender: SenderSettings,
-  { wrote, planning }: Situation,
+  { wrote, planning, templates }: Situation,
 ): string | null {
-  return freeTextRefusal({ step, contact_id }, sender, wrote, planning.now);
+  return (
+    freeTextRefusal({ step, contact_id }, sender, wrote, planning.now) ??
+    templateRefusal(step, sender.id, templates)
+  );
 }
 
 const WEB = /^https?:\/\//i;

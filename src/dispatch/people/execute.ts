@@ -58,7 +58,10 @@ async function composeOne(engine: Engine, org: Uuid, { touch, situation }: Scene
   if (no?.outcome === 'dropped') throw await whyNotNow(engine, org, touch.id);
   // A worker would end the enrollment; a person can correct the text, or the contact, and try again.
   if (no) throw stepRefused(no.reason ?? 'refused', no.detail ?? undefined);
-  if (later[0]) return null;
+  const [not] = later;
+  if (not?.reason === 'template_paused' || not?.reason === 'template_unavailable')
+    throw stepRefused(not.reason);
+  if (not) return null;
   return ready[0]!;
 }
 

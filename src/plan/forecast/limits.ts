@@ -14,4 +14,6 @@ export const LIMITS = [
   'frequency_cap_week',
   'channel_cap',
   'channel_cap_week',
+  'template_paused',
+  'template_unavailable',
 ] as const satisfies readonly Postponement[];

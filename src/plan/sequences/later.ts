@@ -6,6 +6,7 @@ import type { Place } from '../../contacts/place.ts';
 import { periodOf } from '../../schedule/period.ts';
 import { type SenderDays, senderDays } from '../../schedule/slots.ts';
 import type { WindowError } from '../../schedule/window.ts';
+import { MINUTE_MS } from '../../schedule/zone.ts';
 import { dayKey } from '../../senders/periods.ts';
 import { type Ramp, rampLimit } from '../../senders/ramp.ts';
 import type { Definition } from './definition.ts';
@@ -21,11 +22,16 @@ export type Postponement =
   | 'quota_hour'
   | 'sender_gap'
   | 'sender_ramp'
+  | 'template_paused'
+  | 'template_unavailable'
   | Cap;
 
 /** Of contacts: their days are the organization's. */
 const CAPS = ['frequency_cap', 'frequency_cap_week', 'channel_cap', 'channel_cap_week'] as const;
 export type Cap = (typeof CAPS)[number];
+
+/** About as often as its sender's templates are fetched anew. */
+const TEMPLATE_WAIT_MS = 60 * MINUTE_MS;
 
 /** The moment from which its next opening is looked for. */
 export function againFrom(
@@ -34,6 +40,7 @@ export function againFrom(
   zones: { sender: string; organization: string },
 ): number {
   if (reason === 'quota_hour') return periodOf(at, zones.sender)!.hour_end_ms;
+  if (reason === 'template_paused' || reason === 'template_unavailable') return at + TEMPLATE_WAIT_MS;
   if ((CAPS as readonly string[]).includes(reason)) return periodOf(at, zones.organization)!.day_end_ms;
   return at;
 }

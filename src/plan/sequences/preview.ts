@@ -12,6 +12,7 @@ import { reasonInWords } from '../../ledger/reasons.ts';
 import { readLastMessages } from '../../records/last-messages.ts';
 import { type Cost, estimatedCost, type Price } from '../../senders/price.ts';
 import { readPrices } from '../../senders/read-prices.ts';
+import { templateStates } from '../../senders/templates.ts';
 import type { Context } from '../../tenancy/context.ts';
 import { foresee } from '../forecast/forecast.ts';
 import type { ForecastStep } from '../forecast/tally.ts';
@@ -35,6 +36,7 @@ import {
 import { Rotation } from './rotation.ts';
 import { type SendersByChannel, sendersByChannel, stepThrough, type Through } from './step-sender.ts';
 import { addressFor, type StepInput } from './steps/step-kind.ts';
+import { byTemplate, namedBy, type TemplateStates, templateRefusal } from './template-state.ts';
 import { type ArmedStep, armedStep } from './variants/arm.ts';
 import { requireVariant } from './variants/variant-check.ts';
 import { winnersOf } from './variants/winners.ts';
@@ -105,6 +107,8 @@ interface Scene extends RenderScene {
   verdicts: ReadonlyMap<number, number>;
   /** When the contact last wrote; null where no step is free text over WhatsApp. */
   wrote: Wrote | null;
+  /** Whether its WhatsApp templates are approved; null where no step names one. */
+  templates: TemplateStates | null;
 }
 
 interface PreviewInput {
@@ -135,7 +139,9 @@ export async function previewSequence(
   const read = await readScene(db, ctx.org, id, input);
   const free = read.definition.steps.some(mayBeFreeText);
   const wrote = free ? await readLastMessages(db, ctx.org, [read.contact.id]) : null;
-  const scene: Scene = { ...read, wrote };
+  const named = namedBy(read.definition, read.planning.senders.values());
+  const templates = named.length > 0 ? byTemplate(await templateStates(db, ctx.org, named)) : null;
+  const scene: Scene = { ...read, wrote, templates };
   if (input.variant !== undefined) requireVariant(scene.definition, input.variant);
   const { contact, planning, definition } = scene;
   const phone = contact.phone ?? contact.whatsapp;
@@ -194,16 +200,18 @@ async function stepAt(scene: Scene, walk: Walk, stepNo: number, armed: ArmedStep
   };
 }
 
-/** Only of what would go now: before a later step its contact may still write. */
+/** Only of what would go now: before a later step its contact may still write, and its template be approved. */
 function barredNow(
-  { planning, contact, wrote }: Scene,
+  { planning, contact, wrote, templates }: Scene,
   step: Step,
   found: Through | null,
   open: Opening | null,
 ): PreviewStep['problem'] {
   const sender = planning.senders.get(found?.sender_id ?? '');
   if (!sender || !open?.ok || open.not_before > planning.now) return null;
-  const code = freeTextRefusal({ step, contact_id: contact.id }, sender, wrote, planning.now);
+  const code =
+    freeTextRefusal({ step, contact_id: contact.id }, sender, wrote, planning.now) ??
+    templateRefusal(step, sender.id, templates);
   return code === null ? null : { code, detail: reasonInWords(code) ?? code };
 }
 
@@ -297,7 +305,7 @@ async function readScene(
   org: Uuid,
   id: Uuid,
   input: PreviewInput,
-): Promise<Omit<Scene, 'wrote'>> {
+): Promise<Omit<Scene, 'wrote' | 'templates'>> {
   return db.inOrg(org, async (tx) => {
     const row = await tx.maybe<{ name: string; draft: Definition }>(
       sql`SELECT name, draft FROM sequences WHERE org_id = ${org} AND id = ${id}`,
