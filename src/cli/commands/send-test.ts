@@ -69,7 +69,7 @@ export const sequencesTest: Command = {
       });
       try {
         const as = { ...caller, member_id: member.id };
-        return await sendTest(app.engine, as, id, wanted, publicUrl() + TEST_PATH);
+        return await sendTest(app.engine, as, id, wanted, url + TEST_PATH);
       } finally {
         await app.close();
       }
