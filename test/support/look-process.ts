@@ -33,3 +33,4 @@ await deliver(
   { org, shard: 0, token: newId(), careful: false, suspect: null },
   { stop: () => false, settled: () => undefined },
 );
+process.stdout.write(`${JSON.stringify({ at: 'end' })}\n`);
