@@ -367,7 +367,12 @@ export const GUARDS = [
   {
     guard: 'gap: the same bytes once more are tried when it is over',
     file: 'src/dispatch/next-try.ts',
-    edits: [["if (reason === 'sender_gap') return", "if (reason === 'no gap') return"]],
+    edits: [
+      [
+        '{ wake: await gapOver(engine, org, situation, touch, at) }',
+        '{ wake: at + engine.limits.lookup_gap_ms }',
+      ],
+    ],
     tests: [RESEND, 'goes when its sender has kept its gap'],
   },
   {
