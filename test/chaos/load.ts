@@ -20,6 +20,9 @@ const HOLD_MS = [50, 1_200] as const;
 const NEWEST = 40;
 const BULK = 60;
 const WAIT = '?wait=2s';
+/** The first so many clients begin by enrolling so many in each sequence. */
+const CLIENTS_BEGINNING = 8;
+const FIRST = 6;
 /** Each so manieth client does what waits for people and little else. */
 const PERSON_EVERY = 4;
 const PERSON = { person: 20, enroll: 1, pause: 1, resume: 1 } as const;
@@ -78,6 +81,7 @@ export async function runClient(load: Load, seed: number, number: number, stop: 
   const draw = random(seed, 1_000 + number);
   const choose = () =>
     number % PERSON_EVERY === PERSON_EVERY - 1 ? draw.weighted(PERSON) : draw.weighted(WEIGHTS);
+  await begin(load, draw, number, stop);
   while (!stop.aborted) {
     const book = draw.pick(load.books);
     try {
@@ -89,6 +93,20 @@ export async function runClient(load: Load, seed: number, number: number, stop: 
       );
     }
     await sleep(draw.between(...PAUSE_MS));
+  }
+}
+
+/** However short the run and slow the machine, something goes through every sequence: each client begins its share of them. */
+async function begin(load: Load, draw: Random, number: number, stop: AbortSignal): Promise<void> {
+  for (const book of load.books) {
+    for (const [n, { id }] of book.sequences.entries()) {
+      if (n % CLIENTS_BEGINNING !== number || stop.aborted) continue;
+      await enroll(
+        { ...load, book, draw },
+        Array.from({ length: FIRST }, () => draw.pick(book.contacts)),
+        id,
+      );
+    }
   }
 }
 
@@ -125,9 +143,12 @@ const ACTS: Record<Act, (turn: Turn) => Promise<unknown>> = {
   },
 };
 
-async function enroll({ client, book, draw }: Turn, contacts: string[]): Promise<void> {
+async function enroll(
+  { client, book, draw }: Turn,
+  contacts: string[],
+  sequence = draw.pick(book.sequences).id,
+): Promise<void> {
   const org = book.organization.label;
-  const sequence = draw.pick(book.sequences).id;
   const unique = [...new Set(contacts)];
   const one = unique.length === 1;
   const { status, body } = await client.act({
