@@ -1,7 +1,7 @@
 /**
- * `npm run guards [-- --only TEXT]`: takes each guard of the engine away, one at a time, in a copy of the sources, and
+ * `npm run guards [-- --only TEXT] [-- --part K/N]`: takes each guard of the engine away, one at a time, in a copy of the sources, and
  * shows that its tests go red. Ends with 1 when a guard's removal leaves them green: then it guards nothing, or
- * its test does not look. Takes minutes, so it is not part of `npm test`; that the table fits the sources is.
+ * its test does not look. `--part 2/6` is the second of six pieces of the table. Takes minutes, so it is not part of `npm test`; that the table fits the sources is.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -19,8 +19,14 @@ const LANES = 2;
 const LIMIT_MS = 180_000;
 const WHY_LENGTH = 120;
 
-const { values: options } = parseArgs({ options: { only: { type: 'string', default: '' } } });
-const wanted = GUARDS.filter(({ guard }) => guard.includes(options.only));
+const { values: options } = parseArgs({
+  options: { only: { type: 'string', default: '' }, part: { type: 'string', default: '1/1' } },
+});
+const named = GUARDS.filter(({ guard }) => guard.includes(options.only));
+const [part, parts] = options.part.split('/').map(Number);
+if (!(part >= 1 && part <= parts)) throw new Error('--part is K/N, with K from 1 to N');
+const at = (nth) => Math.round((named.length * nth) / parts);
+const wanted = named.slice(at(part - 1), at(part));
 
 function copySources() {
   const dir = mkdtempSync(join(tmpdir(), 'cadenza-guards-'));

@@ -12,6 +12,7 @@ const HOLD = 'test/scenarios/guards/hold.test.ts';
 const VERSION = 'test/scenarios/guards/version-move.test.ts';
 const SKIP = 'test/scenarios/skip-channel.test.ts';
 const DISPATCH = 'test/scenarios/guards/dispatch.test.ts';
+const RESEND = 'test/scenarios/resend.test.ts';
 const PACING = 'test/scenarios/pacing.test.ts';
 const BREAKER = 'test/scenarios/breaker.test.ts';
 const CAPS = 'test/scenarios/caps.test.ts';
@@ -362,6 +363,29 @@ export const GUARDS = [
       ],
     ],
     tests: [PACING, 'counts the same message once more'],
+  },
+  {
+    guard: 'gap: the same bytes once more are tried when it is over',
+    file: 'src/dispatch/next-try.ts',
+    edits: [
+      [
+        '{ wake: await gapOver(engine, org, situation, touch, at) }',
+        '{ wake: at + engine.limits.lookup_gap_ms }',
+      ],
+    ],
+    tests: [RESEND, 'goes when its sender has kept its gap'],
+  },
+  {
+    guard: 'time: the same bytes once more get the next opening written',
+    file: 'src/dispatch/next-try.ts',
+    edits: [['{ wake: open.not_before, until: open.not_after }', '{ wake: open.not_before }']],
+    tests: [RESEND, 'goes when its window opens again'],
+  },
+  {
+    guard: 'class K: what its key does not outlive is shown to a person',
+    file: 'src/dispatch/resend.ts',
+    edits: [['next: inTime ? next : null', 'next']],
+    tests: [RESEND, 'is shown to a person at once'],
   },
   {
     guard: 'gap: a batch read before there was one is stale',

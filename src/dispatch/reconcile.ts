@@ -26,6 +26,8 @@ const LOOKS_NEEDED = 2;
 interface Note {
   touch: DueTouch;
   wake: number | null;
+  /** The end of the opening that it may go again in, where that is another than is written; null: it has none. */
+  until?: number | null;
   looks: number;
   review: boolean;
   reason: string;
@@ -59,7 +61,6 @@ async function reconcileGate(
   const settlements: Settlement[] = [];
   const notes: Note[] = [];
   const resend: DueTouch[] = [];
-  const { now } = situation.planning;
   const take = (result: Settlement | Note) => {
     if ('outcome' in result) settlements.push(result);
     else notes.push(result);
@@ -84,10 +85,10 @@ async function reconcileGate(
   );
   const left = resend.length > 0 ? await sendAgain(engine, org, situation, resend) : [];
   await Promise.all(
-    left.map(async ({ touch, connection, reason, final }) => {
+    left.map(async ({ touch, connection, reason, next }) => {
       if (connection.lookup) take(await look(engine, situation, touch, connection));
-      else if (final) take({ ...assume(engine, situation, touch), reason });
-      else notes.push({ touch, wake: now + engine.limits.lookup_gap_ms, looks: 0, review: false, reason });
+      else if (next === null) take({ ...assume(engine, situation, touch), reason });
+      else notes.push({ touch, ...next, looks: 0, review: false, reason });
     }),
   );
   await note(engine, org, notes);
@@ -198,5 +199,6 @@ async function note(engine: Engine, org: Uuid, notes: readonly Note[]): Promise<
   await engine.db.call(sql`
     SELECT reconcile_note(${org}::uuid, ${`worker:${engine.worker}`}, ${notes.map((n) => n.touch.id)}::uuid[], ${notes.map((n) => n.touch.token)}::uuid[],
       ${notes.map((n) => (n.wake === null ? null : new Date(n.wake).toISOString()))}::timestamptz[], ${notes.map((n) => n.looks)}::int[],
-      ${notes.map((n) => n.review)}::boolean[], ${notes.map((n) => n.reason)}::text[])`);
+      ${notes.map((n) => n.review)}::boolean[], ${notes.map((n) => n.reason)}::text[],
+      ${notes.map((n) => n.until !== undefined)}::boolean[], ${notes.map((n) => (n.until == null ? null : new Date(n.until).toISOString()))}::timestamptz[])`);
 }

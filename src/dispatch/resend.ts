@@ -1,7 +1,7 @@
 /**
  * Class K: the same bytes go again under the same key, if the gate lets them. Whatever the provider answers now but
  * `accepted` says nothing about the first call, so the touch stays unknown. In: unknown touches of one gate. Out: those
- * that were not sent again, and whether that is for good.
+ * that were not sent again, and when they may be tried again, if ever.
  */
 import { performance } from 'node:perf_hooks';
 import { type Connection, DEFAULT_KEY_LIFE_MS, type SendOutcome } from '../channels/channel.ts';
@@ -13,6 +13,7 @@ import { askGate } from './ask-gate.ts';
 import { type Composed, compose } from './compose.ts';
 import type { Engine } from './engine.ts';
 import type { DueTouch } from './lanes.ts';
+import { type NextTry, nextTry } from './next-try.ts';
 import { settlementOf } from './outcomes.ts';
 import { send } from './send.ts';
 import { settleAll } from './settle.ts';
@@ -26,8 +27,8 @@ export interface NotResent {
   touch: DueTouch;
   connection: Connection;
   reason: string;
-  /** It may never go again under this key; otherwise a pause or a switch is in the way, or a version has changed. */
-  final: boolean;
+  /** Null: it may never go again under this key, or not while that lives. */
+  next: NextTry | null;
 }
 
 /**
@@ -41,9 +42,14 @@ export function keyUntil(
   connection: Connection,
   touch: DueTouch,
 ): number | null {
-  if (connection.provider_class !== 'K' || touch.first_called === null) return null;
-  const life = connection.key_life_ms ?? DEFAULT_KEY_LIFE_MS;
-  return asked_at + (touch.first_called.getTime() + life - planning.now) - engine.limits.call_timeout_ms;
+  const ends = keyEnds(engine, connection, touch);
+  return ends === null ? null : asked_at + (ends - planning.now);
+}
+
+/** The same by the database's clock, Unix milliseconds. */
+function keyEnds({ limits }: Engine, connection: Connection, { first_called }: DueTouch): number | null {
+  if (connection.provider_class !== 'K' || first_called === null) return null;
+  return first_called.getTime() + (connection.key_life_ms ?? DEFAULT_KEY_LIFE_MS) - limits.call_timeout_ms;
 }
 
 export async function sendAgain(
@@ -54,13 +60,21 @@ export async function sendAgain(
 ): Promise<NotResent[]> {
   const { ready, refused, later } = await compose(engine, org, situation, touches);
   const left: NotResent[] = [];
-  const leave = (touch: DueTouch, reason: string) => {
+  const leave = async (touch: DueTouch, reason: string, at: number) => {
     const connection = engine.connect(org, situation.planning.senders.get(touch.sender_id!)!)!;
-    left.push({ touch, connection, reason: `not_resent: ${reason}`, final: isFinal(touch, reason) });
+    const next = isFinal(touch, reason) ? null : await nextTry(engine, org, situation, touch, reason, at);
+    // Once its key is forgotten nothing can be tried: whoever must decide then is told now.
+    const inTime = next !== null && next.wake + engine.limits.budget_ms < keyEnds(engine, connection, touch)!;
+    left.push({ touch, connection, reason: `not_resent: ${reason}`, next: inTime ? next : null });
   };
+  const { now } = situation.planning;
   for (const settlement of refused)
-    leave(touches.find((touch) => touch.id === settlement.touch_id)!, settlement.reason ?? 'refused');
-  for (const { touch, reason } of later) leave(touch, reason);
+    await leave(
+      touches.find((touch) => touch.id === settlement.touch_id)!,
+      settlement.reason ?? 'refused',
+      now,
+    );
+  for (const { touch, reason } of later) await leave(touch, reason, now);
   if (ready.length === 0) return left;
   const token = newId();
   const deadline = performance.now() + engine.limits.budget_ms;
@@ -71,7 +85,7 @@ export async function sendAgain(
   await Promise.all(
     answer.verdicts.map(async ({ id, verdict, key_n, attempt }) => {
       const composed = byId.get(id)!;
-      if (verdict !== 'go') return leave(composed.touch, verdict);
+      if (verdict !== 'go') return leave(composed.touch, verdict, answer.at);
       const until = keyUntil(engine, situation, composed.connection, composed.touch) ?? deadline;
       const outcome = await send(engine, outgoing(composed, key_n), Math.min(deadline, until));
       const at = answer.at + (performance.now() - answered);

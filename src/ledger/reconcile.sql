@@ -29,10 +29,13 @@ BEGIN
 END $$;
 
 -- reconcile_note: what a look at `unknown` touches gave when it settles nothing: when to look next (null: never by
--- itself), how often was looked, and whether a person is asked.
+-- itself), how often was looked, and whether a person is asked. For those that may go again when a window opens
+-- (p_opens), when that closes: what is written closed before, and the gate reads what is written.
+DROP FUNCTION IF EXISTS reconcile_note(uuid, text, uuid[], uuid[], timestamptz[], int[], boolean[], text[], timestamptz);
+
 CREATE OR REPLACE FUNCTION reconcile_note(
   p_org uuid, p_actor text, p_touches uuid[], p_tokens uuid[], p_wakes timestamptz[], p_looks int[], p_review boolean[], p_reasons text[],
-  p_now timestamptz DEFAULT NULL
+  p_opens boolean[], p_untils timestamptz[], p_now timestamptz DEFAULT NULL
 ) RETURNS int
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -43,8 +46,10 @@ BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   PERFORM FROM touches t WHERE t.org_id = p_org AND t.id = ANY (p_touches) ORDER BY t.id FOR UPDATE;
   WITH noted AS (
-    UPDATE touches t SET wake_at = i.wake, looks = i.looks, needs_review = i.review, reason = i.reason
-      FROM unnest(p_touches, p_tokens, p_wakes, p_looks, p_review, p_reasons) i(id, token, wake, looks, review, reason)
+    UPDATE touches t SET wake_at = i.wake, looks = i.looks, needs_review = i.review, reason = i.reason,
+        not_after = CASE WHEN i.opens THEN i.until ELSE t.not_after END
+      FROM unnest(p_touches, p_tokens, p_wakes, p_looks, p_review, p_reasons, p_opens, p_untils)
+        i(id, token, wake, looks, review, reason, opens, until)
      WHERE t.org_id = p_org AND t.id = i.id AND t.state = 'unknown' AND t.token = i.token
     RETURNING t.*
   ), told AS (

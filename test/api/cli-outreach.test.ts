@@ -249,7 +249,7 @@ describe('why and reconcile', () => {
     expect((await cadenza('reconcile')).out).toBe('Nothing waits for a person.');
     await world.db.call(sql`
       SELECT reconcile_note(${world.org.id}::uuid, 'worker:test', ${[touch]}::uuid[], ${[flight.token]}::uuid[], ${[null]}::timestamptz[], ${[0]}::int[],
-        ${[true]}::boolean[], ${['no_proof_possible']}::text[])`);
+        ${[true]}::boolean[], ${['no_proof_possible']}::text[], ${[false]}::boolean[], ${[null]}::timestamptz[])`);
     expect((await cadenza('reconcile', '--json')).json.items).toMatchObject([
       { id: touch, state: 'unknown' },
     ]);

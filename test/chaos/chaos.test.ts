@@ -13,7 +13,7 @@ const TIMEOUT_MS = 360_000;
 
 const HAPPENED = [
   ...['sends', 'sends_email', 'sends_sms', 'sends_whatsapp', 'acks', 'stops', 'compared', 'passages', 'gaps'],
-  ...['held_against_openings', 'kills', 'freezes', 'cuts', 'samples'],
+  ...['held_against_openings', 'kills', 'freezes', 'cuts', 'samples', 'told', 'waits_over'],
 ];
 
 interface Report {

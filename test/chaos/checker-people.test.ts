@@ -168,4 +168,33 @@ describe('the chaos checker on people', () => {
     replace(evidence, done('execute', 'h1', 4.5, { result: 'unknown' }));
     expect(judge(evidence).violations).toEqual([]);
   });
+
+  /** Let go twice for its one call: at first, and as the same bytes once more at 39.9 s. */
+  function cutOff(first: number, again = true): Evidence {
+    const evidence = executed();
+    const human = evidence.touches.find(({ id }) => id === 'h1')!;
+    human.sender = 'sK';
+    evidence.journal = evidence.journal.filter(({ touch_id }) => touch_id !== 'h1');
+    evidence.journal.push(...call(human, 40));
+    evidence.passages = [
+      ...evidence.passages.filter(({ touch: id }) => id !== 'h1'),
+      { touch: 'h1', at: atMs(first), again: false },
+      { touch: 'h1', at: atMs(39.9), again },
+    ];
+    replace(evidence, done('execute', 'h1', 4.5, { result: 'unknown' }));
+    return evidence;
+  }
+
+  it('lets a worker repeat what a person sent and what was cut off before the provider saw it', () => {
+    expect(judge(cutOff(4)).violations).toEqual([]);
+  });
+
+  for (const [name, evidence] of [
+    ['nobody executed when it was first let go', () => cutOff(2)],
+    ['it was let go anew', () => cutOff(4, false)],
+  ] as const) {
+    it(`[I1] [DUE-2] finds a call of a worker where ${name}`, () => {
+      expect(judge(evidence()).violations.map(({ invariant }) => invariant)).toContain('I1');
+    });
+  }
 });

@@ -17,6 +17,7 @@ const set =
 const STOPPED: [string, NonNullable<Ack['target']>][] = [
   ['pause', { class: 'enrollment', id: 'e1' }],
   ['unenroll', { class: 'enrollment', id: 'e1' }],
+  ['react', { class: 'enrollment', id: 'e1' }],
   ['unsubscribe', { class: 'contact', id: 'c1', channel: 'email' }],
   ['hold', { class: 'sequence', id: 'q1' }],
   ['hold', { class: 'sender', id: 'sK' }],
@@ -165,6 +166,26 @@ const FAULTS: [string, Violation['invariant'], Plant][] = [
     'unknown where the key could be used again',
     'I3',
     set((evidence) => evidence.touches[2]!, { state: 'unknown', needs_review: true }),
+  ],
+  [
+    'unknown where the key could be used again, in quiet hours of another channel',
+    'I3',
+    (evidence) => {
+      Object.assign(evidence.touches[2]!, { state: 'unknown', needs_review: true });
+      evidence.acks.push(
+        ack('quiet', { class: 'organization', id: 'alder', channel: 'sms' }, 2, { receipt: null }),
+      );
+    },
+  ],
+  [
+    'unknown where the key could be used again, and looked at long ago for the last time',
+    'I3',
+    (evidence) => {
+      Object.assign(evidence.touches[2]!, { state: 'unknown', needs_review: true, due_at: null });
+      evidence.acks.push(
+        ack('quiet', { class: 'organization', id: 'alder', channel: 'email' }, 2, { receipt: null }),
+      );
+    },
   ],
   [
     'unknown, and nobody is asked',

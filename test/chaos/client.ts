@@ -23,6 +23,8 @@ export interface Wanted {
   /** Repeated, under the same Idempotency-Key, until it is answered. */
   persist?: boolean;
   decision?: string;
+  /** `tell`: the name of what is told. */
+  event?: string;
   /** Without the key: public addresses. */
   open?: boolean;
 }
@@ -36,7 +38,7 @@ export interface Answer {
 
 const RETRY_MS = 150;
 /** Acts that change nothing when they are done twice. */
-const REPEATABLE = new Set(['pause', 'unenroll', 'unsubscribe', 'hold', 'release', 'quiet', 'wake']);
+const REPEATABLE = new Set(['pause', 'unenroll', 'unsubscribe', 'hold', 'release', 'quiet', 'wake', 'tell']);
 /** A persistent request is given up after so many tries. */
 const MAX_TRIES = 200;
 /** And after so many answers that its first try is still under way. */
@@ -95,6 +97,7 @@ export class Client {
       if (REPEATABLE.has(wanted.act)) key = randomUUID();
       else if (++busy >= MAX_BUSY) answer = { status: null, body: null };
     } while (wanted.persist && tries < MAX_TRIES && busy < MAX_BUSY && !answered(answer));
+    const answeredAt = { ended: String(hrtime.bigint()), ended_at: Date.now() };
     const receipt = succeeded(answer.status) ? await this.#receipt(wanted.org, answer.body) : null;
     const enrolled = wanted.act === 'enroll' ? enrolledIn(answer.body) : undefined;
     this.#recorder.write({
@@ -109,8 +112,12 @@ export class Client {
       receipt,
       ...(enrolled ? { enrolled } : {}),
       ...(wanted.decision === undefined ? {} : { decision: wanted.decision }),
+      ...(wanted.event === undefined ? {} : { event: wanted.event }),
+      ...(wanted.act === 'tell' && succeeded(answer.status) ? { event_id: answer.body.id } : {}),
       ...doneBy(wanted.act, answer.body),
     });
+    if (wanted.act === 'tell' && succeeded(answer.status))
+      await this.#reactions(wanted, answer.body, { began: String(began), ...answeredAt, tries });
     return { ...answer, receipt };
   }
 
@@ -127,6 +134,29 @@ export class Client {
       cursor = body.next_cursor;
     } while (cursor !== null);
     return items;
+  }
+
+  /** What an event led to, where the answer says so: stops like any other, acknowledged when it came. */
+  async #reactions(
+    { org, target: about }: Wanted,
+    event: Answer['body'],
+    times: Pick<Ack, 'began' | 'ended' | 'ended_at' | 'tries'>,
+  ): Promise<void> {
+    for (const { reaction, result, receipt_id, enrollment_id } of event.reactions) {
+      const out = reaction === 'unsubscribe' && about;
+      if (result !== 'done' || receipt_id === null || !(out || enrollment_id)) continue;
+      const path = `/api/receipts/${receipt_id}`;
+      let heard: Heard;
+      let tries = 0;
+      do {
+        if (tries++ > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        heard = await this.#once({ org, act: 'read', method: 'GET', path }, null);
+      } while (tries < MAX_TRIES && !answered(heard));
+      const receipt = succeeded(heard.status) ? await this.#receipt(org, heard.body) : null;
+      const target = out || { class: 'enrollment' as const, id: enrollment_id };
+      const act = out ? 'unsubscribe' : 'react';
+      this.#recorder.write({ org, act, target, ...times, status: heard.status, receipt });
+    }
   }
 
   async #once(wanted: Wanted, key: string | null): Promise<{ status: number | null; body: Answer['body'] }> {

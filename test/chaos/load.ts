@@ -8,6 +8,7 @@ import { workOnStep } from './people.ts';
 import { hush } from './quiet.ts';
 import { type Random, random } from './random.ts';
 import { routes, switchRoute } from './routes.ts';
+import { tell } from './tell.ts';
 import type { Load, Turn } from './turn.ts';
 import { type Book, type Enrolled, makeContact, TAGS } from './world.ts';
 
@@ -19,6 +20,9 @@ const HOLD_MS = [50, 1_200] as const;
 const NEWEST = 40;
 const BULK = 60;
 const WAIT = '?wait=2s';
+/** The first so many clients begin by enrolling so many in each sequence. */
+const CLIENTS_BEGINNING = 8;
+const FIRST = 6;
 /** Each so manieth client does what waits for people and little else. */
 const PERSON_EVERY = 4;
 const PERSON = { person: 20, enroll: 1, pause: 1, resume: 1 } as const;
@@ -30,6 +34,9 @@ type Act =
   | 'enroll'
   | 'enroll_many'
   | 'enroll_tag'
+  | 'enroll_segment'
+  | 'tell'
+  | 'declare'
   | 'contact'
   | 'pause'
   | 'resume'
@@ -49,7 +56,10 @@ type Act =
 const WEIGHTS: Record<Act, number> = {
   enroll: 22,
   enroll_many: 8,
-  enroll_tag: 1,
+  enroll_tag: 0.7,
+  enroll_segment: 0.7,
+  tell: 12,
+  declare: 1,
   contact: 4,
   pause: 18,
   resume: 12,
@@ -71,6 +81,7 @@ export async function runClient(load: Load, seed: number, number: number, stop: 
   const draw = random(seed, 1_000 + number);
   const choose = () =>
     number % PERSON_EVERY === PERSON_EVERY - 1 ? draw.weighted(PERSON) : draw.weighted(WEIGHTS);
+  await begin(load, draw, number, stop);
   while (!stop.aborted) {
     const book = draw.pick(load.books);
     try {
@@ -85,6 +96,20 @@ export async function runClient(load: Load, seed: number, number: number, stop: 
   }
 }
 
+/** However short the run and slow the machine, something goes through every sequence: each client begins its share of them. */
+async function begin(load: Load, draw: Random, number: number, stop: AbortSignal): Promise<void> {
+  for (const book of load.books) {
+    for (const [n, { id }] of book.sequences.entries()) {
+      if (n % CLIENTS_BEGINNING !== number || stop.aborted) continue;
+      await enroll(
+        { ...load, book, draw },
+        Array.from({ length: FIRST }, () => draw.pick(book.contacts)),
+        id,
+      );
+    }
+  }
+}
+
 const ACTS: Record<Act, (turn: Turn) => Promise<unknown>> = {
   enroll: (turn) => enroll(turn, [turn.draw.pick(turn.book.contacts)]),
   enroll_many: (turn) =>
@@ -92,7 +117,10 @@ const ACTS: Record<Act, (turn: Turn) => Promise<unknown>> = {
       turn,
       Array.from({ length: 2 + turn.draw.below(BULK) }, () => turn.draw.pick(turn.book.contacts)),
     ),
-  enroll_tag: enrollTag,
+  enroll_tag: (turn) => enrollJob(turn, { tag: turn.draw.pick(TAGS) }),
+  enroll_segment: (turn) => enrollJob(turn, { segment_id: turn.book.segment }),
+  tell,
+  declare,
   contact: ({ client, book }) => makeContact(client, book),
   pause: (turn) => patch(turn, 'pause'),
   resume: (turn) => patch(turn, 'resume'),
@@ -115,9 +143,12 @@ const ACTS: Record<Act, (turn: Turn) => Promise<unknown>> = {
   },
 };
 
-async function enroll({ client, book, draw }: Turn, contacts: string[]): Promise<void> {
+async function enroll(
+  { client, book, draw }: Turn,
+  contacts: string[],
+  sequence = draw.pick(book.sequences).id,
+): Promise<void> {
   const org = book.organization.label;
-  const sequence = draw.pick(book.sequences).id;
   const unique = [...new Set(contacts)];
   const one = unique.length === 1;
   const { status, body } = await client.act({
@@ -137,15 +168,15 @@ async function enroll({ client, book, draw }: Turn, contacts: string[]): Promise
 }
 
 /** A job, worked by whichever worker lives. */
-async function enrollTag({ client, book, draw }: Turn): Promise<void> {
+async function enrollJob({ client, book, draw }: Turn, whom: { tag: string } | { segment_id: string }) {
   const sequence = draw.pick(book.sequences).id;
   await client.act({
     org: book.organization.label,
-    act: 'enroll_tag',
+    act: 'tag' in whom ? 'enroll_tag' : 'enroll_segment',
     target: { class: 'sequence', id: sequence },
     method: 'POST',
     path: routes.enrollments,
-    body: { sequence_id: sequence, tag: draw.pick(TAGS) },
+    body: { sequence_id: sequence, ...whom },
     persist: true,
   });
 }
@@ -242,6 +273,27 @@ async function publishAnew({ client, book, draw }: Turn): Promise<void> {
   const { status } = await client.act({ org, act: 'edit', method: 'PATCH', path, body });
   if (status === 200)
     await client.act({ org, act: 'publish', method: 'POST', path: routes.publish(sequence.id), body: {} });
+}
+
+/** A person's word on which text wins, or that none does, while messages of all of them are under way. */
+async function declare({ client, book, draw }: Turn): Promise<void> {
+  const org = book.organization.label;
+  const sequence = draw.pick(book.sequences.filter((one) => one.arms));
+  const path = `${routes.sequences}/${sequence.id}`;
+  const { status, body } = await client.act({ org, act: 'read', method: 'GET', path });
+  if (status !== 200) return;
+  type Shown = { id: string; variants?: { key: string }[] };
+  const steps = (body.steps as Shown[]).filter((step) => step.variants?.length);
+  if (steps.length === 0) return;
+  const step = draw.pick(steps);
+  const variant = draw.next() < 0.3 ? null : draw.pick(step.variants!).key;
+  await client.act({
+    org,
+    act: 'declare',
+    method: 'POST',
+    path: routes.winner(sequence.id, step.id),
+    body: { variant },
+  });
 }
 
 /** Another organization's ids, asked for and acted on. */

@@ -13,6 +13,10 @@ export const routes = {
   dueSteps: '/api/outreach/due-steps',
   dueStep: (id: string) => `/api/outreach/due-steps/${id}`,
   organization: '/api/organization',
+  events: '/api/events',
+  segments: '/api/segments',
+  receipt: (id: string) => `/api/receipts/${id}`,
+  winner: (sequence: string, step: string) => `/api/outreach/sequences/${sequence}/steps/${step}/winner`,
   publish: (id: string) => `/api/outreach/sequences/${id}/publish`,
   unsubscribe: (contact: string, channel: string): Route => ({
     method: 'POST',

@@ -1,6 +1,6 @@
 /** What the public API shows of every organization at the end, in the checker's words. */
 import { writeFile } from 'node:fs/promises';
-import type { Enrollment, Shown, Touch } from './checker/evidence.ts';
+import type { Enrollment, Shown, Told, Touch } from './checker/evidence.ts';
 import type { Client } from './client.ts';
 import { BUDGET_MS, MAX_FREEZE_MS } from './limits.ts';
 import { routes } from './routes.ts';
@@ -14,6 +14,7 @@ export async function show(
 ): Promise<void> {
   const touches: Touch[] = [];
   const enrollments: Enrollment[] = [];
+  const told: Told[] = [];
   for (const { organization } of books) {
     const org = organization.label;
     const paced = new Set(
@@ -25,6 +26,8 @@ export async function show(
       touches.push(touch);
     }
     for (const item of await client.all(org, routes.enrollments)) enrollments.push(enrollmentOf(org, item));
+    for (const { id, reacted_at } of await client.all(org, routes.events))
+      told.push({ id: String(id), org, reacted: reacted_at !== null });
   }
   const shown: Shown = {
     ...times,
@@ -34,6 +37,7 @@ export async function show(
     organizations: books.map(({ organization }) => organization),
     touches,
     enrollments,
+    told,
   };
   await writeFile(path, JSON.stringify(shown));
 }

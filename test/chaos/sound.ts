@@ -100,7 +100,7 @@ export function sound(): Evidence {
         daily_cap: 3,
         channel_caps: {},
         senders: ['K', 'L', 'N'].map((kind) => sender(`s${kind}`, `alder-${kind}`, { daily_limit: 3 })),
-        sequences: [{ id: 'q1', opens: null, closes: null }],
+        sequences: [{ id: 'q1', ends_on: ['churned'], opens: null, closes: null }],
         contacts: { c1: ['p1@alder.example.org', '+491555000001'] },
       },
       {
@@ -123,6 +123,7 @@ export function sound(): Evidence {
     })),
     journal: [...call(t1, 1), ...call(t2, 2)],
     passages: [],
+    told: [],
     acks: [
       ack('enroll', { class: 'sequence', id: 'q1' }, 0.5, { receipt: null, enrolled: ['e1', 'e2', 'e3'] }),
       ack('unenroll', { class: 'enrollment', id: 'e1' }, 3),

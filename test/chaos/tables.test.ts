@@ -23,7 +23,22 @@ const FAULTS: Record<string, string[]> = {
   ],
   'a step was left behind without being sent or skipped': [
     `ALTER TABLE touches DROP CONSTRAINT touches_settled; UPDATE touches SET state = 'cancelled' WHERE id = (${ONE_SENT})`,
+    `DELETE FROM touches WHERE id = (${ONE_WAITING})`,
+  ],
+  'a step came after one that does not lead to it': [
     `DELETE FROM touches WHERE id = (${ONE_SENT})`,
+    `UPDATE sequence_versions SET definition = jsonb_set(definition, '{steps,0,next}', '"elsewhere"')`,
+    `UPDATE sequence_versions SET definition = jsonb_set(definition, '{steps,0}', (definition #> '{steps,0}') || '{"branches": [{"go_to": "last"}], "otherwise": "last"}')`,
+  ],
+  'a contact is on the way through two sequences of a group that lets it through one': [
+    `UPDATE sequence_versions SET definition = definition || '{"exclusive_group": "one"}'`,
+  ],
+  'a sequence took in more on a day than it may': [
+    `UPDATE sequence_versions SET definition = definition || '{"intake": {"per_day": 3}}'; UPDATE enrollments SET intake_day = '2026-01-01'`,
+  ],
+  'a contact got two arms of one step without a word of who wins': [
+    `UPDATE touch_variants SET contact_id = (SELECT min(contact_id::text)::uuid FROM touch_variants),
+       step_id = (SELECT min(step_id::text)::uuid FROM touch_variants), variant = touch_id::text`,
   ],
   'the e-mails that were sent and those that the enrollment remembers differ': [
     `UPDATE enrollments SET thread = thread || ARRAY['x.1'] WHERE cardinality(thread) > 0`,
@@ -83,12 +98,22 @@ describe('the chaos checker on tables', () => {
     );
     const sequence = await world.sequence({
       steps: [
-        { channel: 'email', subject: 'Hello', body_text: 'One' },
+        {
+          channel: 'email',
+          subject: 'Hello',
+          body_text: 'One',
+          variants: [{ key: 'a' }, { key: 'b', subject: 'Hi' }],
+        },
         { channel: 'email', body_text: 'Two' },
         { channel: 'email', delay: { amount: 1, unit: 'days' }, body_text: 'Three' },
       ],
     });
-    const enrollments = await world.enroll(sequence, await world.contacts(4));
+    const contacts = await world.contacts(4);
+    const enrollments = await world.enroll(sequence, contacts);
+    const later = await world.sequence({
+      steps: [{ channel: 'email', delay: { amount: 1, unit: 'days' }, subject: 'Late', body_text: 'One' }],
+    });
+    await world.enroll(later, contacts.slice(0, 2));
     const worker = new Worker(world.engine, { lanes: 1, poll_ms: 50 });
     worker.start();
     await until(async () => {

@@ -8,7 +8,7 @@ import { dayZone } from './day.ts';
 import { type Random, random } from './random.ts';
 import { routes } from './routes.ts';
 import { plannedSenders, type SenderName } from './senders.ts';
-import { type PlannedSequence, plannedSequences } from './sequences.ts';
+import { EVENTS, type PlannedSequence, plannedSequences } from './sequences.ts';
 
 export const LABELS = ['alder', 'birch', 'cedar'] as const;
 const CONTACTS = 400;
@@ -42,6 +42,7 @@ export interface Book {
   sequences: {
     id: string;
     human: boolean;
+    arms: boolean;
     definition(name: string, draw: Random): Record<string, unknown>;
   }[];
   enrollments: Enrolled[];
@@ -50,6 +51,8 @@ export interface Book {
   drafting: Enrolled[];
   /** Seen in a list, and not yet done. */
   due: Due[];
+  /** A saved condition that some of its contacts fit. */
+  segment: string;
   /** Its quiet hours are being changed by a client. */
   hushed: boolean;
   /** Contact by address, and the links to opt out that reached it, by contact and channel. */
@@ -70,7 +73,7 @@ export async function makeBook(
   const book: Book = {
     organization: { label, id, daily_cap, channel_caps, senders: [], sequences: [], contacts: {} },
     ...{ zone, contacts: [], sequences: [], enrollments: [], paused: [], drafting: [], due: [] },
-    hushed: false,
+    ...{ hushed: false, segment: '' },
     byAddress: new Map(),
     links: new Map(),
   };
@@ -92,6 +95,8 @@ export async function makeBook(
   for (const [n, planned] of plannedSequences(zone, turn).entries())
     await makeSequence(client, book, planned, { senders, draw, name: `${label} ${n}` });
   await importContacts(client, book, number);
+  const condition = { any: [{ tag: TAGS[0] }, { event: EVENTS.news }] };
+  book.segment = (await must(client, label, 'POST', routes.segments, { name: 'Some', condition })).id;
   return book;
 }
 
@@ -105,14 +110,14 @@ async function must(client: Client, org: string, method: 'POST' | 'PATCH', path:
 async function makeSequence(
   client: Client,
   book: Book,
-  { human, opening, definition }: PlannedSequence,
+  { human, arms, opening, ends_on, definition }: PlannedSequence,
   { senders, draw, name }: { senders: ReadonlyMap<SenderName, string>; draw: Random; name: string },
 ): Promise<void> {
   const { label } = book.organization;
   const { id } = await must(client, label, 'POST', routes.sequences, definition(name, senders, draw));
   await must(client, label, 'POST', routes.publish(id), {});
-  book.organization.sequences.push({ id, ...opening });
-  book.sequences.push({ id, human, definition: (anew, dice) => definition(anew, senders, dice) });
+  book.organization.sequences.push({ id, ends_on, ...opening });
+  book.sequences.push({ id, human, arms, definition: (anew, dice) => definition(anew, senders, dice) });
 }
 
 /** Of an organization, none given twice. */

@@ -10,6 +10,7 @@ import { checkPacing } from './pacing.ts';
 import { checkPassages } from './passages.ts';
 import { checkPeople } from './people.ts';
 import { checkStops } from './stops.ts';
+import { checkTold } from './told.ts';
 import type { Violation } from './violation.ts';
 import { acceptancesOf, givenBack, wordsOf } from './word.ts';
 
@@ -39,6 +40,7 @@ export function checkEvidence(evidence: Evidence): Verdict {
       enrollments: evidence.enrollments.length,
       ...byChannel(evidence),
       ...byPeople(evidence),
+      ...byAct(evidence),
       passages: evidence.passages.length,
       gaps: pacing.gaps,
       held_against_openings: openings.held_against,
@@ -52,6 +54,7 @@ export function checkEvidence(evidence: Evidence): Verdict {
       ...checkLimits(evidence),
       ...checkPassages(evidence),
       ...checkPeople(evidence),
+      ...checkTold(evidence),
       ...pacing.violations,
       ...openings.violations,
     ],
@@ -72,6 +75,18 @@ function byChannel({ journal, organizations }: Evidence): Record<string, number>
     counts[name] = (counts[name] ?? 0) + 1;
   }
   return counts;
+}
+
+/** What was told, what it stopped; and touches of waits, which were decided and which went with arms. */
+function byAct({ acks, touches }: Evidence): Record<string, number> {
+  const count = (act: string) => acks.filter((ack) => ack.act === act && succeeded(ack)).length;
+  const waits = touches.filter(({ channel }) => channel === 'wait');
+  return {
+    told: count('tell'),
+    reactions: count('react'),
+    waits: waits.length,
+    waits_over: waits.filter(({ state }) => state === 'skipped').length,
+  };
 }
 
 function byPeople({ acks }: Evidence): Record<string, number> {

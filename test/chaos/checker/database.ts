@@ -25,6 +25,15 @@ const HOLDING = `
     FROM touches t JOIN gates g ON g.org_id = t.org_id AND g.token = t.token
    WHERE t.state IN ('sending', 'unknown', 'sent')`;
 
+/** The steps that enrollments came to in their last round, in order, each with the one before it and what became of it there. */
+const WAYS = `
+  SELECT g.*, e.status, e.step_no AS at_step, v.definition,
+         lag(g.step_no) OVER (PARTITION BY g.org_id, g.source_id ORDER BY g.step_no) AS before
+    FROM (SELECT t.org_id, t.source_id, t.contact_id, t.generation, t.step_no, array_agg(t.state ORDER BY t.n) AS states
+            FROM touches t GROUP BY 1, 2, 3, 4, 5) g
+    JOIN enrollments e ON e.org_id = g.org_id AND e.id = g.source_id AND e.generation = g.generation
+    JOIN sequence_versions v ON v.org_id = e.org_id AND v.id = e.version_id`;
+
 export const RULES: readonly Rule[] = [
   {
     invariant: 'I3',
@@ -40,15 +49,55 @@ export const RULES: readonly Rule[] = [
     invariant: 'I3',
     what: 'a step was left behind without being sent or skipped',
     sql: `
-      SELECT e.id AS enrollment, e.org_id AS org, e.status, e.generation, e.at_step AS step_no, s.states
-        FROM (SELECT e.*, x.at_step FROM enrollments e CROSS JOIN LATERAL generate_series(0, e.step_no) x(at_step)) e
-        LEFT JOIN (
-          SELECT t.org_id, t.source_id, t.contact_id, t.generation, t.step_no, array_agg(t.state ORDER BY t.n) AS states
-            FROM touches t GROUP BY 1, 2, 3, 4, 5) s
-          ON s.org_id = e.org_id AND s.source_id = e.id AND s.contact_id = e.contact_id AND s.generation = e.generation
-             AND s.step_no = e.at_step
-       WHERE s.states IS NULL
-          OR ((e.at_step < e.step_no OR e.status = 'completed') AND NOT s.states && ARRAY['sent', 'skipped'])`,
+      SELECT w.source_id AS enrollment, w.org_id AS org, w.status, w.generation, w.step_no, w.states
+        FROM (${WAYS}) w
+       WHERE (w.step_no < w.at_step OR w.status = 'completed') AND NOT w.states && ARRAY['sent', 'skipped']
+      UNION ALL
+      SELECT e.id, e.org_id, e.status, e.generation, e.step_no, NULL FROM enrollments e
+       WHERE NOT EXISTS (SELECT FROM touches t WHERE t.org_id = e.org_id AND t.source_id = e.id AND t.generation = e.generation AND t.step_no = e.step_no)`,
+  },
+  {
+    invariant: 'I3',
+    what: 'a step came after one that does not lead to it',
+    sql: `
+      SELECT w.source_id AS enrollment, w.org_id AS org, w.before, w.step_no
+        FROM (${WAYS}) w CROSS JOIN LATERAL (SELECT w.definition -> 'steps' -> w.before AS left_step, w.definition -> 'steps' -> w.step_no ->> 'key' AS key) s
+       WHERE NOT CASE
+         WHEN w.before IS NULL THEN w.step_no = 0
+         WHEN s.left_step ? 'branches' THEN
+           s.key IN (SELECT b.arm ->> 'go_to' FROM jsonb_array_elements(s.left_step -> 'branches') b(arm))
+           OR CASE WHEN s.left_step ? 'otherwise' THEN s.key = s.left_step ->> 'otherwise' ELSE w.step_no = w.before + 1 END
+         WHEN s.left_step ? 'next' THEN s.key = s.left_step ->> 'next'
+         ELSE w.step_no = w.before + 1 END IS TRUE`,
+  },
+  {
+    invariant: 'I3',
+    what: 'a contact is on the way through two sequences of a group that lets it through one',
+    sql: `
+      SELECT e.org_id AS org, e.contact_id AS contact, v.definition ->> 'exclusive_group' AS of_group, array_agg(e.id) AS enrollments
+        FROM enrollments e JOIN sequence_versions v ON v.org_id = e.org_id AND v.id = e.version_id
+       WHERE e.status IN ('active', 'paused') AND v.definition ? 'exclusive_group'
+       GROUP BY 1, 2, 3 HAVING count(*) > 1`,
+  },
+  {
+    invariant: 'I3',
+    what: 'a sequence took in more on a day than it may',
+    sql: `
+      SELECT e.org_id AS org, e.sequence_id AS sequence, e.intake_day AS day, count(*)::int AS taken_in, min(m.per_day) AS may
+        FROM enrollments e JOIN (
+          SELECT v.org_id, v.sequence_id, max((v.definition #>> '{intake,per_day}')::int) AS per_day FROM sequence_versions v
+           WHERE v.definition ? 'intake' GROUP BY 1, 2) m ON m.org_id = e.org_id AND m.sequence_id = e.sequence_id
+          JOIN organizations o ON o.org_id = e.org_id
+       WHERE e.intake_day IS NOT NULL AND (e.status IN ('active', 'paused') OR e.intake_day <= (e.ended_at AT TIME ZONE o.time_zone)::date)
+       GROUP BY 1, 2, 3 HAVING count(*) > min(m.per_day)`,
+  },
+  {
+    invariant: 'I2',
+    what: 'a contact got two arms of one step without a word of who wins',
+    sql: `
+      SELECT x.org_id AS org, x.step_id AS step, x.contact_id AS contact, array_agg(DISTINCT x.variant) AS arms FROM touch_variants x
+       WHERE NOT EXISTS (SELECT FROM variant_decisions w WHERE w.org_id = x.org_id AND w.step_id = x.step_id)
+       GROUP BY 1, 2, 3 HAVING count(DISTINCT x.variant) > 1`,
   },
   {
     invariant: 'I3',

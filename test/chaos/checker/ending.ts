@@ -17,12 +17,17 @@ export function checkEnding(evidence: Evidence): Violation[] {
   );
   const bounced = bouncedContacts(evidence);
   const openingOf = openingsOf(evidence);
+  // Quiet hours that were set while it was looked at keep it until their end, though they were taken away since.
+  const hushed = new Set(
+    evidence.acks.flatMap(({ act, org, target }) => (act === 'quiet' ? [`${org} ${target?.channel}`] : [])),
+  );
   const found: Violation[] = [];
   for (const touch of evidence.touches) {
     const status = enrollments.get(touch.enrollment)?.status;
     const { closes } = openingOf(touch);
     const closed = closes !== null && closes - evidence.budget <= evidence.read_at;
-    const hindered = closed || bounced.has(`${touch.contact} ${touch.channel}`);
+    const quiet = hushed.has(`${touch.org} ${touch.channel}`) && (touch.due_at ?? 0) > evidence.read_at;
+    const hindered = closed || quiet || bounced.has(`${touch.contact} ${touch.channel}`);
     const what = stuck(touch, status, senders.get(touch.sender ?? ''), hindered, evidence.read_at);
     if (what)
       found.push({ invariant: 'I3', what, touch: touch.id, enrollment: touch.enrollment, org: touch.org });

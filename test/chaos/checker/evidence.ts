@@ -34,8 +34,11 @@ export type TargetClass =
   | 'channel'
   | 'organization';
 
-/** Acts after which nothing may begin that the receipt does not list. */
-export const STOPS = ['pause', 'unenroll', 'unsubscribe', 'hold'] as const;
+/**
+ * Acts after which nothing may begin that the receipt does not list. `react`: what an event led to, as the answer to
+ * whoever told it says: a reply that pauses, a goal that ends.
+ */
+export const STOPS = ['pause', 'unenroll', 'unsubscribe', 'hold', 'react'] as const;
 /** What people do with a step that waits for them, and what may send or take up something. */
 export const PEOPLE = ['draft', 'execute', 'start', 'complete', 'skip', 'snooze'] as const;
 /** Acts that let things begin again. */
@@ -72,6 +75,9 @@ export interface Ack {
   enrolled?: string[];
   /** `resolve`: what was decided. */
   decision?: string;
+  /** `tell`: the name of the event, and its id when it was stored. */
+  event?: string;
+  event_id?: string;
   /** Of what people did: what came of it, whether it had been done before, and why it was refused. */
   result?: string;
   repeated?: boolean;
@@ -104,7 +110,8 @@ export interface Organization {
   /** By channel: how many messages of it a contact may get in a day. */
   channel_caps: Record<string, number>;
   senders: Sender[];
-  sequences: ({ id: string } & Opening)[];
+  /** `ends_on`: events that end whoever is on the way through it, under all of its versions. */
+  sequences: ({ id: string; ends_on: string[] } & Opening)[];
   /** Contact id to its addresses: those this organization made. */
   contacts: Record<string, string[]>;
 }
@@ -141,6 +148,14 @@ export interface Enrollment {
   status: string;
 }
 
+/** What was told of a contact. */
+export interface Told {
+  id: string;
+  org: string;
+  /** All that it led to was carried out. */
+  reacted: boolean;
+}
+
 /** Once that the gate let a touch go. */
 export interface Passage {
   touch: string;
@@ -162,6 +177,7 @@ export interface Shown {
   organizations: Organization[];
   touches: Touch[];
   enrollments: Enrollment[];
+  told: Told[];
 }
 
 export interface Evidence extends Shown {

@@ -4,7 +4,8 @@
  * the gate of an execute holds is judged in `stops.ts`, like every stop.)
  */
 import { certainlyRefused, overAt, succeeded } from './effect.ts';
-import type { Ack, Evidence, JournalLine, Touch } from './evidence.ts';
+import type { Ack, Evidence, JournalLine, Passage, Touch } from './evidence.ts';
+import { CLOCK_MS, passageBefore, passagesOf } from './passages.ts';
 import type { Violation } from './violation.ts';
 import { acceptancesOf, wordsOf } from './word.ts';
 
@@ -37,17 +38,17 @@ function unasked(
     evidence.journal.filter(({ event }) => event === 'accepted').map(({ call }) => call),
   );
   const words = wordsOf(evidence);
+  const byTouch = passagesOf(evidence);
   const keys = new Set<string>();
   const found: Violation[] = [];
   for (const line of evidence.journal) {
     const touch = line.event === 'begun' ? people.get(line.touch_id ?? '') : undefined;
     if (!touch) continue;
     // Where the provider honours keys, a worker may find out what became of the first call by it.
-    const known = line.class === 'K' && keys.has(line.key ?? '');
+    const all = [...(executes.get(touch.id) ?? []), ...(executes.get(touch.enrollment) ?? [])];
+    const known = line.class === 'K' && (keys.has(line.key ?? '') || repeats(line, byTouch, all));
     if (line.key) keys.add(line.key);
-    const during = [...(executes.get(touch.id) ?? []), ...(executes.get(touch.enrollment) ?? [])].filter(
-      (ack) => lasts(ack, line),
-    );
+    const during = all.filter((ack) => lasts(ack, line));
     if (during.some((ack) => !certainlyRefused(ack)) || (known && during.length === 0)) continue;
     const facts = { touch: touch.id, org: touch.org, call: line.call, key: line.key };
     if (during.length === 0)
@@ -65,6 +66,22 @@ function unasked(
       });
   }
   return found;
+}
+
+/** The same bytes once more, of what the gate let go within an execute: that call was cut off before the provider saw it. */
+function repeats(line: JournalLine, byTouch: Map<string, Passage[]>, executes: readonly Ack[]): boolean {
+  const last = passageBefore(byTouch, line);
+  if (!last?.again) return false;
+  const first = byTouch.get(last.touch)!.findLast(({ at, again }) => !again && at < last.at);
+  return first !== undefined && executes.some((ack) => !certainlyRefused(ack) && covers(ack, first.at));
+}
+
+/** On the wall's clock: its end, and how long it took and may yet take. */
+function covers(ack: Ack, at: number): boolean {
+  const ms = (ns: bigint) => Number(ns) / 1e6;
+  const began = ack.ended_at - ms(BigInt(ack.ended) - BigInt(ack.began));
+  const over = ack.ended_at + ms(overAt(ack) - BigInt(ack.ended));
+  return began - CLOCK_MS <= at && at <= over + CLOCK_MS;
 }
 
 function lasts(ack: Ack, { mono }: JournalLine): boolean {
