@@ -90,7 +90,7 @@ async function work(
   flights: Flights,
   limit: number,
 ): Promise<boolean> {
-  const situation = await readSituation(engine, lane.org, due, ready.senders());
+  const situation = await readSituation(engine, lane.org, due, ready.touches());
   const unknown = due.filter((touch) => touch.state === 'unknown');
   if (unknown.length > 0)
     flights.start(

@@ -5,6 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Composed } from './compose.ts';
+import type { DueTouch } from './lanes.ts';
 
 /** After this long the touch is forgotten and read again: its contact or sender may have changed. */
 const MAX_AGE_MS = 5_000;
@@ -23,6 +24,10 @@ export class Ready {
 
   senders(): Uuid[] {
     return [...this.#bySender.keys()];
+  }
+
+  touches(): DueTouch[] {
+    return [...this.#bySender.values()].flatMap((list) => list.map(({ composed }) => composed.touch));
   }
 
   /** `policy`: the version of the organization's settings that they were looked at under. */

@@ -31,19 +31,20 @@ export interface Situation {
   templates: TemplateStates | null;
 }
 
-/** `moreSenders`: those whose touches are kept ready from an earlier read. */
+/** `kept`: touches that an earlier read composed and that may go with these; when they are settled their follow-ups are planned too. */
 export async function readSituation(
   engine: Pick<Engine, 'db' | 'versions' | 'now'>,
   org: Uuid,
   due: readonly DueTouch[],
-  moreSenders: readonly Uuid[] = [],
+  kept: readonly DueTouch[] = [],
 ): Promise<Situation> {
+  const going = kept.length === 0 ? due : [...due, ...kept];
   const versions = await engine.versions.get(
     org,
-    due.map((touch) => touch.version_id),
+    going.map((touch) => touch.version_id),
   );
-  const senders = new Set(moreSenders);
-  for (const touch of due) {
+  const senders = new Set<Uuid>();
+  for (const touch of going) {
     if (touch.sender_id !== null) senders.add(touch.sender_id);
     // When it is settled its next touch is planned, which may go through another.
     const version = versions.get(touch.version_id);

@@ -70,6 +70,22 @@ describe('[SEQ-1] an enrollment over several channels', () => {
     expect(Object.values(await used(world))).toEqual([2]);
   });
 
+  it('[SEQ-1] [EXE-7] goes on to the next channel for those too that waited for a free connection', async () => {
+    const phone = await addSender(world, 'sms');
+    const sequence = await world.sequence({
+      sender_ids: [world.sender, phone],
+      steps: [email, { ...sms, delay: { amount: 1, unit: 'days' } }],
+    });
+    provider.free = 5;
+    const enrollments = await world.enroll(sequence, await people(world, 17));
+    await deliverNow(world, engine);
+    expect(kinds()).toEqual(Array(17).fill('email'));
+    for (const enrollment of enrollments) {
+      expect(await enrollmentRow(world, enrollment)).toMatchObject({ status: 'active' });
+      expect(await senderOf(enrollment)).toBe(phone);
+    }
+  });
+
   it('uses one sender a channel, the same for every step and however the next touch is planned', async () => {
     const mails = [
       world.sender,
