@@ -43,6 +43,9 @@ const FAULTS: Record<string, string[]> = {
   'the e-mails that were sent and those that the enrollment remembers differ': [
     `UPDATE enrollments SET thread = thread || ARRAY['x.1'] WHERE cardinality(thread) > 0`,
   ],
+  'an enrollment was lost for want of a sender; no sender of a run is ever missing': [
+    `UPDATE enrollments SET status = 'failed', status_reason = 'no_sender', ended_at = now() WHERE status = 'active'`,
+  ],
   'enrollments and the events that tell of them differ': [`DELETE FROM events WHERE type = 'enrolled'`],
   'an end that no event tells of, or told twice': [
     `DELETE FROM events WHERE type = 'sent'`,

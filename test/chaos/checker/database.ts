@@ -112,6 +112,12 @@ export const RULES: readonly Rule[] = [
   },
   {
     invariant: 'I3',
+    what: 'an enrollment was lost for want of a sender; no sender of a run is ever missing',
+    sql: `
+      SELECT e.id AS enrollment, e.org_id AS org, e.step_no FROM enrollments e WHERE e.status = 'failed' AND e.status_reason = 'no_sender'`,
+  },
+  {
+    invariant: 'I3',
     what: 'enrollments and the events that tell of them differ',
     sql: `
       SELECT coalesce(e.org_id, v.org_id) AS org, coalesce(e.sequence_id, v.sequence_id) AS sequence, e.n AS enrolled, v.n AS told
