@@ -343,6 +343,18 @@ describe('what a provider tells', () => {
   });
 });
 
+describe('a sequence that what becomes of messages begins', () => {
+  it('[SEQ-10] is begun by those of others, and never again by its own', async () => {
+    const settings = { enroll_on: [{ event: 'delivered' }], reenroll: { policy: 'if_ended' } };
+    const other = await world.sequence({ ...oneStep(), ...settings });
+    const { enrollments, touches } = await enrolled(world, 1, { ...oneStep(), ...settings });
+    await deliverNow(world);
+    expect(await statusOf(enrollments[0]!)).toContain('completed');
+    const found = await happened(world, { name: 'delivered', touch_id: touches[0]! });
+    expect(found.filter((one) => one.reaction === 'enroll').map((one) => one.sequence_id)).toEqual([other]);
+  });
+});
+
 describe('carried out again', () => {
   it('[INB-1] by several at once: one end, one conversion, one receipt, one enrolment', async () => {
     const target = await world.sequence({

@@ -45,10 +45,11 @@ export async function enrollByEvent(
   incident: Incident,
   triggers: readonly Trigger[],
 ): Promise<void> {
-  const { event, ctx } = incident;
+  const { event, ctx, touch } = incident;
   const wanted = triggers.flatMap(({ sequence_id, enroll_on }): Pending[] => {
     const rule = enroll_on.find((one) => fits(one, event));
-    if (!rule) return [];
+    // What a sequence's own message led to begins it no further time: that would go on for ever.
+    if (!rule || touch?.sequence_id === sequence_id) return [];
     const reason = labelOf(rule, event);
     return [
       {
