@@ -1,6 +1,12 @@
 /** Types of `engine.mjs`. */
 
-export type RenderReason = 'missing_variable' | 'template_error' | 'template_timeout' | 'output_too_large';
+/** `template_busy`: it was not rendered, and nothing is known of it; its template was too slow for others. */
+export type RenderReason =
+  | 'missing_variable'
+  | 'template_error'
+  | 'template_timeout'
+  | 'template_busy'
+  | 'output_too_large';
 
 export interface Refusal {
   reason: RenderReason;

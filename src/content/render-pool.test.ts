@@ -124,15 +124,36 @@ describe('a batch of templates in the worker', () => {
     );
   });
 
-  it('gives up on a template that hung three times, without waiting for each of its messages', async () => {
+  it('[EXE-10] stops three jobs of a template that hangs, and tells the others that they were not tried', async () => {
     const before = performance.now();
-    const results = await outcomes([
-      ...Array.from({ length: 200 }, () => job(EMPTY_LOOPS, {}, 'endless')),
-      GOOD(),
-    ]);
-    expect(results).toEqual([...Array.from({ length: 200 }, () => 'template_timeout'), 'Hi Ada']);
-    expect(await outcomes([job(EMPTY_LOOPS, {}, 'endless'), GOOD()])).toEqual(['template_timeout', 'Hi Ada']);
+    const endless = (count: number) => Array.from({ length: count }, () => job(EMPTY_LOOPS, {}, 'endless'));
+    const first = await outcomes([...endless(200), GOOD()]);
+    expect(first.slice(0, 3)).toEqual(Array.from({ length: 3 }, () => 'template_timeout'));
+    expect(first.slice(3)).toEqual([...Array.from({ length: 197 }, () => 'template_busy'), 'Hi Ada']);
+    // From now on one a batch; who comes alone is always tried.
+    const second = await outcomes([...endless(3), GOOD()]);
+    expect(second).toEqual(['template_timeout', 'template_busy', 'template_busy', 'Hi Ada']);
+    expect(await outcomes(endless(1))).toEqual(['template_timeout']);
     expect(performance.now() - before).toBeLessThan(10_000);
+  });
+
+  it('[EXE-10] judges every job of a template by itself, however many of them hang', async () => {
+    const source =
+      '{% for a in (1..contact.n) %}{% for b in (1..contact.n) %}{% for c in (1..contact.n) %}{% endfor %}{% endfor %}{% endfor %}Hi';
+    const sizes = Array.from({ length: 30 }, (_, index) => (index % 5 === 4 ? 900 : 1));
+    const ends = new Array<string>(sizes.length);
+    let waiting = [...sizes.keys()];
+    for (let batch = 0; waiting.length > 0; batch++) {
+      expect(batch).toBeLessThan(6);
+      const results = await outcomes(
+        waiting.map((index) => job(source, { 'contact.n': sizes[index] }, 'by value')),
+      );
+      for (const [place, index] of waiting.entries()) ends[index] = results[place]!;
+      // Alone, the verdict is its own, whatever others did.
+      expect(await outcomes([job(source, { 'contact.n': 1 }, 'by value')])).toEqual(['Hi']);
+      waiting = waiting.filter((index) => ends[index] === 'template_busy');
+    }
+    expect(ends).toEqual(sizes.map((size) => (size === 900 ? 'template_timeout' : 'Hi')));
   });
 
   it('serves callers that come at the same time', async () => {

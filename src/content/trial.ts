@@ -52,8 +52,9 @@ export async function tryParts(
         const tooLong = fits?.(text!);
         if (tooLong)
           found.set(field, { field, code: 'too_long', message: `For a sample contact ${tooLong}` });
-      } else if (result.reason in SAYS) {
-        const code = result.reason as keyof typeof SAYS;
+      } else if (result.reason in SAYS || result.reason === 'template_busy') {
+        // Not tried because the same source, with the same sample, was too slow in another field.
+        const code = result.reason === 'output_too_large' ? 'output_too_large' : 'template_timeout';
         found.set(field, { field, code, message: SAYS[code] });
       }
     }

@@ -8,10 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { parse, renderParts } from './engine.mjs';
 import { errorMessage } from './liquid.mjs';
 
-/** @typedef {{ sources: { source: string, html: boolean }[], paths: string[][], parts: object[] | null, slow: number }} Template */
-
-/** After so many time-outs of one template in one batch, the rest of the batch is not tried with it. */
-const SLOW_LIMIT = 3;
+/** @typedef {{ sources: { source: string, html: boolean }[], paths: string[][], parts: object[] | null, slow: boolean }} Template */
 
 const progress = new Int32Array(workerData.progress);
 /** @type {Map<number, Template>} */
@@ -19,9 +16,9 @@ const templates = new Map();
 
 parentPort.on('message', ({ run, added, numbers, values }) => {
   for (const [number, sources, paths] of added) {
-    templates.set(number, { sources, paths, parts: null, slow: 0 });
+    templates.set(number, { sources, paths, parts: null, slow: false });
   }
-  for (const template of templates.values()) template.slow = 0;
+  for (const template of templates.values()) template.slow = false;
   const out = [];
   for (let i = 0; i < numbers.length; i++) {
     Atomics.store(progress, 0, i + 1);
@@ -32,14 +29,14 @@ parentPort.on('message', ({ run, added, numbers, values }) => {
   parentPort.postMessage({ run, out });
 });
 
-/** Appends `'', count, text…` or `reason, detail`. */
+/** Appends `'', count, text…` or `reason, detail`. After a time-out the rest with that template is handed back untried. */
 function renderRow(template, values, out) {
-  if (template.slow >= SLOW_LIMIT) {
-    out.push('template_timeout', 'the template was too slow for others of its batch');
+  if (template.slow) {
+    out.push('template_busy', 'the template was too slow for others of its batch');
     return;
   }
   const result = render(template, values);
-  if (result.reason === 'template_timeout') template.slow++;
+  if (result.reason === 'template_timeout') template.slow = true;
   if (Array.isArray(result)) out.push('', String(result.length), ...result);
   else out.push(result.reason, result.detail);
 }

@@ -98,6 +98,8 @@ export async function compose(
   prepared.forEach((item, i) => {
     const content = contents[i]!;
     if (content.ok) ready.push(composed(item, content));
+    else if (content.reason === 'template_busy')
+      later.push({ touch: item.touch, version: item.version, reason: content.reason });
     else refuse(item.touch, content.reason, content.detail);
   });
   return { ready, refused, later };

@@ -51,6 +51,10 @@ export const REFUSALS = {
     action: 'later',
     says: 'WhatsApp has rejected or disabled the template it names, or it is deleted: have it approved again, or publish the step with another and move the enrollments; until then it waits, and is looked at every hour',
   },
+  template_busy: {
+    action: 'later',
+    says: 'its template took too long for other contacts of the step, and so it was not rendered yet; it is looked at again in about a minute',
+  },
   no_address: { action: 'end', ends: 'failed', says: 'the contact has no address for this channel' },
   suppressed: { action: 'end', ends: 'unsubscribed', says: 'the address is on the suppression list' },
   address_bounced: {

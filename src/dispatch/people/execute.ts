@@ -20,6 +20,12 @@ const MAX_ROUNDS = 4;
 /** So long for a free connection of its sender. */
 const CONNECTION_WAIT_MS = 5_000;
 const LOOK_AGAIN_MS = 25;
+/** Composing it at once again would find the same. */
+const WAITS_FOR_TEMPLATE: ReadonlySet<string> = new Set([
+  'template_paused',
+  'template_unavailable',
+  'template_busy',
+]);
 
 /** Sends it. @throws Problem not_found, step_refused, unavailable */
 export async function sendStep(engine: Engine, ctx: Context, id: Uuid): Promise<void> {
@@ -59,8 +65,7 @@ async function composeOne(engine: Engine, org: Uuid, { touch, situation }: Scene
   // A worker would end the enrollment; a person can correct the text, or the contact, and try again.
   if (no) throw stepRefused(no.reason ?? 'refused', no.detail ?? undefined);
   const [not] = later;
-  if (not?.reason === 'template_paused' || not?.reason === 'template_unavailable')
-    throw stepRefused(not.reason);
+  if (not && WAITS_FOR_TEMPLATE.has(not.reason)) throw stepRefused(not.reason);
   if (not) return null;
   return ready[0]!;
 }

@@ -16,4 +16,5 @@ export const LIMITS = [
   'channel_cap_week',
   'template_paused',
   'template_unavailable',
+  'template_busy',
 ] as const satisfies readonly Postponement[];

@@ -24,6 +24,7 @@ export type Postponement =
   | 'sender_ramp'
   | 'template_paused'
   | 'template_unavailable'
+  | 'template_busy'
   | Cap;
 
 /** Of contacts: their days are the organization's. */
@@ -32,6 +33,8 @@ export type Cap = (typeof CAPS)[number];
 
 /** About as often as its sender's templates are fetched anew. */
 const TEMPLATE_WAIT_MS = 60 * MINUTE_MS;
+/** As long as what a template wastes of the renderer's time is held against it. */
+const BUSY_WAIT_MS = MINUTE_MS;
 
 /** The moment from which its next opening is looked for. */
 export function againFrom(
@@ -41,6 +44,7 @@ export function againFrom(
 ): number {
   if (reason === 'quota_hour') return periodOf(at, zones.sender)!.hour_end_ms;
   if (reason === 'template_paused' || reason === 'template_unavailable') return at + TEMPLATE_WAIT_MS;
+  if (reason === 'template_busy') return at + BUSY_WAIT_MS;
   if ((CAPS as readonly string[]).includes(reason)) return periodOf(at, zones.organization)!.day_end_ms;
   return at;
 }
