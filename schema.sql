@@ -858,6 +858,8 @@ CREATE TABLE sender_usage (
   bounced integer DEFAULT 0 NOT NULL,
   bounced_later integer DEFAULT 0 NOT NULL,
   to_members integer DEFAULT 0 NOT NULL,
+  sends_before integer DEFAULT 0 NOT NULL,
+  anew_at timestamp with time zone,
   CONSTRAINT sender_usage_pkey PRIMARY KEY (org_id, sender_id, period),
   CONSTRAINT sender_usage_to_members_check CHECK ((to_members >= 0)),
   CONSTRAINT sender_usage_used_check CHECK ((used >= 0)),
@@ -1266,6 +1268,9 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION sender_gap(p_touch uuid, p_min_s integer, p_max_s integer) RETURNS integer
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
 
+-- FUNCTION sender_record_anew(p_org uuid, p_sender uuid, p_now timestamp with time zone) RETURNS void
+--   plpgsql · VOLATILE · EXECUTE: cadenza_app
+
 -- FUNCTION settle(p_org uuid, p_token uuid, p_actor text, p_touches uuid[], p_sources uuid[], p_outcomes text[], p_ats double precision[], p_reasons text[], p_provider_ids text[], p_details text[], p_wakes double precision[], p_ends text[], p_subjects text[], p_next_ids uuid[], p_next_steps uuid[], p_next_nos integer[], p_next_channels text[], p_next_modes text[], p_next_senders uuid[], p_next_from double precision[], p_next_until double precision[], p_now timestamp with time zone, p_version uuid, p_next_ns integer[]) RETURNS TABLE(count integer, late uuid[], written uuid[])
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · SET enable_hashjoin=off · SET enable_mergejoin=off · SET enable_material=off · EXECUTE: cadenza_app
 
@@ -1290,7 +1295,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION touches_cancel(p_org uuid, p_sources uuid[], p_contacts uuid[], p_reason text, p_actor text, p_now timestamp with time zone) RETURNS integer
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION unsubscribe_cancel(p_org uuid, p_contact uuid, p_channel text, p_receipt uuid, p_cancelled integer, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone) RETURNS TABLE(in_flight uuid[])
+-- FUNCTION unsubscribe_cancel(p_org uuid, p_contact uuid, p_channel text, p_receipt uuid, p_cancelled integer, p_actor text, p_effective_at timestamp with time zone, p_now timestamp with time zone, p_source text) RETURNS TABLE(in_flight uuid[])
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION unsubscribe_flag(p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid, p_actor_type text, p_actor_id text, p_audit jsonb, p_now timestamp with time zone, p_skips jsonb, p_strict boolean) RETURNS TABLE(sources uuid[], cancelled integer, effective_at timestamp with time zone)

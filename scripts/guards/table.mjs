@@ -300,10 +300,22 @@ export const GUARDS = [
     tests: [BREAKER, 'is paused when too many bounce'],
   },
   {
-    guard: 'breaker: what it tripped over counts no more',
-    file: 'src/plan/breaker.ts',
-    edits: [['  await db.inOrg(org, (tx) => clearRecord(tx, org, id, record));\n', '']],
-    tests: [BREAKER, 'starts anew when a person resumes it'],
+    guard: 'breaker: what it tripped over counts no more once it is resumed',
+    file: 'src/plan/stop.sql',
+    edits: [['    PERFORM sender_record_anew(p_org, p_id::uuid, v_now);\n', '    NULL;\n']],
+    tests: [BREAKER, 'starts anew when a person resumes it', 'neither thins nor fills'],
+  },
+  {
+    guard: 'breaker: a bounce of what went before the resume is no part of the new record',
+    file: 'src/plan/sequences/reactions/breaker.ts',
+    edits: [['  if (day?.is_before) return false;\n', '']],
+    tests: [BREAKER, 'neither thins nor fills'],
+  },
+  {
+    guard: 'opt-out: a complaint ends what skips steps',
+    file: 'src/plan/stop.sql',
+    edits: [[" AND p_source <> 'complaint' AS skips", ' AS skips']],
+    tests: [SKIP, 'told by a provider, ends it all the same'],
   },
   {
     guard: 'cap: that of a channel',
@@ -551,7 +563,10 @@ export const GUARDS = [
     guard: 'skip: an unsubscribe ends no enrollment whose sequence skips steps',
     file: 'src/plan/stop.sql',
     edits: [
-      ["v.definition ->> 'on_unsubscribe' IS NOT DISTINCT FROM 'skip_steps' AS skips", 'false AS skips'],
+      [
+        "v.definition ->> 'on_unsubscribe' IS NOT DISTINCT FROM 'skip_steps' AND p_source <> 'complaint' AS skips",
+        'false AS skips',
+      ],
     ],
     tests: [SKIP, 'skips the steps of the channel and goes on'],
   },

@@ -184,8 +184,10 @@ BEGIN
   ), back AS (
     -- Its day keeps how many failed for good, for its circuit breaker: neither a stop that the recipient asked for nor a
     -- plan that led nowhere says anything about the sender.
-    UPDATE sender_usage u SET used = u.used - n.n, failed = u.failed + CASE WHEN u.period LIKE 'd%' THEN n.failed ELSE 0 END,
-           bounced = u.bounced + CASE WHEN u.period LIKE 'd%' THEN n.bounced ELSE 0 END
+    UPDATE sender_usage u SET used = u.used - n.n, failed = u.failed + CASE WHEN u.period LIKE 'd%' AND (g.gated_at < u.anew_at) IS NOT TRUE THEN n.failed ELSE 0 END,
+           bounced = u.bounced + CASE WHEN u.period LIKE 'd%' AND (g.gated_at < u.anew_at) IS NOT TRUE THEN n.bounced ELSE 0 END,
+           -- let go before its record began anew: it was no part of that, nor is what became of it
+           sends_before = u.sends_before - CASE WHEN g.gated_at < u.anew_at THEN n.n ELSE 0 END
       FROM (SELECT d.sender_id, count(*)::int AS n,
               count(*) FILTER (WHERE d.outcome = 'failed' AND d.ends IS DISTINCT FROM 'unsubscribed' AND d.reason IS DISTINCT FROM 'bad_schedule')::int AS failed,
               count(*) FILTER (WHERE d.outcome = 'failed' AND d.ends = 'bounced')::int AS bounced

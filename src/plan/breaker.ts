@@ -4,9 +4,10 @@
  * tells of a bounce later (sequences/reactions/breaker.ts).
  */
 import type { Database } from '../db/database.ts';
+import { sql } from '../db/sql.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import { type Breaker, tripReason } from '../senders/breaker.ts';
-import { clearRecord, readRecord } from '../senders/record.ts';
+import { readRecord } from '../senders/record.ts';
 import type { Context } from '../tenancy/context.ts';
 import { hold } from './stop.ts';
 
@@ -18,10 +19,16 @@ export async function tripBreaker(
   today: string,
 ): Promise<string | null> {
   const { org } = ctx;
-  const record = await db.inOrg(org, (tx) => readRecord(tx, org, id, today));
-  const reason = tripReason(breaker, record);
-  if (reason === null) return null;
+  const reason = await db.inOrg(org, async (tx) => tripReason(breaker, await readRecord(tx, org, id, today)));
+  if (reason === null || !(await isActive(db, org, id))) return null;
   await hold(db, ctx, { class: 'sender', id, paused: true }, { reason });
-  await db.inOrg(org, (tx) => clearRecord(tx, org, id, record));
   return reason;
+}
+
+/** The record stays while the sender is paused: what comes back meanwhile need not pause it again. */
+async function isActive(db: Database, org: Uuid, id: Uuid): Promise<boolean> {
+  const row = await db.inOrg(org, (tx) =>
+    tx.maybe(sql`SELECT 1 FROM senders WHERE org_id = ${org} AND id = ${id} AND status = 'active'`),
+  );
+  return row !== null;
 }

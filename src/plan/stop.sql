@@ -84,6 +84,19 @@ BEGIN
   RETURN v_count;
 END $$;
 
+-- The circuit breaker of a sender starts its record anew: what went until now, and what becomes of it, counts no more.
+-- The caller holds the sender's lock exclusively: no gate takes a place of these days meanwhile. Two days back by UTC is
+-- yesterday in every zone.
+CREATE OR REPLACE FUNCTION sender_record_anew(p_org uuid, p_sender uuid, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_since text := 'd' || ((p_now AT TIME ZONE 'UTC')::date - 2);
+BEGIN
+  PERFORM FROM sender_usage u WHERE u.org_id = p_org AND u.sender_id = p_sender AND u.period LIKE 'd%' AND u.period >= v_since ORDER BY u.period FOR UPDATE;
+  UPDATE sender_usage u SET failed = 0, bounced = 0, bounced_later = 0, sends_before = u.used - u.to_members, anew_at = p_now
+   WHERE u.org_id = p_org AND u.sender_id = p_sender AND u.period LIKE 'd%' AND u.period >= v_since;
+END $$;
+
 -- A Hold or its end: one row, under the exclusive lock of its class, which waits for the gates in progress. Answers
 -- with the new epoch and, from a LATER statement, what is in flight. Zero rows: it already was so, or is not there.
 CREATE OR REPLACE FUNCTION hold_flag(
@@ -94,6 +107,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz;
   v_epoch int;
+  v_tripped boolean;
 BEGIN
   EXECUTE format('SET LOCAL app.org = %L', p_org);
   PERFORM CASE p_class WHEN 'sequence' THEN lock_exclusive(2, p_org, p_id::uuid) WHEN 'sender' THEN lock_exclusive(3, p_org, p_id::uuid)
@@ -103,6 +117,7 @@ BEGIN
     UPDATE sequences s SET status = CASE WHEN p_paused THEN 'paused' ELSE 'active' END, epoch = s.epoch + 1, updated_at = v_now
      WHERE s.org_id = p_org AND s.id = p_id::uuid AND s.status = CASE WHEN p_paused THEN 'active' ELSE 'paused' END RETURNING s.epoch INTO v_epoch;
   ELSIF p_class = 'sender' THEN
+    SELECT starts_with(coalesce(s.status_reason, ''), 'circuit_breaker') INTO v_tripped FROM senders s WHERE s.org_id = p_org AND s.id = p_id::uuid FOR UPDATE;
     UPDATE senders s SET status = CASE WHEN p_paused THEN 'paused' ELSE 'active' END, status_reason = p_reason, epoch = s.epoch + 1, updated_at = v_now
      WHERE s.org_id = p_org AND s.id = p_id::uuid AND s.status = CASE WHEN p_paused THEN 'active' ELSE 'paused' END RETURNING s.epoch INTO v_epoch;
   ELSIF p_class = 'channel' THEN
@@ -114,6 +129,9 @@ BEGIN
      WHERE o.org_id = p_org AND o.sending_paused <> p_paused RETURNING o.epoch INTO v_epoch;
   END IF;
   IF v_epoch IS NULL THEN RETURN; END IF;
+  IF v_tripped AND NOT p_paused THEN
+    PERFORM sender_record_anew(p_org, p_id::uuid, v_now);
+  END IF;
   PERFORM audit_write(p_org, p_audit, jsonb_build_object('epoch', v_epoch));
   -- In this transaction, so that a resume that is acknowledged always releases what it held.
   -- The second is for when a worker dies over the first: graphile-worker would give that job to another after 4 hours.
@@ -183,7 +201,8 @@ END $$;
 -- Opting out, first transaction: everything (CON-4). The rows of the enrollments are held before their touches. Who
 -- had opted out before is told so again, and nothing is written: a link may be pressed for ever. Enrollments whose
 -- sequence then skips steps go on as the caller planned (skip-channel.sql); one that was not as it saw it:
--- serialization_failure, nothing written, read and decide again.
+-- serialization_failure, nothing written, read and decide again. A complaint (p_source) is no opt-out of one channel that
+-- others outlast: it ends them whatever their sequence says.
 CREATE OR REPLACE FUNCTION unsubscribe_flag(
   p_org uuid, p_contact uuid, p_channel text, p_source text, p_evidence text, p_touch uuid, p_consent uuid,
   p_actor_type text, p_actor_id text, p_audit jsonb, p_now timestamptz DEFAULT NULL,
@@ -205,7 +224,7 @@ BEGIN
   PERFORM FROM contacts c WHERE c.org_id = p_org AND c.id = p_contact;
   IF NOT FOUND THEN RETURN; END IF;
   WITH held AS (
-    SELECT e.id, v.definition ->> 'on_unsubscribe' IS NOT DISTINCT FROM 'skip_steps' AS skips, e.skip_channels
+    SELECT e.id, v.definition ->> 'on_unsubscribe' IS NOT DISTINCT FROM 'skip_steps' AND p_source <> 'complaint' AS skips, e.skip_channels
       FROM enrollments e JOIN sequence_versions v ON v.org_id = p_org AND v.id = e.version_id
      WHERE e.org_id = p_org AND e.contact_id = p_contact AND e.status IN ('active', 'paused')
        AND EXISTS (SELECT FROM jsonb_array_elements(v.definition -> 'steps') WITH ORDINALITY s(step, n)
@@ -259,9 +278,12 @@ END $$;
 
 -- Opting out, second transaction: what an enrolment committed beside the first planned is cancelled too, and what is
 -- in flight is listed. (A touch planned later still is stopped by the gate, which reads the suppression; and there the
--- one of an enrollment that skips steps is passed over.)
+-- one of an enrollment that skips steps is passed over, unless it was a complaint.)
+DROP FUNCTION IF EXISTS unsubscribe_cancel(uuid, uuid, text, uuid, int, text, timestamptz, timestamptz);
+
 CREATE OR REPLACE FUNCTION unsubscribe_cancel(
-  p_org uuid, p_contact uuid, p_channel text, p_receipt uuid, p_cancelled int, p_actor text, p_effective_at timestamptz, p_now timestamptz DEFAULT NULL
+  p_org uuid, p_contact uuid, p_channel text, p_receipt uuid, p_cancelled int, p_actor text, p_effective_at timestamptz, p_now timestamptz DEFAULT NULL,
+  p_source text DEFAULT NULL
 ) RETURNS TABLE (in_flight uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -276,7 +298,7 @@ BEGIN
     SELECT e.id FROM enrollments e JOIN sequence_versions v ON v.org_id = p_org AND v.id = e.version_id
       JOIN touches t ON t.org_id = p_org AND t.contact_id = p_contact AND t.source_id = e.id AND t.live
      WHERE e.org_id = p_org AND e.contact_id = p_contact AND e.status IN ('active', 'paused') AND consent_channel(t.channel) = p_channel
-       AND v.definition ->> 'on_unsubscribe' IS DISTINCT FROM 'skip_steps'
+       AND (v.definition ->> 'on_unsubscribe' IS DISTINCT FROM 'skip_steps' OR p_source = 'complaint')
      ORDER BY e.id FOR UPDATE OF e);
   -- Waits for every gate that holds one, that of an enrollment which another stop has ended too.
   PERFORM FROM touches t WHERE t.org_id = p_org AND t.contact_id = p_contact AND t.live AND consent_channel(t.channel) = p_channel ORDER BY t.id FOR UPDATE;

@@ -176,7 +176,7 @@ export async function releaseHeld(
 export interface Unsubscribe {
   contact_id: Uuid;
   channel: ConsentChannel;
-  /** How it came: `one_click`, `page`, `api`, `reply`. */
+  /** How it came: `one_click`, `page`, `api`, `reply`, `provider`; `complaint` ends what would skip steps too. */
   source: string;
   evidence?: string | null;
   touch_id?: Uuid | null;
@@ -199,10 +199,13 @@ export async function unsubscribe(
   await options.failpoint?.('after_flag');
   await db.call(sql`
     SELECT * FROM unsubscribe_cancel(${ctx.org}::uuid, ${input.contact_id}::uuid, ${input.channel}, ${receipt}::uuid, ${flag.cancelled}::int,
-      ${actorText(ctx.actor)}, ${flag.effective_at}::timestamptz)`);
+      ${actorText(ctx.actor)}, ${flag.effective_at}::timestamptz, NULL, ${input.source})`);
   await options.failpoint?.('after_cancel');
   return read(db, ctx.org, receipt, options.wait_ms);
 }
+
+/** The source that leaves nothing to go on, as unsubscribe_flag knows it. */
+const COMPLAINT = 'complaint';
 
 /** How often enrollments that go on are read and decided again because they changed meanwhile. */
 const MAX_ROUNDS = 8;
@@ -227,7 +230,7 @@ async function leaveChannel(
   const { contact_id, channel, source } = input;
   const record = entry(ctx, 'contact.unsubscribe', 'contact', contact_id, { channel, source, receipt });
   for (let round = 1; ; round++) {
-    const skips = await readSkips(db, ctx.org, contact_id, channel);
+    const skips = source === COMPLAINT ? [] : await readSkips(db, ctx.org, contact_id, channel);
     try {
       const [flag] = await db.call<Left>(sql`
         SELECT * FROM unsubscribe_flag(${ctx.org}::uuid, ${contact_id}::uuid, ${channel}, ${source}, ${input.evidence ?? null},

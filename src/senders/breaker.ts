@@ -14,7 +14,7 @@ export interface Breaker {
 /** Above 5 % of hard bounces large mailbox providers and Amazon SES put a sender under review. */
 export const USUAL_BREAKER: Breaker = { min_sends: 50, bounce_percent: 5, failure_percent: 20 };
 
-/** How the reason begins, by which others know who paused the sender. */
+/** How the reason begins, by which others know who paused the sender: hold_flag in plan/stop.sql, too. */
 export const TRIPPED = 'circuit_breaker';
 
 export interface SendingRecord {

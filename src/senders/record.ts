@@ -6,21 +6,17 @@ import { DAY_MS } from '../schedule/zone.ts';
 import type { SendingRecord } from './breaker.ts';
 import { dayKey } from './periods.ts';
 
-/** What bounced later is among what was used. `today` is `YYYY-MM-DD` in the sender's zone. */
+/**
+ * What bounced later is among what was used. Whoever resumes it from a trip starts it anew (hold_flag in plan/stop.sql).
+ * `today` is `YYYY-MM-DD` in the sender's zone.
+ */
 export async function readRecord(tx: Tx, org: Uuid, sender: Uuid, today: string): Promise<SendingRecord> {
   const since = dayBefore(today);
   const counted = await tx.one<Omit<SendingRecord, 'since'>>(sql`
-    SELECT coalesce(sum(used - to_members + failed), 0)::int AS sends, coalesce(sum(failed + bounced_later), 0)::int AS failed,
+    SELECT coalesce(sum(used - to_members + failed - sends_before), 0)::int AS sends, coalesce(sum(failed + bounced_later), 0)::int AS failed,
            coalesce(sum(bounced + bounced_later), 0)::int AS bounced
       FROM sender_usage WHERE org_id = ${org} AND sender_id = ${sender} AND period = ANY (${[dayKey(since), dayKey(today)]})`);
   return { since, ...counted };
-}
-
-/** It has tripped: what it tripped over counts no more. */
-export async function clearRecord(tx: Tx, org: Uuid, sender: Uuid, { since }: SendingRecord): Promise<void> {
-  await tx.run(sql`
-    UPDATE sender_usage SET failed = 0, bounced = 0, bounced_later = 0
-     WHERE org_id = ${org} AND sender_id = ${sender} AND period >= ${dayKey(since)} AND period LIKE 'd%' AND (failed > 0 OR bounced_later > 0)`);
 }
 
 function dayBefore(day: string): string {

@@ -476,10 +476,13 @@ describe('bounces that are told later', () => {
     expect(body.items[0]).toMatchObject({ action: 'sender.pause', data: { reason: paused.status_reason } });
     // What comes back while it is paused belongs to what it tripped over.
     await bounce(all[3]!);
-    expect((await shown()).usage.record).toMatchObject({ failed: 0, bounced: 0 });
+    expect((await shown()).usage.record).toMatchObject({ sends: 6, failed: 2, bounced: 2 });
     expect((await world.call('POST', `/api/senders/${at.sender}/resume`)).status).toBeLessThan(300);
     await bounce(all[4]!);
-    expect(await shown()).toMatchObject({ status: 'active', usage: { record: { bounced: 1 } } });
+    expect(await shown()).toMatchObject({
+      status: 'active',
+      usage: { record: { sends: 0, failed: 0, bounced: 0 } },
+    });
   });
 });
 

@@ -8,6 +8,8 @@ import { tripReason, USUAL_BREAKER } from '../../src/senders/breaker.ts';
 import { getSender } from '../../src/senders/show.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import type { EngineWorld } from '../support/engine.ts';
+import { answered, type Flight, HARD_BOUNCE, letGo } from '../support/flight.ts';
+import { happened } from '../support/happenings.ts';
 import { enrolled } from '../support/touches.ts';
 import { worlds } from '../support/worlds.ts';
 
@@ -82,9 +84,13 @@ describe('the circuit breaker of a sender', () => {
     await enrolled(world, 100, ONE_STEP);
     await deliverNow(world, slow());
     expect((await sender()).status).toBe('paused');
-    expect((await sender()).usage!.record).toMatchObject({ failed: 0, bounced: 0 });
+    const [, bounced, sends] = /(\d+) of (\d+) messages/.exec((await sender()).status_reason!)!;
+    const tripped = (await sender()).usage!.record;
+    expect(tripped.bounced).toBeGreaterThanOrEqual(Number(bounced));
+    expect(tripped.sends).toBeGreaterThanOrEqual(Number(sends));
     world.provider.answer = () => ({ kind: 'accepted' });
     await resume();
+    expect((await sender()).usage!.record).toMatchObject({ sends: 0, failed: 0, bounced: 0 });
     await deliverNow(world, slow());
     expect((await sender()).status).toBe('active');
     const { failed, sent, ...others } = await states();
@@ -92,6 +98,56 @@ describe('the circuit breaker of a sender', () => {
     expect(new Set(world.provider.calls.map((call) => call.touch_id)).size).toBe(world.provider.calls.length);
     const check = LEDGER_CHECKS.find(({ name }) => name === 'tripped-senders')!;
     expect(await check.run(world.db, world.ctx)).toMatchObject({ status: 'ok' });
+  });
+
+  const bounceLater = (touch: string) =>
+    happened(world, { name: 'bounced', touch_id: touch, properties: { permanence: 'hard' } });
+
+  it('[EXE-15] [EXE-7] what went before the resume neither thins nor fills the record that begins with it', async () => {
+    await breaker({ min_sends: 10, bounce_percent: 20, failure_percent: 100 });
+    const before = await enrolled(world, 40, ONE_STEP);
+    await deliverNow(world, slow());
+    for (const touch of before.touches.slice(0, 9)) await bounceLater(touch);
+    const tripped = { sends: 40, failed: 9, bounced: 9 };
+    expect(await sender()).toMatchObject({ status: 'paused', usage: { used_today: 40, record: tripped } });
+    await bounceLater(before.touches[9]!);
+    expect((await sender()).usage!.record).toMatchObject(tripped);
+    await resume();
+    await bounceLater(before.touches[10]!);
+    expect((await sender()).usage!.record).toMatchObject({ sends: 0, failed: 0, bounced: 0 });
+    const after = await enrolled(world, 10, ONE_STEP);
+    await deliverNow(world, slow());
+    expect(await sender()).toMatchObject({ usage: { used_today: 50, record: { sends: 10, bounced: 0 } } });
+    for (const touch of after.touches.slice(0, 2)) await bounceLater(touch);
+    expect((await sender()).status).toBe('active');
+    await bounceLater(after.touches[2]!);
+    expect((await sender()).status_reason).toContain('3 of 10 messages');
+  });
+
+  it('[EXE-15] [EXE-7] what was in flight over the resume is no part of the new record, whatever becomes of it', async () => {
+    await breaker({ min_sends: 5, bounce_percent: 20, failure_percent: 100 });
+    const { touches } = await enrolled(world, 7, ONE_STEP);
+    const flights: Flight[] = [];
+    for (const touch of touches.slice(0, 2)) flights.push(await letGo(world, touch, { soon: true }));
+    await deliverNow(world, slow());
+    for (const touch of touches.slice(2, 4)) await bounceLater(touch);
+    expect((await sender()).status).toBe('paused');
+    await resume();
+    for (const flight of flights) await answered(world, flight, HARD_BOUNCE);
+    expect(await sender()).toMatchObject({
+      status: 'active',
+      usage: { used_today: 5, record: { sends: 0, failed: 0, bounced: 0 } },
+    });
+  });
+
+  it('[EXE-7] a pause of a person leaves the record as it is', async () => {
+    await breaker({ min_sends: 10, bounce_percent: 20, failure_percent: 100 });
+    const { touches } = await enrolled(world, 10, ONE_STEP);
+    await deliverNow(world);
+    await bounceLater(touches[0]!);
+    await hold(world.db, world.ctx, { class: 'sender', id: world.sender, paused: true });
+    await resume();
+    expect((await sender()).usage!.record).toMatchObject({ sends: 10, failed: 1, bounced: 1 });
   });
 
   it('[EXE-7] goes by failures too, and by neither below the least sample nor for who asked for no more', async () => {

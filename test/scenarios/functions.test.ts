@@ -17,6 +17,7 @@ import { createEnrollmentJob } from '../../src/plan/sequences/enrollment-jobs.ts
 import { act, getEnrollment } from '../../src/plan/sequences/enrollments.ts';
 import { createVersionMove } from '../../src/plan/sequences/version-move-jobs.ts';
 import { hold, releaseHeld, unsubscribe } from '../../src/plan/stop.ts';
+import { TRIPPED } from '../../src/senders/breaker.ts';
 import { syncTurns } from '../../src/senders/template-turns.ts';
 import { createApiKey } from '../../src/tenancy/api-keys.ts';
 import { authenticate } from '../../src/tenancy/authenticate.ts';
@@ -156,6 +157,9 @@ async function tour(): Promise<void> {
   const { sequence, contact } = await enrolling();
   await sendingOut();
   for (const paused of [true, false]) await hold(db, ctx, { class: 'sequence', id: sequence, paused });
+  const sender = { class: 'sender', id: world.sender } as const;
+  await hold(db, ctx, { ...sender, paused: true }, { reason: `${TRIPPED}: as if` });
+  await hold(db, ctx, { ...sender, paused: false });
   await releaseHeld(db, { org, class: 'sequence', id: sequence, epoch: 2 });
   await happened(world, { contact_id: contact, name: 'signed_up' });
   await unsubscribe(db, ctx, { contact_id: contact, channel: 'email', source: 'api' });

@@ -12,6 +12,7 @@ import { addSender, people } from '../support/channels.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import type { EngineWorld } from '../support/engine.ts';
 import { ACCEPTED, AMBIGUOUS, answered, type Flight, GREYLISTED, letGo } from '../support/flight.ts';
+import { happened } from '../support/happenings.ts';
 import { connection, holder, untilWaiting } from '../support/interleave.ts';
 import { publishVersion } from '../support/outreach.ts';
 import { enrollmentRow, passGate, story, touchRow } from '../support/touches.ts';
@@ -162,6 +163,50 @@ describe('an unsubscribe, where the sequence skips steps', () => {
         skip_channels: null,
       });
     expect(await enrollmentRow(world, skipping!)).toMatchObject({ status: 'active', step_no: 1 });
+  });
+
+  it.each([
+    ['complained', {}, 'unsubscribed', 'unsubscribe_complaint', 'complaint'],
+    ['bounced', { permanence: 'hard' }, 'bounced', 'hard_bounce', 'hard_bounce'],
+  ] as const)(
+    '[CON-4] [INB-4] %s, told by a provider, ends it all the same',
+    async (name, properties, status, status_reason, reason) => {
+      const { id, contact, sequence } = await person([email(), email(), sms(), email()]);
+      const first = await fly(id);
+      await answered(world, first, ACCEPTED);
+      await happened(world, { name, touch_id: first.touch.id, properties });
+      expect(await enrollmentRow(world, id)).toMatchObject({ status, status_reason, skip_channels: null });
+      expect(await story(world, id)).toEqual(['0.1 sent', '1.1 cancelled']);
+      const suppressed = await world.owner.call(
+        sql`SELECT reason FROM suppressions WHERE contact_id = ${contact}::uuid`,
+      );
+      expect(suppressed).toEqual([{ reason }]);
+      expect(await expectSound(world, sequence)).toEqual([]);
+    },
+  );
+
+  it('[CON-4] [INB-4] a complaint ends what an opt-out has let go on, and what is enrolled while it is carried out', async () => {
+    const gone = await person([email(days(1)), sms(), email()]);
+    await leave(gone.contact);
+    expect(await enrollmentRow(world, gone.id)).toMatchObject({ status: 'active', step_no: 1 });
+    await happened(world, { name: 'complained', contact_id: gone.contact });
+    expect(await enrollmentRow(world, gone.id)).toMatchObject({ status: 'unsubscribed' });
+
+    const { contact } = await person([email(days(1)), sms()]);
+    const other = await world.sequence({ sender_ids, steps: [email(), sms()], on_unsubscribe: 'skip_steps' });
+    let beside: Uuid;
+    await unsubscribe(
+      world.db,
+      world.ctx,
+      { contact_id: contact, channel: 'email', source: 'complaint' },
+      {
+        failpoint: async (at) => {
+          if (at === 'after_flag') beside = await enrolledAnyway(other, contact);
+        },
+      },
+    );
+    expect(await enrollmentRow(world, beside!)).toMatchObject({ status: 'unsubscribed' });
+    expect(await deliverNow(world)).toBe(0);
   });
 
   it('[CON-4] leaves an enrollment alone that waits for another channel, and skips when its turn comes', async () => {

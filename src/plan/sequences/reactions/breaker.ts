@@ -38,7 +38,7 @@ export const countBounce: Reaction = async (deps, incident) => {
     sequence_id: touch.sequence_id,
     enrollment_id: touch.enrollment_id,
   };
-  if (await deps.db.inOrg(ctx.org, (tx) => count(tx, incident, pending, sent.id, dayKey(day))))
+  if (await deps.db.inOrg(ctx.org, (tx) => count(tx, incident, pending, sent, dayKey(day))))
     await trip(deps, incident, pending, sent);
 };
 
@@ -53,27 +53,32 @@ function readSent(tx: Tx, org: Uuid, touch: Uuid): Promise<Sent | null> {
      WHERE t.org_id = ${org} AND t.id = ${touch} AND t.gated_at IS NOT NULL`);
 }
 
-/** False: it is counted, and the breaker was asked. Whoever holds the day's row sees what the others have counted. */
+/**
+ * False: it is counted, and the breaker was asked; or it went before the sender was resumed from a trip, whose record
+ * began anew. Whoever holds the day's row sees what the others have counted.
+ */
 async function count(
   tx: Tx,
   incident: Incident,
   pending: Pending,
-  sender: Uuid,
+  sent: Pick<Sent, 'id' | 'gated_at'>,
   period: string,
 ): Promise<boolean> {
   const { ctx, event } = incident;
-  await tx.run(sql`
-    SELECT 1 FROM sender_usage WHERE org_id = ${ctx.org} AND sender_id = ${sender} AND period = ${period} FOR UPDATE`);
+  const day = await tx.maybe<{ is_before: boolean }>(sql`
+    SELECT coalesce(${sent.gated_at}::timestamptz < anew_at, false) AS is_before FROM sender_usage
+     WHERE org_id = ${ctx.org} AND sender_id = ${sent.id} AND period = ${period} FOR UPDATE`);
   const before = await tx.rows<{ event_id: Uuid; result: string }>(sql`
     SELECT r.event_id, r.result FROM contact_events c
       JOIN event_reactions r ON r.org_id = ${ctx.org} AND r.event_id = c.id AND r.reaction = ${pending.reaction} AND r.subject_id = ${pending.subject_id}
      WHERE c.org_id = ${ctx.org} AND c.contact_id = ${event.contact_id} AND c.name = 'bounced'`);
   // Somebody died between counting and asking.
   if (before.length > 0) return before.some((one) => one.event_id === event.id && one.result === 'pending');
+  if (day?.is_before) return false;
   await intend(tx, incident, [pending]);
   await tx.run(sql`
     UPDATE sender_usage SET bounced_later = bounced_later + 1
-     WHERE org_id = ${ctx.org} AND sender_id = ${sender} AND period = ${period}`);
+     WHERE org_id = ${ctx.org} AND sender_id = ${sent.id} AND period = ${period}`);
   return true;
 }
 
