@@ -157,6 +157,25 @@ describe('[SEQ-10] enrolling', () => {
     const patched = await world.call('PATCH', at, { key, body: { intake: null, exclusive_group: null } });
     expect(patched.body).toMatchObject({ exclusive_group: null, intake: null });
   });
+
+  it('[TEN-4] [SEQ-4] the preview begins on the day on which the contact would really be taken in', async () => {
+    const steps = [{ channel: 'email', delay: { amount: 3, unit: 'hours' }, subject: 'S', body_text: 'B' }];
+    const body = { name: 'Slow', sender_ids: [sender], intake: { per_day: 1 }, steps };
+    const { id } = (await world.call('POST', '/api/outreach/sequences', { key, body })).body;
+    expect((await world.call('POST', `/api/outreach/sequences/${id}/publish`, { key })).status).toBe(200);
+    const enroll = (contact_ids: unknown[]) =>
+      world.call('POST', path, { key, body: { sequence_id: id, contact_ids } });
+    expect((await enroll([ids.ada, ids.bob])).body).toMatchObject({ enrolled: 2 });
+    const preview = await world.call('POST', `/api/outreach/sequences/${id}/preview`, {
+      key,
+      body: { contact_id: ids.cyd },
+    });
+    const [enrolled] = (await enroll([ids.cyd])).body.results;
+    const at = `/api/touches?enrollment_id=${enrolled.enrollment_id}`;
+    const [touch] = (await world.call('GET', at, { key })).body.items;
+    expect(Date.parse(touch.not_before) - Date.now()).toBeGreaterThan(86_400_000);
+    expect(preview.body.steps[0].at.slice(0, 16)).toBe(touch.not_before.slice(0, 16));
+  });
 });
 
 describe('[DUE-1] enrolling names who does the steps of people', () => {

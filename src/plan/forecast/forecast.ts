@@ -244,7 +244,7 @@ export async function foresee(
   versions: VersionCache,
   org: Uuid,
   version: Version,
-  who: Who & { now: number; verdicts: Verdicts },
+  who: Who & { now: number; begins: number; verdicts: Verdicts },
 ): Promise<{ steps: ForecastStep[]; not_counted: string[] }> {
   const own = new Set(
     version.definition.steps.map((step) =>
@@ -270,7 +270,7 @@ export async function foresee(
   };
   const { capped } = scene.planning.organization;
   if (limited || capped) await beginAll(course, db, org, scene, null, way);
-  plan(course, { way, conditional: false }, 0, 1, who.now);
+  plan(course, { way, conditional: false }, 0, 1, who.begins);
   run(course);
   return { steps: course.tally.steps, not_counted: notCounted(scene) };
 }

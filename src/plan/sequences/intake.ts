@@ -25,7 +25,7 @@ export async function holdIntake(tx: Tx, org: Uuid, sequence: Uuid): Promise<voi
 export async function readIntake(
   tx: Tx,
   org: Uuid,
-  { sequence_id, definition }: Version,
+  { sequence_id, definition }: Pick<Version, 'sequence_id' | 'definition'>,
   { now, organization }: Planning,
 ): Promise<Intake | null> {
   const { intake } = definition;
@@ -59,11 +59,14 @@ export class Intake {
     this.#taken = taken;
   }
 
-  /** A place on the first day that has one, taken. Null when the schedule gives none: the caller finds out why. */
+  /**
+   * A place on the first day that has one, taken; `from`: the moment that its first step's delay counts from. Null when the
+   * schedule gives none: the caller finds out why.
+   */
   take(
     recipients: string,
     openAt: (from: number) => Opening | null,
-  ): { day: string; opening: Opening } | null {
+  ): { day: string; from: number; opening: Opening } | null {
     let from = this.#from.get(recipients) ?? this.#now;
     for (let round = 0; round < MAX_FULL_DAYS; round++) {
       const opening = openAt(from);
@@ -72,7 +75,7 @@ export class Intake {
       const taken = this.#taken.get(day) ?? 0;
       if (taken < this.#perDay) {
         this.#taken.set(day, taken + 1);
-        return { day, opening };
+        return { day, from, opening };
       }
       // A day at a time: the step's delay lies between where it counts from and the day it falls on.
       from = localDayRecord(this.#zone, dayContaining(this.#zone, from).number + 1).start;

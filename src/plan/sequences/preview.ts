@@ -20,6 +20,7 @@ import { readPlanning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
 import { flowOf } from './flow.ts';
 import { freeTextRefusal, mayBeFreeText, type Wrote } from './free-text.ts';
+import { type Intake, readIntake } from './intake.ts';
 import type { Postponement } from './later.ts';
 import { type Opening, opening, reopening } from './next.ts';
 import { type WayStep, wayThrough } from './preview-way.ts';
@@ -99,6 +100,9 @@ interface Scene extends RenderScene {
   senders: SendersByChannel;
   /** Those that it would keep, enrolled now. */
   kept: readonly Uuid[];
+  place: Place;
+  /** When it begins, enrolled now: now, or on the first day with a place. Unix milliseconds. */
+  begins: number;
   contact: KnownRecipient;
   refused: Unreachable | null;
   winners: ReadonlyMap<Uuid, string>;
@@ -121,7 +125,6 @@ interface PreviewInput {
 
 /** What is known on the way from step to step. */
 interface Walk {
-  place: Place;
   foreseen: ReadonlyMap<number, ForecastStep>;
   /** When somebody comes to each step: the contact's own way first. */
   arrivals: (number | null | undefined)[];
@@ -143,14 +146,11 @@ export async function previewSequence(
   const templates = named.length > 0 ? byTemplate(await templateStates(db, ctx.org, named)) : null;
   const scene: Scene = { ...read, wrote, templates };
   if (input.variant !== undefined) requireVariant(scene.definition, input.variant);
-  const { contact, planning, definition } = scene;
-  const phone = contact.phone ?? contact.whatsapp;
-  const place = placeOf({ time_zone: contact.time_zone, phone }, planning.organization.time_zone);
-  const foreseen = await times(db, versions, scene, place);
+  const { contact, definition } = scene;
+  const foreseen = await times(db, versions, scene);
   const walk: Walk = {
-    place,
     foreseen: new Map(foreseen.steps.map((step) => [step.step_no, step])),
-    arrivals: [planning.now],
+    arrivals: [scene.begins],
     thread: null,
   };
   const steps: PreviewStep[] = [];
@@ -216,13 +216,13 @@ function barredNow(
 }
 
 function openingAt(
-  { definition, way }: Scene,
+  { definition, way, place }: Scene,
   walk: Walk,
   stepNo: number,
   { channel }: Step,
   found: Through | null,
 ): { open: Opening | null; limit: PreviewStep['limit'] } {
-  const { foreseen, place } = walk;
+  const { foreseen } = walk;
   const arrival = walk.arrivals[stepNo] ?? null;
   const seen = way[stepNo]!.on_way ? foreseen.get(stepNo) : undefined;
   const limit = seen?.limit ?? null;
@@ -257,8 +257,7 @@ async function contentAt(
 function times(
   db: Database,
   versions: VersionCache,
-  { org, sequence, definition, senders, planning, contact, kept, verdicts }: Scene,
-  place: Place,
+  { org, sequence, definition, senders, planning, contact, kept, place, begins, verdicts }: Scene,
 ): ReturnType<typeof foresee> {
   if (definition.steps.length === 0) return Promise.resolve({ steps: [], not_counted: [] });
   const version = {
@@ -270,7 +269,7 @@ function times(
     definition,
     senders,
   };
-  const who = { contact_id: contact.id, kept, place, now: planning.now, verdicts };
+  const who = { contact_id: contact.id, kept, place, now: planning.now, begins, verdicts };
   return foresee(db, versions, org, version, who);
 }
 
@@ -315,6 +314,10 @@ async function readScene(
     const contact = await readRecipient(tx, org, input.contact_id);
     const planning = await readPlanning(tx, org, definition.sender_ids, input.now ?? null);
     const senders = sendersByChannel(definition, (sender) => planning.senders.get(sender)?.channel);
+    const phone = contact.phone ?? contact.whatsapp;
+    const place = placeOf({ time_zone: contact.time_zone, phone }, planning.organization.time_zone);
+    const kept = new Rotation(senders, planning.senders).of(contact.id);
+    const intake = await readIntake(tx, org, { sequence_id: id, definition }, planning);
     const channels = flowOf(definition).certain_channels;
     const needs = needsOf(channels, planning.organization.consent_required);
     return {
@@ -324,7 +327,9 @@ async function readScene(
       planning,
       prices: await readPrices(tx, org, definition.sender_ids),
       senders,
-      kept: new Rotation(senders, planning.senders).of(contact.id),
+      kept,
+      place,
+      begins: beginning(intake, { definition, planning, senders, contact, kept, place }),
       contact,
       refused: unreachable(await readReach(tx, org, contact.id, needs)),
       unsubscribe_url: input.unsubscribe_url,
@@ -336,6 +341,19 @@ async function readScene(
       ...(await wayThrough(tx, org, definition, contact.id, input.now ?? null)),
     };
   });
+}
+
+/** Enrolled now: on the first day on which its sequence takes in one more. */
+function beginning(
+  intake: Intake | null,
+  scene: Pick<Scene, 'definition' | 'planning' | 'senders' | 'contact' | 'kept' | 'place'>,
+): number {
+  const { definition, planning, senders, contact, kept, place } = scene;
+  const [first] = definition.steps;
+  const found = first && stepThrough(planning, senders, first.channel, contact.id, kept);
+  if (!intake || !found) return planning.now;
+  const openAt = (from: number) => opening(definition, 0, from, found.calendar, place);
+  return intake.take(contact.id, openAt)?.from ?? planning.now;
 }
 
 function dateOf(ms: number | null): Date | null {
