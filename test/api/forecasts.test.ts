@@ -8,6 +8,8 @@ import { wholeDatabase } from '../support/whole-database.ts';
 import { setup, type World } from './world.ts';
 
 let world: World;
+/** In the order of the sequence. */
+let listed: Uuid[];
 let senders: Uuid[];
 let sequence: Uuid;
 let contacts: Uuid[];
@@ -16,9 +18,9 @@ let enrollments: Uuid[];
 beforeAll(async () => {
   world = await setup();
   const { db, org } = world;
-  senders = [await makeSender(db, org.id), await makeSender(db, org.id), await makeSender(db, org.id)];
-  sequence = await makeSequence(db, org.id, senders[0]!, {
-    sender_ids: senders,
+  listed = [await makeSender(db, org.id), await makeSender(db, org.id), await makeSender(db, org.id)];
+  sequence = await makeSequence(db, org.id, listed[0]!, {
+    sender_ids: listed,
     steps: [
       { channel: 'email', subject: 'Hello {{ contact.first_name }}', body_text: 'One' },
       { channel: 'task', delay: { amount: 1, unit: 'days' }, body_text: 'Talk' },
@@ -126,7 +128,7 @@ describe('forecasts over HTTP', () => {
       body.steps.map((step: { sender_id: Uuid | null }) => step.sender_id),
     );
     expect(steps.map(day)).toEqual(body.steps.map(day));
-    expect(steps[0].rotation).toEqual({ position: senders.indexOf(steps[0].sender.id) + 1, of: 3 });
+    expect(steps[0].rotation).toEqual({ position: listed.indexOf(steps[0].sender.id) + 1, of: 3 });
     expect(steps[0].limit === null).toBe(steps[0].sender.id === senders[2]);
   });
 
