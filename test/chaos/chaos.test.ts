@@ -8,8 +8,10 @@ import { random } from './random.ts';
 import { schedule } from './schedule.ts';
 
 const SECONDS = 30;
+/** A busy machine does little in half a minute: what one run did not come to, the next may. */
+const RUNS = 3;
 /** Starting, the run, the drain at its longest, and a machine that does other things. */
-const TIMEOUT_MS = 360_000;
+const TIMEOUT_MS = RUNS * 360_000;
 
 const HAPPENED = [
   ...['sends', 'sends_email', 'sends_sms', 'sends_whatsapp', 'acks', 'stops', 'compared', 'passages', 'gaps'],
@@ -44,13 +46,23 @@ describe('chaos', () => {
   it(
     `[EXE-1] [EXE-4] [EXE-5] [EXE-15] [EXE-16] ${SECONDS} s of kills, freezes, crashes and lost answers break no invariant`,
     async () => {
-      const seed = Date.now() % 1_000_000;
-      const { code, report, told } = await chaos(['--seconds', `${SECONDS}`, '--seed', `${seed}`, '--json']);
-      expect(report.violations, `seed ${seed}: ${told}`).toEqual([]);
-      expect(code).toBe(0);
-      expect(report).toMatchObject({ seconds: SECONDS, seed });
       // A run in which nothing happened proves nothing.
-      for (const name of HAPPENED) expect(report.counts[name], `${name} of seed ${seed}`).toBeGreaterThan(0);
+      let missing = HAPPENED;
+      for (let run = 0; run < RUNS && missing.length > 0; run++) {
+        const seed = Date.now() % 1_000_000;
+        const { code, report, told } = await chaos([
+          '--seconds',
+          `${SECONDS}`,
+          '--seed',
+          `${seed}`,
+          '--json',
+        ]);
+        expect(report.violations, `seed ${seed}: ${told}`).toEqual([]);
+        expect(code).toBe(0);
+        expect(report).toMatchObject({ seconds: SECONDS, seed });
+        missing = missing.filter((name) => !((report.counts[name] ?? 0) > 0));
+      }
+      expect(missing).toEqual([]);
     },
     TIMEOUT_MS,
   );
