@@ -50,10 +50,10 @@ export const GUARDS = [
     edits: [
       [SOURCE_LOCK, ''],
       [
-        '  WITH org AS (\n    SELECT o.status,',
+        '  WITH org AS MATERIALIZED (\n    SELECT o.status,',
         `  WITH locked AS MATERIALIZED (
     SELECT count(pg_advisory_xact_lock_shared(2, lock_bucket(p_org, s))) AS n FROM unnest(p_sequences) s
-  ), org AS (\n    SELECT CASE WHEN (SELECT n FROM locked) >= 0 THEN o.status END AS status,`,
+  ), org AS MATERIALIZED (\n    SELECT CASE WHEN (SELECT n FROM locked) >= 0 THEN o.status END AS status,`,
       ],
     ],
     tests: [GATE, 'sees a switch of the sequence committed while it waited for the lock'],

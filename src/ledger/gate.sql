@@ -111,7 +111,7 @@ BEGIN
 
   v_now := coalesce(p_now, clock_timestamp());
 
-  WITH org AS (
+  WITH org AS MATERIALIZED (
     SELECT o.status, o.sending_paused, o.policy_version, o.consent_required, o.contact_daily_cap, o.contact_weekly_cap, o.channel_caps,
            ARRAY(SELECT w.channel FROM channel_switches w WHERE w.org_id = p_org AND w.paused) AS paused_channels
       FROM organizations o WHERE o.org_id = p_org
