@@ -1,7 +1,4 @@
-/**
- * `npm run bench -- NAME [--quick] [--json] [--rows L,graphile,…]`. Progress goes to standard error, the table to
- * standard output, and with `--json` one object to its last line. See docs/benchmarks.md.
- */
+/** `npm run bench`. Progress goes to standard error, the table to standard output. See docs/benchmarks.md. */
 import { installPeers } from './install.mjs';
 import { listenForInterrupts } from './interrupt.mjs';
 
@@ -12,17 +9,24 @@ const BENCHES = {
   import: async (options) => (await import('./import.mjs')).benchImport(options),
   schedule: async (options) => (await import('./schedule.mjs')).benchSchedule(options),
 };
-const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--quick] [--json] [--rows NAME,NAME]`;
+const HELP = `npm run bench -- ${Object.keys(BENCHES).join('|')} [--quick] [--json] [--rows NAME,NAME]
+
+  --quick           within two minutes, its ratios rough
+  --rows NAME,NAME  of engine: these alone (L, ours, graphile, pgboss, bullmq, same_step)
+  --json            all figures as one JSON object, on the last line of output
+
+How to read them: docs/benchmarks.md`;
 
 function readArguments(args) {
-  const options = { name: 'engine', quick: false, json: false, rows: null };
+  const options = { name: 'engine', quick: false, json: false, rows: null, help: false };
   for (let n = 0; n < args.length; n++) {
     const [word, glued] = args[n].split('=', 2);
-    if (word === '--quick') options.quick = true;
+    if (word === '--help') options.help = true;
+    else if (word === '--quick') options.quick = true;
     else if (word === '--json') options.json = true;
     else if (word === '--rows') options.rows = (glued ?? args[++n] ?? '').split(',').filter(Boolean);
     else if (word in BENCHES) options.name = word;
-    else throw new Error(`${args[n]} is not understood\n${USAGE}`);
+    else throw new Error(`${args[n]} is not understood\n\n${HELP}`);
   }
   return options;
 }
@@ -38,6 +42,10 @@ try {
 } catch (error) {
   console.error(error.message);
   process.exit(2);
+}
+if (options.help) {
+  console.log(HELP);
+  process.exit(0);
 }
 listenForInterrupts();
 

@@ -7,7 +7,7 @@ import './generate/load-typescript.mjs';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments, refuse } from './arguments.mjs';
 
 const HELP = `npm run check:providers -- --descriptions DIR [--fetch] [--provider NAME]... [--json]
 
@@ -17,23 +17,16 @@ against the provider's public API description. Nothing is sent to any provider.
   --descriptions DIR  where the descriptions are: twilio.json, resend.json, whatsapp_cloud.yaml and so on
   --fetch             downloads those that are missing there first (needs the internet; keep DIR out of the repository)
   --provider NAME     only this one; may be repeated
-  --json              {"providers": [{provider, files, calls, found, accepted}]} and nothing else
-`;
+  --json              {"providers": [{provider, files, calls, found, accepted}]} and nothing else`;
 const FETCH_TIMEOUT_MS = 60_000;
 
-const { values } = parseArgs({
-  options: {
-    descriptions: { type: 'string' },
-    fetch: { type: 'boolean', default: false },
-    provider: { type: 'string', multiple: true },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const values = readArguments(HELP, {
+  descriptions: { type: 'string' },
+  fetch: { type: 'boolean', default: false },
+  provider: { type: 'string', multiple: true },
+  json: { type: 'boolean', default: false },
 });
-if (values.help || values.descriptions === undefined) {
-  (values.help ? process.stdout : process.stderr).write(HELP);
-  process.exit(values.help ? 0 : 2);
-}
+if (values.descriptions === undefined) refuse(HELP, '--descriptions is missing');
 
 const { SOURCES } = await import('../test/conformance/descriptions/sources.ts');
 const { checkAll } = await import('../test/conformance/descriptions/check.ts');

@@ -7,16 +7,24 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { pino } from 'pino';
+import { readArguments, wholeNumber } from './arguments.mjs';
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: 'string', default: '2000' },
-    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
-    json: { type: 'boolean', default: false },
-  },
+const HELP = `npm run fuzz -- [--requests N] [--seed S] [--json]
+
+Fuzzes the API from its own description, on a throw-away embedded server.
+
+  --requests N  how many; 2000 unless told
+  --seed S      of an earlier run, to have it again
+  --json        the report as one JSON object`;
+
+const values = readArguments(HELP, {
+  requests: { type: 'string', default: '2000' },
+  seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
+  json: { type: 'boolean', default: false },
 });
+const requests = wholeNumber(HELP, 'requests', values.requests, 1, 10_000_000);
+const seed = wholeNumber(HELP, 'seed', values.seed, 0, 2 ** 32);
 
 const { startEmbedded } = await import('../src/db/embedded/launcher.ts');
 const { removeEmbedded } = await import('../src/db/embedded/remove.ts');
@@ -65,8 +73,8 @@ async function run(ownerUrl) {
     return await fuzz({
       url,
       document: describe(app),
-      requests: Number(values.requests),
-      seed: Number(values.seed),
+      requests,
+      seed,
       keys: { owner: await ours.key('owner'), others: [await ours.key('viewer'), await theirs.key('owner')] },
       foreignIds: [theirs.id],
       newOwnerKey: () => ours.key('owner'),

@@ -8,7 +8,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readArguments, refuse } from './arguments.mjs';
 import { GUARDS } from './guards/table.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -19,12 +19,20 @@ const LANES = 2;
 const LIMIT_MS = 180_000;
 const WHY_LENGTH = 120;
 
-const { values: options } = parseArgs({
-  options: { only: { type: 'string', default: '' }, part: { type: 'string', default: '1/1' } },
+const HELP = `npm run guards [-- --only TEXT] [-- --part K/N]
+
+Takes each guard of the engine away, one at a time, in a copy of the sources, and shows that its tests go red.
+
+  --only TEXT  the guards whose name has this text
+  --part K/N   the K-th of N pieces of the table`;
+
+const options = readArguments(HELP, {
+  only: { type: 'string', default: '' },
+  part: { type: 'string', default: '1/1' },
 });
 const named = GUARDS.filter(({ guard }) => guard.includes(options.only));
 const [part, parts] = options.part.split('/').map(Number);
-if (!(part >= 1 && part <= parts)) throw new Error('--part is K/N, with K from 1 to N');
+if (!(part >= 1 && part <= parts)) refuse(HELP, '--part is K/N, with K from 1 to N');
 const at = (nth) => Math.round((named.length * nth) / parts);
 const wanted = named.slice(at(part - 1), at(part));
 

@@ -2,12 +2,11 @@
  * A chaos run: a cluster with full durability, an API process, workers and a recording provider, clients that do
  * everything at once, and a schedule of faults from a seed. At the end the checker judges what was recorded.
  *
- * In: `--seconds N --seed S [--json] [--replay] [--workers W] [--clients C] [--keep]`. Out: counts and violations;
- * exit code 1 when there are any. The run's directory stays when it found something, or with --keep.
+ * In: the options of scripts/chaos.mjs. Out: counts and violations; exit code 1 when there are any. The run's directory
+ * stays when it found something, or with --keep.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { checkEvidence } from './checker/check.ts';
 import { checkDatabase } from './checker/database.ts';
 import { loadEvidence } from './checker/evidence.ts';
@@ -23,7 +22,6 @@ import { schedule } from './schedule.ts';
 import { show } from './show.ts';
 import { type Stage, startStage } from './stage.ts';
 
-const MAX_SECONDS = 24 * 3_600;
 const SHOWN_VIOLATIONS = 50;
 
 interface Options {
@@ -36,39 +34,8 @@ interface Options {
   keep: boolean;
 }
 
-function optionsOf(args: string[]): Options {
-  const { values } = parseArgs({
-    args,
-    options: {
-      seconds: { type: 'string', default: '60' },
-      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-      workers: { type: 'string', default: '3' },
-      clients: { type: 'string', default: '8' },
-      json: { type: 'boolean', default: false },
-      replay: { type: 'boolean', default: false },
-      keep: { type: 'boolean', default: false },
-    },
-  });
-  const whole = (name: 'seconds' | 'seed' | 'workers' | 'clients', most: number) => {
-    const number = Number(values[name]);
-    if (!Number.isInteger(number) || number < 0 || number > most)
-      throw new Error(`--${name} must be a whole number up to ${most}`);
-    return number;
-  };
-  return {
-    seconds: whole('seconds', MAX_SECONDS),
-    seed: whole('seed', 2 ** 31),
-    workers: whole('workers', 64),
-    clients: whole('clients', 256),
-    json: values.json,
-    replay: values.replay,
-    keep: values.keep,
-  };
-}
-
 /** Returns the exit code. `root` is the project's; `dir` is empty and the run's own. */
-export async function main(root: string, dir: string, args: string[]): Promise<number> {
-  const options = optionsOf(args);
+export async function main(root: string, dir: string, options: Options): Promise<number> {
   const say = (line: string) => void process.stderr.write(`${line}\n`);
   const faults = schedule(options.seed, options.seconds, options.workers);
   if (options.replay) {
