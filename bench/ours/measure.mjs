@@ -13,8 +13,8 @@ import { makeWorld, openWorld } from './world.mjs';
 
 const SIZES = {
   full: {
-    idle: { repetitions: 5, probes: 40 },
-    pauses: { repetitions: 3, touches: 120_000 },
+    idle: { repetitions: 5, probes: 32 },
+    pauses: { repetitions: 3, touches: 80_000 },
     fairness: { many: 1_000_000, probes: 25 },
     history: { touches: 10_000_000, repetitions: 7 },
   },
