@@ -29,18 +29,15 @@ const seed = wholeNumber(HELP, 'seed', values.seed, 0, 2 ** 32);
 const { startEmbedded } = await import('../src/db/embedded/launcher.ts');
 const { removeEmbedded } = await import('../src/db/embedded/remove.ts');
 const { migrate } = await import('../src/db/migrate.ts');
-const { Database } = await import('../src/db/database.ts');
 const { ensureAppLogin } = await import('../src/tenancy/app-login.ts');
 const { createApiKey } = await import('../src/tenancy/api-keys.ts');
 const { createOrganization } = await import('../src/tenancy/organizations.ts');
 const { SCOPES } = await import('../src/tenancy/roles.ts');
-const { createSecrets } = await import('../src/tenancy/secrets.ts');
 const { buildServer } = await import('../src/api/server.ts');
 const { describe } = await import('../src/api/reference.ts');
 const { loadConfig } = await import('../src/config.ts');
-const { unsubscribeTokens } = await import('../src/app.ts');
+const { openApp } = await import('../src/app.ts');
 const { LEDGER_CHECKS } = await import('../src/api/checks.ts');
-const { VersionCache } = await import('../src/plan/sequences/versions.ts');
 const { fuzz } = await import('../test/api/fuzz/run.ts');
 const { quietSmtp } = await import('../test/api/fuzz/world.ts');
 
@@ -54,25 +51,21 @@ async function organization(db, name) {
 async function run(ownerUrl) {
   await migrate({ url: ownerUrl });
   const master = randomBytes(32).toString('base64url');
-  const db = new Database({ url: await ensureAppLogin(ownerUrl, master), max: 8 });
-  const app = await buildServer({
-    db,
-    config: loadConfig({ RATE_LIMIT_PER_MINUTE: '1000000' }),
-    logger: pino({ level: 'error' }, pino.destination(2)),
-    secrets: createSecrets([master]),
-    adapters: new Map([[quietSmtp.provider, quietSmtp]]),
-    versions: new VersionCache(db),
-    tokens: unsubscribeTokens([master]),
+  const app = await openApp(loadConfig({ CADENZA_SECRET: master, RATE_LIMIT_PER_MINUTE: '1000000' }), {
+    appUrl: await ensureAppLogin(ownerUrl, master),
+    connections: 8,
     publicUrl: () => 'http://127.0.0.1',
-    sink: null,
-    checks: LEDGER_CHECKS,
+    logger: pino({ level: 'error' }, pino.destination(2)),
+    name: 'fuzz',
   });
+  const adapters = new Map([[quietSmtp.provider, quietSmtp]]);
+  const server = await buildServer({ ...app, adapters, sink: null, checks: LEDGER_CHECKS });
   try {
-    const url = await app.listen({ host: '127.0.0.1', port: 0 });
-    const [ours, theirs] = [await organization(db, 'Ours'), await organization(db, 'Theirs')];
+    const url = await server.listen({ host: '127.0.0.1', port: 0 });
+    const [ours, theirs] = [await organization(app.db, 'Ours'), await organization(app.db, 'Theirs')];
     return await fuzz({
       url,
-      document: describe(app),
+      document: describe(server),
       requests,
       seed,
       keys: { owner: await ours.key('owner'), others: [await ours.key('viewer'), await theirs.key('owner')] },
@@ -80,8 +73,8 @@ async function run(ownerUrl) {
       newOwnerKey: () => ours.key('owner'),
     });
   } finally {
+    await server.close();
     await app.close();
-    await db.close();
   }
 }
 
