@@ -24,6 +24,8 @@ const MESSAGES_SHOWN = 10;
 const LINES_PRINTED = 50;
 /** Figures that take longer are left out until they are quick again. */
 const FIGURES_MS = 400;
+/** So many times as long as reading the figures took. */
+const REST = 50;
 
 interface Figures {
   touches: Record<string, number>;
@@ -51,13 +53,22 @@ export function startScreen(input: ScreenInput): { stop(): void } {
       shown = line;
     }
   };
+  let stopped = false;
   let timer: NodeJS.Timeout;
   const loop = async () => {
+    const began = performance.now();
     await draw();
-    timer = setTimeout(loop, terminal ? EVERY_MS : 10 * EVERY_MS);
+    // Figures that take long, or too long, are asked for seldom: nobody's messages wait for a screen.
+    const rest = Math.max(terminal ? EVERY_MS : 10 * EVERY_MS, REST * (performance.now() - began));
+    if (!stopped) timer = setTimeout(loop, rest);
   };
   timer = setTimeout(loop, EVERY_MS);
-  return { stop: () => clearTimeout(timer) };
+  return {
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
 }
 
 async function readFigures({ app, org }: ScreenInput): Promise<Figures | null> {
@@ -99,6 +110,6 @@ function screenText(
     '',
     ...recent,
   ];
-  const width = process.stdout.columns ?? 100;
+  const width = process.stdout.columns || 100;
   return `\x1b[H\x1b[2J${lines.map((line) => (line.length > width + 8 ? `${line.slice(0, width - 1)}…` : line)).join('\n')}\n`;
 }
