@@ -1,6 +1,6 @@
 /** What holds of every provider's API, whatever is sent over it. */
 import { expect, it } from 'vitest';
-import type { SendOutcome, SendRequest } from '../../src/channels/channel.ts';
+import type { SendOutcome, SendRequest, VerifyOutcome } from '../../src/channels/channel.ts';
 import type { FaultName } from '../../src/channels/sandbox-api/plan.ts';
 import type { Message } from '../../src/kernel/message.ts';
 import type { ApiTarget } from './api-target.ts';
@@ -110,5 +110,42 @@ export function limits<M extends Message>(world: () => ApiTarget<M>, request: Ma
     expect(connection.capacity()).toBe(2);
     const kinds = await Promise.all([1, 2, 3].map(() => connection.send(request())));
     expect(kinds.map(({ kind }) => kind).sort()).toEqual(['accepted', 'accepted', 'not_started']);
+  });
+}
+
+/** The account tried with more configured. */
+type Verify = (more?: Record<string, unknown>, from?: string) => Promise<VerifyOutcome>;
+
+export function verifier<M extends Message>(world: () => ApiTarget<M>, own: () => string): Verify {
+  return (more = {}, from = own()) => {
+    const { adapter, sandbox, provider } = world();
+    const config = adapter.config.parse({ ...sandbox.config(provider), ...more });
+    return adapter.verify(config, { timeout_ms: 5_000, from });
+  };
+}
+
+/** `named`: the checks told of, among others. */
+export function inOrder<M extends Message>(
+  world: () => ApiTarget<M>,
+  verify: Verify,
+  named: readonly string[],
+): void {
+  it('an account that is in order passes every check, and nothing is sent', async () => {
+    const { sandbox, provider } = world();
+    const before = sandbox.accounts[provider].messages.length;
+    const result = await verify();
+    expect(result).toMatchObject({ ok: true, detail: expect.stringContaining('ready to send') });
+    expect(result.checks.map(({ name }) => name)).toEqual(expect.arrayContaining([...named]));
+    expect(result.checks.every(({ ok }) => ok)).toBe(true);
+    expect(sandbox.accounts[provider].messages).toHaveLength(before);
+  });
+}
+
+export function wrongKey(verify: Verify, wrong_key: Record<string, unknown>): void {
+  it('a wrong key is said in words, and is not in them', async () => {
+    const result = await verify(wrong_key);
+    expect(result.ok).toBe(false);
+    expect(result.checks.at(-1)).toMatchObject({ name: 'sign_in', ok: false });
+    for (const secret of Object.values(wrong_key)) expect(JSON.stringify(result)).not.toContain(secret);
   });
 }

@@ -11,7 +11,7 @@ import type { Signal, Told } from '../../src/channels/sandbox-api/dialect.ts';
 import { DIALECTS } from '../../src/channels/sandbox-api/dialects.ts';
 import type { Accepted } from '../../src/channels/sandbox-api/message.ts';
 import type { Message } from '../../src/kernel/message.ts';
-import { type ApiTraits, faults, limits } from './api-suite.ts';
+import { type ApiTraits, faults, inOrder, limits, verifier, wrongKey } from './api-suite.ts';
 import { type ApiTarget, requestOf } from './api-target.ts';
 
 const HOOK = 'https://example.test/hooks/abc';
@@ -107,28 +107,10 @@ export function proof(world: World, traits: ChatTraits): void {
 }
 
 export function verifying(world: World, traits: ChatTraits): void {
-  const verify = (more: Record<string, unknown> = {}, from = traits.from(world())) => {
-    const { adapter, sandbox, provider } = world();
-    const config = adapter.config.parse({ ...sandbox.config(provider), ...more });
-    return adapter.verify(config, { timeout_ms: 5_000, from });
-  };
-
-  it('an account that is in order passes every check, and nothing is sent', async () => {
-    const { sandbox, provider } = world();
-    const before = sandbox.accounts[provider].messages.length;
-    const result = await verify();
-    expect(result).toMatchObject({ ok: true, detail: expect.stringContaining('ready to send') });
-    expect(sandbox.accounts[provider].messages).toHaveLength(before);
-  });
-
+  const verify = verifier(world, () => traits.from(world()));
+  inOrder(world, verify, []);
   if (traits.untried) return;
-
-  it('a wrong key is said in words, and is not in them', async () => {
-    const result = await verify(traits.wrong_key);
-    expect(result.checks.at(-1)).toMatchObject({ name: 'sign_in', ok: false });
-    for (const secret of Object.values(traits.wrong_key))
-      expect(JSON.stringify(result)).not.toContain(secret);
-  });
+  wrongKey(verify, traits.wrong_key);
 
   it("another's account is named; so is an address where nothing listens", async () => {
     const stranger = await verify({}, traits.from(world()).startsWith('+') ? '+14155550199' : 'another_bot');

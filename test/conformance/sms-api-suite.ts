@@ -9,7 +9,7 @@ import type {
 import type { Signal } from '../../src/channels/sandbox-api/dialect.ts';
 import { DIALECTS } from '../../src/channels/sandbox-api/dialects.ts';
 import type { SmsMessage } from '../../src/kernel/message.ts';
-import { type ApiTraits, faults, limits, optOuts } from './api-suite.ts';
+import { type ApiTraits, faults, inOrder, limits, optOuts, verifier, wrongKey } from './api-suite.ts';
 import { type ApiTarget, requestOf } from './api-target.ts';
 
 const BOB = '+4930555200';
@@ -101,28 +101,9 @@ export function proof(world: World): void {
 }
 
 export function verifying(world: World, { wrong_key }: SmsTraits): void {
-  const verify = (more: Record<string, unknown> = {}, from = ADA) => {
-    const { adapter, sandbox, provider } = world();
-    const config = adapter.config.parse({ ...sandbox.config(provider), ...more });
-    return adapter.verify(config, { timeout_ms: 5_000, from });
-  };
-
-  it('an account that is in order passes every check, and nothing is sent', async () => {
-    const { sandbox, provider } = world();
-    const before = sandbox.accounts[provider].messages.length;
-    const result = await verify();
-    expect(result).toMatchObject({ ok: true, detail: expect.stringContaining('ready to send') });
-    expect(result.checks.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['connect', 'sign_in', 'sender']),
-    );
-    expect(sandbox.accounts[provider].messages).toHaveLength(before);
-  });
-
-  it('a wrong key is said in words, and is not in them', async () => {
-    const result = await verify(wrong_key);
-    expect(result.checks.at(-1)).toMatchObject({ name: 'sign_in', ok: false });
-    for (const secret of Object.values(wrong_key)) expect(JSON.stringify(result)).not.toContain(secret);
-  });
+  const verify = verifier(world, () => ADA);
+  inOrder(world, verify, ['connect', 'sign_in', 'sender']);
+  wrongKey(verify, wrong_key);
 
   it("a number that is not the account's is named; so is an address where nothing listens", async () => {
     const stranger = await verify({}, '+14155550199');
