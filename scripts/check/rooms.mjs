@@ -41,7 +41,7 @@ export const ROOMS = {
 /**
  * Folders whose sub-folders are islands: none may import a sibling but those of `bridges`.
  * `sandbox` builds on `smtp`: the sink speaks real SMTP, so its sender is the real adapter pointed at it.
- * `sandbox-api` keeps its record as `sandbox-http` does.
+ * `sandbox-api` keeps its record and serves as `sandbox-http` does.
  */
 export const ISLANDS = {
   adapters: {

@@ -12,13 +12,11 @@ import type { Breaker } from './breaker.ts';
 import type { Price } from './price.ts';
 import type { Ramp } from './ramp.ts';
 
-/** What planning and the gate need of a sender. */
-export interface SenderSettings {
+interface Configured {
   id: Uuid;
   version: number;
   channel: SenderChannel;
   provider: string;
-  status: string;
   name: string;
   from_name: string | null;
   from_address: string;
@@ -32,6 +30,11 @@ export interface SenderSettings {
   ramp: Ramp | null;
   breaker: Breaker | null;
   time_zone: string | null;
+}
+
+/** What planning and the gate need of a sender. */
+export interface SenderSettings extends Configured {
+  status: string;
   sending_window: Row | null;
   /** Its provider could not be reached when somebody last tried; see reach.ts. */
   unreachable: boolean;
@@ -57,24 +60,7 @@ export interface SenderWindow {
 }
 
 /** A row as it lies in the table. */
-export interface SenderRow {
-  id: Uuid;
-  version: number;
-  channel: SenderChannel;
-  provider: string;
-  name: string;
-  from_name: string | null;
-  from_address: string;
-  reply_to: string | null;
-  config: Record<string, unknown>;
-  secret: Buffer | null;
-  daily_limit: number | null;
-  hourly_limit: number | null;
-  min_gap_s: number | null;
-  max_gap_s: number | null;
-  ramp: Ramp | null;
-  breaker: Breaker | null;
-  time_zone: string | null;
+export interface SenderRow extends Configured {
   sending_window: SenderWindow | null;
   price: Price | null;
   status: SenderStatus;

@@ -1,42 +1,24 @@
 /** `enroll`, `pause`, `resume`, `stop`, `why`, `reconcile`: words in, exit code and text out. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { sql } from '../../src/db/sql.ts';
 import type { Uuid } from '../../src/kernel/ids.ts';
+import { commandLine } from '../support/command-line.ts';
 import { AMBIGUOUS, answered, letGo } from '../support/flight.ts';
 import { makeContacts, makeSender, makeSequence } from '../support/outreach.ts';
 import { setup, type World } from './world.ts';
 
 let world: World;
 let sender: Uuid;
-let dir: string;
+const { dir, cadenza } = commandLine(() => world);
 
 beforeAll(async () => {
   world = await setup();
   sender = await makeSender(world.db, world.org.id);
-  dir = mkdtempSync(join(tmpdir(), 'cadenza-cli-'));
 });
-afterAll(async () => {
-  await world?.close();
-  rmSync(dir, { recursive: true });
-});
-
-// biome-ignore lint/suspicious/noExplicitAny: tests read whatever JSON they expect
-async function cadenza(...words: string[]): Promise<{ code: number; out: string; err: string; json: any }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  // The application's own login: no command here needs the owner.
-  const env = { APP_DATABASE_URL: world.db.url, CADENZA_DATA: dir, CADENZA_SECRET: world.secret };
-  const code = await main([...words, '--org', world.org.id], env, {
-    out: (text) => out.push(text),
-    err: (text) => err.push(text),
-  });
-  const text = out.join('\n');
-  return { code, out: text, err: err.join('\n'), json: words.includes('--json') ? JSON.parse(text) : null };
-}
+afterAll(() => world?.close());
 
 const sequence = () => makeSequence(world.db, world.org.id, sender);
 const contacts = (count: number, given = {}) => makeContacts(world.db, world.org.id, count, given);

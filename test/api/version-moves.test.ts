@@ -1,11 +1,10 @@
 /** Moving live enrollments between versions over HTTP and on the command line: answers, refusals, other tenants. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { newId, type Uuid } from '../../src/kernel/ids.ts';
 import { runVersionMove } from '../../src/plan/sequences/bulk-version-move.ts';
+import { commandLine } from '../support/command-line.ts';
 import { makeContacts, makeSender } from '../support/outreach.ts';
 import { type Reply, setup, type World } from './world.ts';
 
@@ -13,17 +12,13 @@ const SEQUENCES = '/api/outreach/sequences';
 const MOVES = '/api/outreach/version-moves';
 let world: World;
 let sender: Uuid;
-let dir: string;
+const { dir, cadenza } = commandLine(() => world);
 
 beforeAll(async () => {
   world = await setup();
   sender = await makeSender(world.db, world.org.id);
-  dir = mkdtempSync(join(tmpdir(), 'cadenza-cli-'));
 });
-afterAll(async () => {
-  await world?.close();
-  rmSync(dir, { recursive: true });
-});
+afterAll(() => world?.close());
 
 const step = (body_text: string) => ({
   channel: 'email',
@@ -179,19 +174,6 @@ describe('POST /api/outreach/sequences/:id/move-enrollments', () => {
 });
 
 describe('cadenza sequences move', () => {
-  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever JSON they expect
-  async function cadenza(...words: string[]): Promise<{ code: number; out: string; err: string; json: any }> {
-    const out: string[] = [];
-    const err: string[] = [];
-    const env = { APP_DATABASE_URL: world.db.url, CADENZA_DATA: dir, CADENZA_SECRET: world.secret };
-    const code = await main([...words, '--org', world.org.id], env, {
-      out: (text) => out.push(text),
-      err: (text) => err.push(text),
-    });
-    const text = out.join('\n');
-    return { code, out: text, err: err.join('\n'), json: words.includes('--json') ? JSON.parse(text) : null };
-  }
-
   test('[SEQ-1] some by id or file, then all, and `why` tells of it', async () => {
     const { id, enrollments } = await enrolledIn(5);
     const touch = (await world.call('GET', `/api/outreach/enrollments/${enrollments[0]}`)).body.live_touch;

@@ -1,22 +1,18 @@
 /** `keys create --member` and `sequences test`: a step to oneself, through a real mail server. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sandbox as adapter } from '../../src/channels/sandbox/adapter.ts';
 import { runSandbox, type Sandbox } from '../../src/channels/sandbox/run.ts';
-import { main } from '../../src/cli/main.ts';
 import type { Uuid } from '../../src/kernel/ids.ts';
 import { setup, type World } from '../api/world.ts';
+import { commandLine } from '../support/command-line.ts';
 
 let world: World;
-let dir: string;
+const { dir, cadenza } = commandLine(() => world);
 let sandbox: Sandbox;
 let sender: Uuid;
 let sequence: Uuid;
 
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'cadenza-test-'));
   world = await setup({ adapters: [adapter as never] });
   sandbox = await runSandbox(dir, () => undefined);
   const from = { address: 'sender@example.com' };
@@ -33,19 +29,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await world?.close();
   await sandbox?.stop();
-  rmSync(dir, { recursive: true });
 });
-
-async function cadenza(...words: string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const env = { APP_DATABASE_URL: world.db.url, CADENZA_DATA: dir, CADENZA_SECRET: world.secret };
-  const code = await main([...words, '--org', world.org.id], env, {
-    out: (text) => out.push(text),
-    err: (text) => err.push(text),
-  });
-  return { code, out: out.join('\n'), err: err.join('\n') };
-}
 
 const inbox = () => sandbox.sink.list({ limit: 100 });
 

@@ -2,11 +2,23 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Adapter, Connection } from '../../src/channels/channel.ts';
+import type { Adapter, Connection, SendRequest } from '../../src/channels/channel.ts';
 import type { Accepted, ProviderName } from '../../src/channels/sandbox-api/message.ts';
 import { type ApiSandbox, startApiSandbox } from '../../src/channels/sandbox-api/server.ts';
+import { newId } from '../../src/kernel/ids.ts';
 import type { EmailMessage, Message } from '../../src/kernel/message.ts';
 import { until } from '../support/until.ts';
+
+const TIMEOUT_MS = 15_000;
+
+/** `make` is given the touch, for a message that names it. */
+export function requestOf<M extends Message>(
+  make: (touch: string) => M,
+  timeout_ms = TIMEOUT_MS,
+): SendRequest<M> {
+  const touch_id = newId();
+  return { touch_id, idempotency_key: `${touch_id}.1`, timeout_ms, message: make(touch_id) };
+}
 
 export interface ApiTarget<M extends Message> {
   adapter: Adapter;

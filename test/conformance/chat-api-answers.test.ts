@@ -1,17 +1,13 @@
 /** What each provider of chats is documented to answer, word by word, and what it means. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Adapter } from '../../src/channels/channel.ts';
 import { telegramBot } from '../../src/channels/telegram-bot/adapter.ts';
 import { waha } from '../../src/channels/waha/adapter.ts';
 import { webhook } from '../../src/channels/webhook/adapter.ts';
 import { whatsappCloud } from '../../src/channels/whatsapp-cloud/adapter.ts';
-import { newId } from '../../src/kernel/ids.ts';
 import type { Message } from '../../src/kernel/message.ts';
-
-type Answer = [status: number, body: unknown, headers?: Record<string, string>];
-type Case = [Answer, string];
+import { type Answer, answering, type Case, COMMON, expectOutcome } from './api-answers.ts';
+import { requestOf } from './api-target.ts';
 
 const meta = (code: number, status = 400, more = {}): Answer => [
   status,
@@ -24,7 +20,6 @@ const bot = (status: number, description: string, parameters = {}): Answer => [
 
 const TEXT = { from: '+14155550100', to: '+4930555200', text: 'Hello' };
 
-/** Outcomes as `kind id`, `permanence reason wait`, or `ambiguous reason`. */
 const CASES: [string, Adapter, Record<string, unknown>, (base: string) => Message, Case[]][] = [
   [
     'whatsapp_cloud',
@@ -125,51 +120,23 @@ const CASES: [string, Adapter, Record<string, unknown>, (base: string) => Messag
   ],
 ];
 
-/** Of every provider. */
-const COMMON: Case[] = [
-  [[408, ''], 'ambiguous status_408'],
-  [[429, '', { 'retry-after': '30' }], 'throttled throttled 30000'],
-  [[502, '<html>'], 'ambiguous status_502'],
-  [[503, '', { 'retry-after': '5' }], 'transient unavailable 5000'],
-  [[504, '<html>'], 'ambiguous status_504'],
-];
+/** Of every provider of chats. */
+const CHAT: Case[] = [[[429, '', { 'retry-after': '30' }], 'throttled throttled 30000']];
 
 describe('answers of chat APIs', () => {
-  let server: Server;
-  let answer: Answer;
-  beforeAll(async () => {
-    server = createServer((incoming, response) => {
-      const [status, body, headers] = answer;
-      incoming.resume().on('end', () => {
-        response.writeHead(status, headers);
-        response.end(typeof body === 'string' ? body : JSON.stringify(body));
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  });
-  afterAll(() => new Promise((resolve) => server.close(resolve)));
+  const provider = answering();
 
   for (const [name, adapter, config, message, cases] of CASES) {
-    it.each([...cases, ...COMMON])(`${name}: %j is %s`, async (given, expected) => {
-      answer = given;
-      const base_url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      const where = name === 'webhook' ? {} : { base_url };
-      const connection = adapter.connect(adapter.config.parse({ ...config, ...where }));
-      const touch_id = newId();
-      const outcome = await connection.send({
-        touch_id,
-        idempotency_key: `${touch_id}.1`,
-        timeout_ms: 10_000,
-        message: message(base_url),
-      });
-      await connection.close();
-      const [kind, reason, wait] = expected.split(' ');
-      if (kind === 'accepted')
-        expect(outcome).toMatchObject(reason === undefined ? { kind } : { kind, provider_id: reason });
-      else if (kind === 'ambiguous') expect(outcome).toMatchObject({ kind, reason });
-      else expect(outcome).toMatchObject({ kind: 'refused', permanence: kind, reason });
-      const waited = outcome.kind === 'refused' ? (outcome.retry_after_ms ?? 0) : 0;
-      expect(waited).toBe(Number(wait ?? 0));
+    it.each([...cases, ...CHAT, ...COMMON])(`${name}: %j is %s`, async (given, expected) => {
+      const base_url = provider.address();
+      const settings = name === 'webhook' ? config : { ...config, base_url };
+      const outcome = await provider.send(
+        given,
+        adapter,
+        settings,
+        requestOf(() => message(base_url)),
+      );
+      expectOutcome(outcome, expected);
       // Whoever answers a webhook could put anything there.
       if (name === 'webhook' && 'response' in outcome) expect(outcome.response).toBe(String(given[0]));
     });

@@ -10,30 +10,22 @@ import type {
 import type { Signal, Told } from '../../src/channels/sandbox-api/dialect.ts';
 import { DIALECTS } from '../../src/channels/sandbox-api/dialects.ts';
 import type { Accepted } from '../../src/channels/sandbox-api/message.ts';
-import type { FaultName } from '../../src/channels/sandbox-api/plan.ts';
-import { newId } from '../../src/kernel/ids.ts';
 import type { Message } from '../../src/kernel/message.ts';
-import { expectWait, FAULTS, SHORT_MS } from './api-faults.ts';
-import type { ApiTarget } from './api-target.ts';
+import { type ApiTraits, faults, inOrder, limits, verifier, wrongKey } from './api-suite.ts';
+import { type ApiTarget, requestOf } from './api-target.ts';
 
-const TIMEOUT_MS = 15_000;
 const HOOK = 'https://example.test/hooks/abc';
 
 export type ChatTarget = ApiTarget<Message>;
 export type World = () => ChatTarget;
 
-export interface ChatTraits {
+export interface ChatTraits extends ApiTraits {
   /** A message that names its touch in its text. */
   message(world: ChatTarget, touch: string, to: string): Message;
   /** Whom it is written to, as the sandbox keeps it; another of the same kind. */
   to: [string, string];
   /** As the sender's own address. */
   from(world: ChatTarget): string;
-  /** Unlike what most say to a fault. */
-  faults?: Partial<Record<FaultName, Partial<Record<string, string>>>>;
-  /** Throttling says for how long. */
-  throttle_wait: boolean;
-  wrong_key: Record<string, unknown>;
   /** A message with these is refused before anything is sent. */
   flaws: [Record<string, unknown>, string][];
   /** Touch and key come back with what the provider tells. */
@@ -45,23 +37,17 @@ export interface ChatTraits {
   untried?: true;
 }
 
-export function requestOf(
+export function chatRequest(
   target: ChatTarget,
   traits: Pick<ChatTraits, 'message' | 'to'>,
   to = traits.to[0],
-  timeout_ms = TIMEOUT_MS,
+  timeout_ms?: number,
 ): SendRequest {
-  const touch_id = newId();
-  return {
-    touch_id,
-    idempotency_key: `${touch_id}.1`,
-    timeout_ms,
-    message: traits.message(target, touch_id, to),
-  };
+  return requestOf((touch) => traits.message(target, touch, to), timeout_ms);
 }
 
 export function sends(world: World, traits: ChatTraits): void {
-  const request = (to?: string, timeout_ms?: number) => requestOf(world(), traits, to, timeout_ms);
+  const request = (to?: string, timeout_ms?: number) => chatRequest(world(), traits, to, timeout_ms);
 
   it('[EXE-6] a text arrives as it was composed, in any script, and the acceptance names it', async () => {
     const { connect, accepted } = world();
@@ -76,30 +62,7 @@ export function sends(world: World, traits: ChatTraits): void {
       expect(taken).toMatchObject({ touch_id: message.touch_id, touch_key: message.idempotency_key });
   });
 
-  for (const [fault, taken, usual] of FAULTS) {
-    const expected = traits.faults?.[fault] ?? usual;
-    it(`${fault}: ${Object.values(expected).join(', ')}, and that is true`, async () => {
-      const { sandbox, connect, accepted } = world();
-      sandbox.plan({ faults: [{ fault, ms: fault === 'late' ? SHORT_MS + 200 : 20, retry_after_s: 7 }] });
-      const message = request(undefined, /silence|late/.test(fault) ? SHORT_MS : TIMEOUT_MS);
-      const begun = performance.now();
-      const outcome = await connect().send(message);
-      expect(outcome).toMatchObject(expected);
-      expect(performance.now() - begun).toBeLessThan(SHORT_MS + 1_500);
-      // What is kept with the event names nobody.
-      expect(JSON.stringify(outcome)).not.toContain(traits.to[0].replace(/^\+/, ''));
-      expect(await accepted(message.touch_id)).toHaveLength(taken ? 1 : 0);
-      if (fault === 'throttle' && traits.throttle_wait) expectWait(outcome);
-    });
-  }
-
-  it('a wrong key is bad_credentials, and says nothing about the message', async () => {
-    const { connect, accepted } = world();
-    const message = request();
-    const outcome = await connect(traits.wrong_key).send(message);
-    expect(outcome).toMatchObject({ kind: 'refused', permanence: 'transient', reason: 'bad_credentials' });
-    expect(await accepted(message.touch_id)).toEqual([]);
-  });
+  faults(world, request, traits.to[0], traits);
 
   it.each(traits.flaws)(
     'what no provider takes is refused before anything is sent: %j',
@@ -126,24 +89,8 @@ export function sends(world: World, traits: ChatTraits): void {
   });
 }
 
-export function optOuts(world: World, traits: ChatTraits): void {
-  it('[CON-8] somebody who told the provider to stop has opted out, and others have not', async () => {
-    const target = world();
-    const { sandbox, provider, connect, accepted } = target;
-    await sandbox.optOut(provider, traits.to[1]);
-    const message = requestOf(target, traits, traits.to[1]);
-    expect(await connect().send(message)).toMatchObject({
-      kind: 'refused',
-      permanence: 'permanent',
-      reason: 'opted_out',
-    });
-    expect(await accepted(message.touch_id)).toEqual([]);
-    expect((await connect().send(requestOf(target, traits))).kind).toBe('accepted');
-  });
-}
-
 export function proof(world: World, traits: ChatTraits): void {
-  const request = () => requestOf(world(), traits);
+  const request = (to?: string, timeout_ms?: number) => chatRequest(world(), traits, to, timeout_ms);
 
   it('is of the class it says: without keys the same one twice is two messages, with them it is one', async () => {
     const { adapter, connect, accepted } = world();
@@ -156,48 +103,14 @@ export function proof(world: World, traits: ChatTraits): void {
     expect(await accepted(message.touch_id)).toHaveLength(traits.keyed ? 1 : 2);
   });
 
-  it('never starts more than its capacity, and closing lets what is under way end', async () => {
-    const { sandbox, connect } = world();
-    sandbox.plan({ faults: [{ fault: 'delay', ms: 50 }] });
-    const connection = connect({ max_connections: 2 });
-    expect(connection.capacity()).toBe(2);
-    const sent = [1, 2].map(() => connection.send(request()));
-    expect(connection.capacity()).toBe(0);
-    expect((await connection.send(request())).kind).toBe('not_started');
-    await connection.close();
-    expect((await Promise.all(sent)).map(({ kind }) => kind)).toEqual(['accepted', 'accepted']);
-  });
-
-  it('a rate bounds how many may start', async () => {
-    const connection = world().connect({ max_connections: 5, rate_per_second: 2 });
-    const kinds = await Promise.all([1, 2, 3].map(() => connection.send(request())));
-    expect(kinds.map(({ kind }) => kind).sort()).toEqual(['accepted', 'accepted', 'not_started']);
-  });
+  limits(world, request);
 }
 
 export function verifying(world: World, traits: ChatTraits): void {
-  const verify = (more: Record<string, unknown> = {}, from = traits.from(world())) => {
-    const { adapter, sandbox, provider } = world();
-    const config = adapter.config.parse({ ...sandbox.config(provider), ...more });
-    return adapter.verify(config, { timeout_ms: 5_000, from });
-  };
-
-  it('an account that is in order passes every check, and nothing is sent', async () => {
-    const { sandbox, provider } = world();
-    const before = sandbox.accounts[provider].messages.length;
-    const result = await verify();
-    expect(result).toMatchObject({ ok: true, detail: expect.stringContaining('ready to send') });
-    expect(sandbox.accounts[provider].messages).toHaveLength(before);
-  });
-
+  const verify = verifier(world, () => traits.from(world()));
+  inOrder(world, verify, []);
   if (traits.untried) return;
-
-  it('a wrong key is said in words, and is not in them', async () => {
-    const result = await verify(traits.wrong_key);
-    expect(result.checks.at(-1)).toMatchObject({ name: 'sign_in', ok: false });
-    for (const secret of Object.values(traits.wrong_key))
-      expect(JSON.stringify(result)).not.toContain(secret);
-  });
+  wrongKey(verify, traits.wrong_key);
 
   it("another's account is named; so is an address where nothing listens", async () => {
     const stranger = await verify({}, traits.from(world()).startsWith('+') ? '+14155550199' : 'another_bot');
@@ -234,7 +147,7 @@ export function webhooks(world: World, traits: ChatTraits): void {
   const told = async (event: Told) => {
     const target = world();
     const { sandbox, provider, connect, accepted } = target;
-    const message = requestOf(target, traits);
+    const message = chatRequest(target, traits);
     const outcome = await connect().send(message);
     expect(outcome.kind).toBe('accepted');
     const taken: Accepted = (await accepted(message.touch_id))[0]!;

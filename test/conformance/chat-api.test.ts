@@ -8,13 +8,13 @@ import { waha } from '../../src/channels/waha/adapter.ts';
 import { webhook } from '../../src/channels/webhook/adapter.ts';
 import { whatsappCloud } from '../../src/channels/whatsapp-cloud/adapter.ts';
 import type { Message } from '../../src/kernel/message.ts';
+import { optOuts } from './api-suite.ts';
 import { startTarget } from './api-target.ts';
 import {
   type ChatTarget,
   type ChatTraits,
-  optOuts,
+  chatRequest,
   proof,
-  requestOf,
   sends,
   verifying,
   webhooks,
@@ -138,7 +138,8 @@ describe.each(SUITE)('%s', (provider, adapter, traits) => {
   proof(world, traits);
   verifying(world, traits);
   if (adapter.webhook) webhooks(world, traits);
-  if (provider === 'telegram_bot' || provider === 'whatsapp_cloud') optOuts(world, traits);
+  if (provider === 'telegram_bot' || provider === 'whatsapp_cloud')
+    optOuts(world, (to) => chatRequest(target, traits, to), traits.to[1]);
 });
 
 describe('templates of whatsapp_cloud', () => {
@@ -150,7 +151,7 @@ describe('templates of whatsapp_cloud', () => {
   afterAll(() => target.stop());
 
   const template = (more: Record<string, unknown>) => {
-    const request = requestOf(target, cloud);
+    const request = chatRequest(target, cloud);
     if (request.message.kind === 'whatsapp_template')
       Object.assign(request.message, { template: { body: [], buttons: [], language: 'en', ...more } });
     return request;

@@ -1,7 +1,5 @@
 /** What each provider is documented to answer, word by word, and what it means. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { brevo } from '../../src/channels/brevo/adapter.ts';
 import type { Adapter } from '../../src/channels/channel.ts';
 import { mailgun } from '../../src/channels/mailgun/adapter.ts';
@@ -9,10 +7,8 @@ import { postmark } from '../../src/channels/postmark/adapter.ts';
 import { resend } from '../../src/channels/resend/adapter.ts';
 import { sendgrid } from '../../src/channels/sendgrid/adapter.ts';
 import { ses } from '../../src/channels/ses/adapter.ts';
+import { type Answer, answering, type Case, COMMON, expectOutcome } from './api-answers.ts';
 import { request } from './email-target.ts';
-
-type Answer = [status: number, body: unknown, headers?: Record<string, string>];
-type Case = [Answer, string];
 
 const later = String(Math.ceil(Date.now() / 1_000) + 600);
 const resendError = (status: number, name: string, message = ''): Answer => [
@@ -34,7 +30,6 @@ const sesError = (type: string, message = '', status = 400): Answer => [
   { 'x-amzn-ErrorType': type },
 ];
 
-/** Outcomes as `kind`, `permanence reason`, or `ambiguous reason`. */
 const CASES: [string, Adapter, Record<string, unknown>, Case[]][] = [
   [
     'resend',
@@ -173,46 +168,17 @@ const CASES: [string, Adapter, Record<string, unknown>, Case[]][] = [
   ],
 ];
 
-/** Of every provider. */
-const COMMON: Case[] = [
-  [[307, '', { location: 'http://127.0.0.1:1/' }], 'permanent sender_rejected'],
-  [[408, ''], 'ambiguous status_408'],
-  [[502, '<html>'], 'ambiguous status_502'],
-  [[504, '<html>'], 'ambiguous status_504'],
-  [[503, '', { 'retry-after': '5' }], 'transient unavailable 5000'],
-];
+/** Of every provider of e-mail. */
+const MAIL: Case[] = [[[307, '', { location: 'http://127.0.0.1:1/' }], 'permanent sender_rejected']];
 
 describe('answers of e-mail APIs', () => {
-  let server: Server;
-  let answer: Answer;
-  beforeAll(async () => {
-    server = createServer((incoming, response) => {
-      const [status, body, headers] = incoming.method === 'POST' ? answer : [200, {}];
-      incoming.resume().on('end', () => {
-        response.writeHead(status, headers);
-        response.end(typeof body === 'string' ? body : JSON.stringify(body));
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  });
-  afterAll(() => new Promise((resolve) => server.close(resolve)));
+  const provider = answering();
 
   for (const [name, adapter, config, cases] of CASES) {
-    it.each([...cases, ...COMMON])(`${name}: %j is %s`, async (given, expected) => {
-      answer = given;
-      const base_url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      const connection = adapter.connect(adapter.config.parse({ ...config, base_url }));
-      const outcome = await connection.send(
-        request('bob@example.test', { from: { address: 'ada@example.test' } }),
-      );
-      await connection.close();
-      const [kind, reason, wait] = expected.split(' ');
-      if (kind === 'accepted') expect(outcome).toMatchObject({ kind, provider_id: reason });
-      else if (kind === 'ambiguous') expect(outcome).toMatchObject({ kind, reason });
-      else expect(outcome).toMatchObject({ kind: 'refused', permanence: kind, reason });
-      const waited = outcome.kind === 'refused' ? (outcome.retry_after_ms ?? 0) : 0;
-      // A clock runs between the two.
-      expect(Math.abs(waited - Number(wait ?? 0))).toBeLessThan(5_000);
+    it.each([...cases, ...MAIL, ...COMMON])(`${name}: %j is %s`, async (given, expected) => {
+      const settings = { ...config, base_url: provider.address() };
+      const message = request('bob@example.test', { from: { address: 'ada@example.test' } });
+      expectOutcome(await provider.send(given, adapter, settings, message), expected, 5_000);
     });
   }
 });

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import type { Connection, SendRequest } from '../../src/channels/channel.ts';
 import type { EmailMessage } from '../../src/kernel/message.ts';
+import { limits as bounds } from './api-suite.ts';
 import type { MailApiTarget } from './api-target.ts';
 import { request, TIMEOUT_MS } from './email-target.ts';
 import type { Traits } from './mail-api-sends.ts';
@@ -127,23 +128,5 @@ export function limits(world: () => MailApiTarget): void {
     });
   }
 
-  it('never starts more than its capacity, and closing lets what is under way end', async () => {
-    const { sandbox, connect } = world();
-    sandbox.plan({ faults: [{ fault: 'delay', ms: 50 }] });
-    const connection = connect({ max_connections: 2 });
-    expect(connection.capacity()).toBe(2);
-    const sent = [1, 2].map(() => connection.send(request(BOB)));
-    expect(connection.capacity()).toBe(0);
-    expect((await connection.send(request(BOB))).kind).toBe('not_started');
-    await connection.close();
-    expect((await Promise.all(sent)).map(({ kind }) => kind)).toEqual(['accepted', 'accepted']);
-    expect((await connection.send(request(BOB))).kind).toBe('not_started');
-  });
-
-  it('a rate bounds how many may start', async () => {
-    const connection = world().connect({ max_connections: 5, rate_per_second: 2 });
-    expect(connection.capacity()).toBe(2);
-    const kinds = await Promise.all([1, 2, 3].map(() => connection.send(request(BOB))));
-    expect(kinds.map(({ kind }) => kind).sort()).toEqual(['accepted', 'accepted', 'not_started']);
-  });
+  bounds(world, (to = BOB) => request(to));
 }

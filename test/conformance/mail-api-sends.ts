@@ -1,18 +1,15 @@
 /** Sending over an e-mail API: what arrives is what was composed, and no outcome says more than is so. */
 import { expect, it } from 'vitest';
-import { expectWait, FAULTS, SHORT_MS } from './api-faults.ts';
+import { type ApiTraits, faults } from './api-suite.ts';
 import type { MailApiTarget } from './api-target.ts';
-import { request, TIMEOUT_MS } from './email-target.ts';
+import { request } from './email-target.ts';
 
 const BOB = 'bob@example.test';
 
-export interface Traits {
+export interface Traits extends ApiTraits {
   provider_class: 'K' | 'L' | 'N';
   /** The provider leaves our Message-ID as it is. */
   own_message_id: boolean;
-  /** Throttling says for how long. */
-  throttle_wait: boolean;
-  wrong_key: Record<string, unknown>;
 }
 
 export function sends(world: () => MailApiTarget, traits: Traits): void {
@@ -70,21 +67,7 @@ export function sends(world: () => MailApiTarget, traits: Traits): void {
     expect(decodedWords(String(taken!.extra.from_name))).toBe(name);
   });
 
-  for (const [fault, taken, expected] of FAULTS) {
-    it(`${fault}: ${Object.values(expected).join(', ')}, and that is true`, async () => {
-      const { sandbox, connect, accepted } = world();
-      sandbox.plan({ faults: [{ fault, ms: fault === 'late' ? SHORT_MS + 200 : 20, retry_after_s: 7 }] });
-      const message = request(BOB, {}, /silence|late/.test(fault) ? SHORT_MS : TIMEOUT_MS);
-      const begun = performance.now();
-      const outcome = await connect().send(message);
-      expect(outcome).toMatchObject(expected);
-      expect(performance.now() - begun).toBeLessThan(SHORT_MS + 1_500);
-      // What is kept with the event names nobody.
-      expect(JSON.stringify(outcome)).not.toContain(BOB);
-      expect(await accepted(message.touch_id)).toHaveLength(taken ? 1 : 0);
-      if (fault === 'throttle' && traits.throttle_wait) expectWait(outcome);
-    });
-  }
+  faults(world, (to = BOB, timeout_ms?: number) => request(to, {}, timeout_ms), BOB, traits);
 
   it('a refusal leaves the connection usable for the next message', async () => {
     const { sandbox, connect } = world();
@@ -94,17 +77,6 @@ export function sends(world: () => MailApiTarget, traits: Traits): void {
       const outcome = await connection.send(request(to));
       expect(outcome.kind).toBe(to === BOB ? 'accepted' : 'refused');
     }
-  });
-
-  it('a wrong key is bad_credentials, and says nothing about the message', async () => {
-    const { connect, accepted } = world();
-    const message = request(BOB);
-    expect(await connect(traits.wrong_key).send(message)).toMatchObject({
-      kind: 'refused',
-      permanence: 'transient',
-      reason: 'bad_credentials',
-    });
-    expect(await accepted(message.touch_id)).toEqual([]);
   });
 
   it("a domain that is not verified is the sender's fault", async () => {

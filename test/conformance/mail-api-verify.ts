@@ -1,32 +1,13 @@
 /** Trying an account: each check is named, nothing is sent, no secret is in what is said. */
 import { expect, it } from 'vitest';
+import { inOrder, verifier, wrongKey } from './api-suite.ts';
 import type { MailApiTarget } from './api-target.ts';
 import type { Traits } from './mail-api-sends.ts';
 
-const OPTIONS = { timeout_ms: 5_000, from: 'ada@example.test' };
-
 export function verifying(world: () => MailApiTarget, { wrong_key }: Traits): void {
-  const verify = (more: Record<string, unknown> = {}, options = OPTIONS) => {
-    const { adapter, sandbox, provider } = world();
-    return adapter.verify(adapter.config.parse({ ...sandbox.config(provider), ...more }), options);
-  };
-
-  it('an account that is in order passes every check, and nothing is sent', async () => {
-    const { sandbox, provider } = world();
-    const before = sandbox.accounts[provider].messages.length;
-    const result = await verify();
-    expect(result).toMatchObject({ ok: true, detail: expect.stringContaining('ready to send') });
-    expect(result.checks.map(({ name }) => name)).toEqual(expect.arrayContaining(['connect', 'sign_in']));
-    expect(result.checks.every(({ ok }) => ok)).toBe(true);
-    expect(sandbox.accounts[provider].messages).toHaveLength(before);
-  });
-
-  it('a wrong key is said in words, and is not in them', async () => {
-    const result = await verify(wrong_key);
-    expect(result.ok).toBe(false);
-    expect(result.checks.at(-1)).toMatchObject({ name: 'sign_in', ok: false });
-    for (const secret of Object.values(wrong_key)) expect(JSON.stringify(result)).not.toContain(secret);
-  });
+  const verify = verifier(world, () => 'ada@example.test');
+  inOrder(world, verify, ['connect', 'sign_in']);
+  wrongKey(verify, wrong_key);
 
   it('an address where nothing listens, and one that is not the API, each have their own sentence', async () => {
     const nobody = await verify({ base_url: 'http://127.0.0.1:1' });
@@ -38,7 +19,7 @@ export function verifying(world: () => MailApiTarget, { wrong_key }: Traits): vo
 
   it('a sender whose domain the account does not have is named, where the provider can be asked', async () => {
     if (!['resend', 'brevo', 'ses'].includes(world().provider)) return;
-    const result = await verify({}, { ...OPTIONS, from: 'ada@unknown.example.net' });
+    const result = await verify({}, 'ada@unknown.example.net');
     expect(result.checks.at(-1)).toMatchObject({ name: 'sender', ok: false });
     expect(result.detail).toContain('unknown.example.net');
   });

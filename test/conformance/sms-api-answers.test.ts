@@ -1,15 +1,12 @@
 /** What each SMS provider is documented to answer, word by word, and what it means. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import type { Adapter } from '../../src/channels/channel.ts';
 import { quo } from '../../src/channels/quo/adapter.ts';
 import { telnyx } from '../../src/channels/telnyx/adapter.ts';
 import { twilio } from '../../src/channels/twilio/adapter.ts';
-import { newId } from '../../src/kernel/ids.ts';
-
-type Answer = [status: number, body: unknown, headers?: Record<string, string>];
-type Case = [Answer, string];
+import type { SmsMessage } from '../../src/kernel/message.ts';
+import { type Answer, answering, type Case, COMMON, expectOutcome } from './api-answers.ts';
+import { requestOf } from './api-target.ts';
 
 const SID = `SM${'0'.repeat(32)}`;
 const twilioError = (code: number, status = 400): Answer => [status, { code, message: 'x', status }];
@@ -24,7 +21,6 @@ const quoError = (status: number, message: string, path?: string): Answer => [
   { message, title: 'x', ...(path === undefined ? {} : { errors: [{ path, message }] }) },
 ];
 
-/** Outcomes as `kind id`, `permanence reason wait`, or `ambiguous reason`. */
 const CASES: [string, Adapter, Record<string, unknown>, Case[]][] = [
   [
     'twilio',
@@ -99,58 +95,35 @@ const CASES: [string, Adapter, Record<string, unknown>, Case[]][] = [
   ],
 ];
 
-/** Of every provider. */
-const COMMON: Case[] = [
+/** Of every provider of text messages. */
+const SMS: Case[] = [
   [[200, ''], 'ambiguous unreadable_answer'],
   [[307, '', { location: 'http://127.0.0.1:1/' }], 'permanent sender_rejected'],
-  [[408, ''], 'ambiguous status_408'],
   [[429, '', { 'retry-after': '30' }], 'throttled throttled 30000'],
-  [[502, '<html>'], 'ambiguous status_502'],
-  [[503, '', { 'retry-after': '5' }], 'transient unavailable 5000'],
-  [[504, '<html>'], 'ambiguous status_504'],
 ];
 
+const MESSAGE: SmsMessage = {
+  kind: 'sms',
+  from: '+14155550100',
+  to: '+4930555200',
+  text: 'Hello',
+  encoding: 'gsm7',
+  segments: 1,
+};
+
 describe('answers of SMS APIs', () => {
-  let server: Server;
-  let answer: Answer;
-  beforeAll(async () => {
-    server = createServer((incoming, response) => {
-      const [status, body, headers] = answer;
-      incoming.resume().on('end', () => {
-        response.writeHead(status, headers);
-        response.end(typeof body === 'string' ? body : JSON.stringify(body));
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  });
-  afterAll(() => new Promise((resolve) => server.close(resolve)));
+  const provider = answering();
 
   for (const [name, adapter, config, cases] of CASES) {
-    it.each([...cases, ...COMMON])(`${name}: %j is %s`, async (given, expected) => {
-      answer = given;
-      const base_url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      const connection = adapter.connect(adapter.config.parse({ ...config, base_url }));
-      const touch_id = newId();
-      const outcome = await connection.send({
-        touch_id,
-        idempotency_key: `${touch_id}.1`,
-        timeout_ms: 10_000,
-        message: {
-          kind: 'sms',
-          from: '+14155550100',
-          to: '+4930555200',
-          text: 'Hello',
-          encoding: 'gsm7',
-          segments: 1,
-        },
-      });
-      await connection.close();
-      const [kind, reason, wait] = expected.split(' ');
-      if (kind === 'accepted') expect(outcome).toMatchObject({ kind, provider_id: reason });
-      else if (kind === 'ambiguous') expect(outcome).toMatchObject({ kind, reason });
-      else expect(outcome).toMatchObject({ kind: 'refused', permanence: kind, reason });
-      const waited = outcome.kind === 'refused' ? (outcome.retry_after_ms ?? 0) : 0;
-      expect(waited).toBe(Number(wait ?? 0));
+    it.each([...cases, ...SMS, ...COMMON])(`${name}: %j is %s`, async (given, expected) => {
+      const settings = { ...config, base_url: provider.address() };
+      const outcome = await provider.send(
+        given,
+        adapter,
+        settings,
+        requestOf(() => MESSAGE),
+      );
+      expectOutcome(outcome, expected);
     });
   }
 });

@@ -8,12 +8,10 @@ import type {
 } from '../../src/channels/channel.ts';
 import type { Signal } from '../../src/channels/sandbox-api/dialect.ts';
 import { DIALECTS } from '../../src/channels/sandbox-api/dialects.ts';
-import { newId } from '../../src/kernel/ids.ts';
 import type { SmsMessage } from '../../src/kernel/message.ts';
-import { expectWait, FAULTS, SHORT_MS } from './api-faults.ts';
-import type { ApiTarget } from './api-target.ts';
+import { type ApiTraits, faults, inOrder, limits, optOuts, verifier, wrongKey } from './api-suite.ts';
+import { type ApiTarget, requestOf } from './api-target.ts';
 
-const TIMEOUT_MS = 15_000;
 const BOB = '+4930555200';
 const ADA = '+14155550100';
 const HOOK = 'https://example.test/hooks/abc';
@@ -21,10 +19,7 @@ const HOOK = 'https://example.test/hooks/abc';
 export type SmsTarget = ApiTarget<SmsMessage>;
 type World = () => SmsTarget;
 
-export interface SmsTraits {
-  /** Throttling says for how long. */
-  throttle_wait: boolean;
-  wrong_key: Record<string, unknown>;
+export interface SmsTraits extends ApiTraits {
   /** Makes the provider call back with touch and key; absent: it gives nothing of ours back. */
   echo?: Record<string, unknown>;
   /** It tells of messages that did not arrive. */
@@ -33,23 +28,19 @@ export interface SmsTraits {
   signs_time: boolean;
 }
 
-function request(to = BOB, more: Partial<SmsMessage> = {}, timeout_ms = TIMEOUT_MS): SendRequest<SmsMessage> {
-  const touch_id = newId();
-  return {
-    touch_id,
-    idempotency_key: `${touch_id}.1`,
-    timeout_ms,
-    message: {
+const request = (to = BOB, timeout_ms?: number, more: Partial<SmsMessage> = {}): SendRequest<SmsMessage> =>
+  requestOf(
+    (touch) => ({
       kind: 'sms',
       from: ADA,
       to,
-      text: `Hello ${touch_id}`,
+      text: `Hello ${touch}`,
       encoding: 'gsm7',
       segments: 1,
       ...more,
-    },
-  };
-}
+    }),
+    timeout_ms,
+  );
 
 export function sends(world: World, traits: SmsTraits): void {
   it('[EXE-6] a text arrives as it was composed, in any script', async () => {
@@ -65,46 +56,11 @@ export function sends(world: World, traits: SmsTraits): void {
       expect(taken).toMatchObject({ touch_id: message.touch_id, touch_key: message.idempotency_key });
   });
 
-  for (const [fault, taken, expected] of FAULTS) {
-    it(`${fault}: ${Object.values(expected).join(', ')}, and that is true`, async () => {
-      const { sandbox, connect, accepted } = world();
-      sandbox.plan({ faults: [{ fault, ms: fault === 'late' ? SHORT_MS + 200 : 20, retry_after_s: 7 }] });
-      const message = request(BOB, {}, /silence|late/.test(fault) ? SHORT_MS : TIMEOUT_MS);
-      const begun = performance.now();
-      const outcome = await connect().send(message);
-      expect(outcome).toMatchObject(expected);
-      expect(performance.now() - begun).toBeLessThan(SHORT_MS + 1_500);
-      // What is kept with the event names nobody.
-      expect(JSON.stringify(outcome)).not.toContain(BOB.slice(1));
-      expect(await accepted(message.touch_id)).toHaveLength(taken ? 1 : 0);
-      if (fault === 'throttle' && traits.throttle_wait) expectWait(outcome);
-    });
-  }
-
-  it('[CON-8] somebody who told the provider to stop has opted out, and others have not', async () => {
-    const { sandbox, provider, connect, accepted } = world();
-    const gone = '+4930555299';
-    await sandbox.optOut(provider, gone);
-    const message = request(gone);
-    expect(await connect().send(message)).toMatchObject({
-      kind: 'refused',
-      permanence: 'permanent',
-      reason: 'opted_out',
-    });
-    expect(await accepted(message.touch_id)).toEqual([]);
-    expect((await connect().send(request())).kind).toBe('accepted');
-  });
-
-  it('a wrong key is bad_credentials, and says nothing about the message', async () => {
-    const { connect, accepted } = world();
-    const message = request();
-    const outcome = await connect(traits.wrong_key).send(message);
-    expect(outcome).toMatchObject({ kind: 'refused', permanence: 'transient', reason: 'bad_credentials' });
-    expect(await accepted(message.touch_id)).toEqual([]);
-  });
+  faults(world, request, BOB, traits);
+  optOuts(world, request, '+4930555299');
 
   it("a number that is not the account's is the sender's fault", async () => {
-    const message = request(BOB, { from: '+14155550199' });
+    const message = request(BOB, undefined, { from: '+14155550199' });
     const outcome = await world().connect().send(message);
     expect(outcome).toMatchObject({ kind: 'refused', permanence: 'permanent', reason: 'sender_rejected' });
   });
@@ -118,7 +74,7 @@ export function sends(world: World, traits: SmsTraits): void {
   ])('what no provider takes is refused before anything is sent: %j', async (flaw, reason) => {
     // Nothing listens there: a call that was made would be not_started.
     const nowhere = world().connect({ base_url: 'http://127.0.0.1:1' });
-    const outcome = await nowhere.send(request(BOB, flaw));
+    const outcome = await nowhere.send(request(BOB, undefined, flaw));
     expect(outcome).toMatchObject({ kind: 'refused', permanence: 'permanent', reason });
   });
 
@@ -141,48 +97,13 @@ export function proof(world: World): void {
     expect(await accepted(message.touch_id)).toHaveLength(2);
   });
 
-  it('never starts more than its capacity, and closing lets what is under way end', async () => {
-    const { sandbox, connect } = world();
-    sandbox.plan({ faults: [{ fault: 'delay', ms: 50 }] });
-    const connection = connect({ max_connections: 2 });
-    expect(connection.capacity()).toBe(2);
-    const sent = [1, 2].map(() => connection.send(request()));
-    expect(connection.capacity()).toBe(0);
-    expect((await connection.send(request())).kind).toBe('not_started');
-    await connection.close();
-    expect((await Promise.all(sent)).map(({ kind }) => kind)).toEqual(['accepted', 'accepted']);
-  });
-
-  it('a rate bounds how many may start', async () => {
-    const connection = world().connect({ max_connections: 5, rate_per_second: 2 });
-    const kinds = await Promise.all([1, 2, 3].map(() => connection.send(request())));
-    expect(kinds.map(({ kind }) => kind).sort()).toEqual(['accepted', 'accepted', 'not_started']);
-  });
+  limits(world, request);
 }
 
 export function verifying(world: World, { wrong_key }: SmsTraits): void {
-  const verify = (more: Record<string, unknown> = {}, from = ADA) => {
-    const { adapter, sandbox, provider } = world();
-    const config = adapter.config.parse({ ...sandbox.config(provider), ...more });
-    return adapter.verify(config, { timeout_ms: 5_000, from });
-  };
-
-  it('an account that is in order passes every check, and nothing is sent', async () => {
-    const { sandbox, provider } = world();
-    const before = sandbox.accounts[provider].messages.length;
-    const result = await verify();
-    expect(result).toMatchObject({ ok: true, detail: expect.stringContaining('ready to send') });
-    expect(result.checks.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['connect', 'sign_in', 'sender']),
-    );
-    expect(sandbox.accounts[provider].messages).toHaveLength(before);
-  });
-
-  it('a wrong key is said in words, and is not in them', async () => {
-    const result = await verify(wrong_key);
-    expect(result.checks.at(-1)).toMatchObject({ name: 'sign_in', ok: false });
-    for (const secret of Object.values(wrong_key)) expect(JSON.stringify(result)).not.toContain(secret);
-  });
+  const verify = verifier(world, () => ADA);
+  inOrder(world, verify, ['connect', 'sign_in', 'sender']);
+  wrongKey(verify, wrong_key);
 
   it("a number that is not the account's is named; so is an address where nothing listens", async () => {
     const stranger = await verify({}, '+14155550199');

@@ -1,9 +1,9 @@
 /** What events do to enrollments: goals, exits, replies, bounces, complaints; against what is in flight, late or repeated. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import { act } from '../../src/plan/sequences/enrollments.ts';
 import { sequenceStats } from '../../src/plan/sequences/stats.ts';
-import { type Child, startChild } from '../support/child.ts';
+import { children } from '../support/child.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import type { EngineWorld } from '../support/engine.ts';
 import { happened, reactAll, reactionsOf, stream, told } from '../support/happenings.ts';
@@ -21,15 +21,9 @@ import { worlds } from '../support/worlds.ts';
 
 const worldOf = worlds();
 let world: EngineWorld;
-const children: Child[] = [];
+const startChild = children();
 beforeEach(() => {
   world = worldOf();
-});
-afterEach(async () => {
-  for (const child of children.splice(0)) {
-    child.process.kill('SIGKILL');
-    await child.ended;
-  }
 });
 
 const reply = (contact_id: string, more = {}) => ({ contact_id, name: 'message_received', ...more });
@@ -393,7 +387,6 @@ describe('carried out again', () => {
       });
       const id = await told(world, { contact_id: contacts[0]!, name: 'signed_up' });
       const child = startChild('test/support/react-process.ts', [world.db.url, world.org, point]);
-      children.push(child);
       expect(await child.line()).toEqual({ at: point });
       child.process.kill('SIGKILL');
       await child.ended;
@@ -421,7 +414,6 @@ describe('carried out again', () => {
       });
       const id = await told(world, { contact_id: contacts[0]!, name: 'signed_up' });
       const child = startChild('test/support/react-process.ts', [world.db.url, world.org, point]);
-      children.push(child);
       await child.line();
       child.process.kill('SIGKILL');
       await child.ended;

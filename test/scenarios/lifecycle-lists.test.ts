@@ -20,7 +20,7 @@ import {
   WAITING_STATES,
 } from '../../src/ledger/states.ts';
 import { ENROLL_POLICIES } from '../../src/plan/sequences/candidates.ts';
-import { JOB_STATUSES } from '../../src/plan/sequences/enrollment-jobs.ts';
+import { JOB_STATUSES } from '../../src/plan/sequences/jobs.ts';
 import {
   ENROLLMENT_EVENTS,
   ENROLLMENT_STATUSES,

@@ -1,12 +1,9 @@
 /** A worker that is asked to end finishes what it holds and hands the rest back; a rolling deploy loses and repeats nothing. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Provider, startProvider } from '../../src/channels/sandbox-http/recorder.ts';
+import { hostname } from 'node:os';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
-import { type Child, startChild } from '../support/child.ts';
-import { type EngineWorld, SECRET } from '../support/engine.ts';
+import type { EngineWorld } from '../support/engine.ts';
+import { recordedWorkers } from '../support/recorded-workers.ts';
 import { until } from '../support/until.ts';
 import { worlds } from '../support/worlds.ts';
 
@@ -16,75 +13,20 @@ const CONTACTS = 60;
 const SLOW_MS = 150;
 const worldOf = worlds();
 let world: EngineWorld;
-let dir: string;
-let provider: Provider;
-const children: Child[] = [];
-
+const { plan, sendThrough, startWorker, enroll, recorded, states } = recordedWorkers(worldOf);
 beforeEach(async () => {
   world = worldOf();
-  dir = await mkdtemp(join(tmpdir(), 'cadenza-shutdown-'));
-  provider = await startProvider({ dir });
   // What may have gone and was not settled would wait for a person: it cannot hide.
-  const config = {
-    url: `http://127.0.0.1:${provider.port}`,
-    account: 'one',
-    class: 'N',
-    max_connections: CONNECTIONS,
-  };
-  await world.owner.call(sql`
-    UPDATE senders SET provider = 'sandbox_http', config = ${JSON.stringify(config)}, version = version + 1 WHERE id = ${world.sender}::uuid`);
-  provider.plan({ rates: { slow: 1 }, slow_ms: SLOW_MS });
+  await sendThrough('N', CONNECTIONS);
+  plan({ rates: { slow: 1 }, slow_ms: SLOW_MS });
 });
-afterEach(async () => {
-  for (const child of children.splice(0)) {
-    child.process.kill('SIGKILL');
-    await child.ended;
-  }
-  await provider.stop();
-  await rm(dir, { recursive: true, force: true });
-});
-
-/** As built: what users run. */
-function startWorker(): Child {
-  const child = startChild('bin/cadenza.mjs', ['worker', '--json'], {
-    APP_DATABASE_URL: world.db.url,
-    CADENZA_DATA: dir,
-    CADENZA_SECRET: SECRET,
-    LOG_LEVEL: 'silent',
-    PRIVATE_HOSTS: '127.0.0.1',
-    WORKER_POLL_MS: '50',
-  });
-  children.push(child);
-  return child;
-}
-
-async function recorded(event: string): Promise<string[]> {
-  const text = await readFile(provider.journal, 'utf8');
-  const lines = text.split('\n').filter(Boolean);
-  return lines
-    .map((line): { event: string; touch_id: string } => JSON.parse(line))
-    .filter((line) => line.event === event)
-    .map((line) => line.touch_id);
-}
-
-async function states(): Promise<Record<string, number>> {
-  const rows = await world.owner.call<{ state: string; n: number }>(
-    sql`SELECT state, count(*)::int AS n FROM touches WHERE org_id = ${world.org}::uuid GROUP BY 1`,
-  );
-  return Object.fromEntries(rows.map((row) => [row.state, row.n]));
-}
-
-async function enroll(): Promise<void> {
-  const sequence = await world.sequence({ steps: [{ channel: 'email', subject: 'Hi', body_text: 'One' }] });
-  await world.enroll(sequence, await world.contacts(CONTACTS));
-}
 
 const begun = (n: number) =>
   until(async () => (await recorded('begun')).length >= n, `${n} calls to have begun`, 30_000);
 
 describe('a worker that gets SIGTERM with every connection busy', () => {
   it('[OPS-5] [TEN-5] settles what is in flight, hands the rest back, lets its lane go, and signed what it did', async () => {
-    await enroll();
+    await enroll(CONTACTS);
     const worker = startWorker();
     await begun(CONNECTIONS * 2);
     worker.process.kill('SIGTERM');
@@ -107,7 +49,7 @@ describe('a worker that gets SIGTERM with every connection busy', () => {
 
 describe('a rolling deploy', () => {
   it('[OPS-5] loses and repeats nothing, however often the workers change', async () => {
-    await enroll();
+    await enroll(CONTACTS);
     let old = startWorker();
     for (const n of [6, 20]) {
       await begun(n);

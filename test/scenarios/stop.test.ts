@@ -1,11 +1,11 @@
 /** Stops against everything that comes late, freezes or runs beside them. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import { runEnrollmentJob } from '../../src/plan/sequences/bulk-enroll.ts';
 import { createEnrollmentJob } from '../../src/plan/sequences/enrollment-jobs.ts';
 import { act } from '../../src/plan/sequences/enrollments.ts';
 import { type HoldClass, hold, releaseHeld, unsubscribe } from '../../src/plan/stop.ts';
-import { type Child, startChild } from '../support/child.ts';
+import { children } from '../support/child.ts';
 import { deliverNow } from '../support/deliver-now.ts';
 import type { EngineWorld } from '../support/engine.ts';
 import {
@@ -23,15 +23,9 @@ import { worlds } from '../support/worlds.ts';
 
 const worldOf = worlds();
 let world: EngineWorld;
-const children: Child[] = [];
+const startChild = children();
 beforeEach(() => {
   world = worldOf();
-});
-afterEach(async () => {
-  for (const child of children.splice(0)) {
-    child.process.kill('SIGKILL');
-    await child.ended;
-  }
 });
 
 const enrollmentAction = (id: string, action: 'pause' | 'resume' | 'unenroll' | 'advance' | 'restart') =>
@@ -139,7 +133,6 @@ describe('a process that freezes between the two transactions of a stop', () => 
         enrollments[0]!,
         event,
       ]);
-      children.push(child);
       expect(await child.line()).toEqual({ flagged: true });
       child.process.kill('SIGSTOP');
       await deliverNow(world);
@@ -162,7 +155,6 @@ describe('a process that freezes between the two transactions of a stop', () => 
       enrollments[0]!,
       'pause',
     ]);
-    children.push(child);
     await child.line();
     child.process.kill('SIGKILL');
     await child.ended;

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { afterEach } from 'vitest';
 
 const ROOT = new URL('../../', import.meta.url);
 const LOADER = new URL('scripts/generate/load-typescript.mjs', ROOT).href;
@@ -38,5 +39,21 @@ export function startChild(file: string, args: readonly string[], env: Record<st
       if (done) throw new Error(`${file} ended without a word: ${errors}`);
       return JSON.parse(value);
     },
+  };
+}
+
+/** Call at the top of a file: starts programs, and kills after each test those it started. */
+export function children(): typeof startChild {
+  const started: Child[] = [];
+  afterEach(async () => {
+    for (const child of started.splice(0)) {
+      child.process.kill('SIGKILL');
+      await child.ended;
+    }
+  });
+  return (...given) => {
+    const child = startChild(...given);
+    started.push(child);
+    return child;
   };
 }

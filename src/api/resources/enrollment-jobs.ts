@@ -3,10 +3,10 @@ import { z } from 'zod';
 import {
   cancelEnrollmentJob,
   getEnrollmentJob,
-  JOB_STATUSES,
   jobResults,
   listEnrollmentJobs,
 } from '../../plan/sequences/enrollment-jobs.ts';
+import { JOB_STATUSES } from '../../plan/sequences/jobs.ts';
 import type { ApiDeps } from '../deps.ts';
 import { enrollPolicy, enrollResult, RESULTS } from '../enrollment.ts';
 import { ok, type Route, route } from '../route.ts';

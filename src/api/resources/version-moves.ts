@@ -1,6 +1,6 @@
 /** A sequence's versions, and its live enrollments moved from one to another: named ones at once, more as a job. */
 import { z } from 'zod';
-import { JOB_STATUSES } from '../../plan/sequences/enrollment-jobs.ts';
+import { JOB_STATUSES } from '../../plan/sequences/jobs.ts';
 import {
   MOVE_REASONS,
   MOVE_RESULTS,

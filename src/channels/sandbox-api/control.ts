@@ -6,8 +6,8 @@
  * POST /webhooks {provider, id, event, url?} → the signed call; with `url` it is made, and its status told.
  */
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { listen, shut } from '../sandbox-http/serving.ts';
 import type { Account } from './account.ts';
 import { EVENTS, type Signal, TOLD, type Told } from './dialect.ts';
 import { DIALECTS } from './dialects.ts';
@@ -48,18 +48,7 @@ export async function startControl(sandbox: ApiSandbox, port = 0): Promise<Contr
       (error: unknown) => write(400, { error: error instanceof Error ? error.message : String(error) }),
     );
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
-  });
-  return {
-    port: (server.address() as AddressInfo).port,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return { port: await listen(server, port), stop: () => shut(server) };
 }
 
 async function act(sandbox: ApiSandbox, request: IncomingMessage): Promise<unknown> {

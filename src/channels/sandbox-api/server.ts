@@ -5,8 +5,9 @@
  * ledger of what was truly accepted, whatever the caller was answered.
  */
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import { KEEP_ALIVE_MS, listen, readBody, shut } from '../sandbox-http/serving.ts';
 import { Account } from './account.ts';
 import type { Dialect, Reply } from './dialect.ts';
 import { DIALECTS, KEY_LIFE_MS } from './dialects.ts';
@@ -16,8 +17,6 @@ import { type Fault, Plan, type PlanInput } from './plan.ts';
 import { openSecrets } from './secrets.ts';
 
 const MAX_BODY_BYTES = 40 * 1024 * 1024;
-/** Longer than callers keep an idle connection. */
-const KEEP_ALIVE_MS = 60_000;
 const DOMAINS = ['example.com', 'example.org', 'example.test'];
 const NUMBERS = ['+14155550100', '+14155550101', '+4930555100'];
 
@@ -87,10 +86,7 @@ export async function startApiSandbox(options: ApiSandboxOptions): Promise<ApiSa
     },
     busy: () => busy,
     async stop() {
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      });
+      await shut(server);
       await ledger.close();
     },
   };
@@ -110,7 +106,7 @@ async function handle(call: Call): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://sandbox');
   const [, prefix, path] = /^\/([a-z_]+)(\/.*)?$/.exec(url.pathname) ?? [];
   const provider = PROVIDERS.find((name) => name === prefix);
-  const body = await readBody(request);
+  const body = await readBody(request, MAX_BODY_BYTES);
   if (body === null) return;
   if (provider === undefined)
     return write(response, { status: 404, body: { error: `No provider under /${prefix}` } });
@@ -252,34 +248,4 @@ function plain(request: IncomingMessage): Record<string, string | undefined> {
       Array.isArray(value) ? value.join(',') : value,
     ]),
   );
-}
-
-/** Null: the caller left, or sent too much. */
-function readBody(request: IncomingMessage): Promise<string | null> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > MAX_BODY_BYTES) request.destroy();
-      else chunks.push(chunk);
-    });
-    request.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
-    request.on('error', () => resolve(null));
-    request.on('close', () => resolve(null));
-  });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function listen(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
 }

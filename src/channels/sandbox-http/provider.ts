@@ -1,8 +1,8 @@
 /** The recording provider as a process. First line of its output: `{port, control_port, journal}`. */
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import { type Provider, startProvider } from './recorder.ts';
+import { listen } from './serving.ts';
 
 const MAX_REFUSAL_MS = 60_000;
 
@@ -33,9 +33,7 @@ function control(to: Provider, port: number): Promise<number> {
         response.end(JSON.stringify({ error: String(error) }));
       });
   });
-  return new Promise((resolve) => {
-    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
-  });
+  return listen(server, port);
 }
 
 async function read(request: IncomingMessage): Promise<Record<string, unknown>> {

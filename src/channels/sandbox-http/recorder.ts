@@ -3,15 +3,14 @@
  * and goes wrong as it is told. `provider.ts` runs it as a process: `node …/provider.js --port 0 --dir D`.
  * In: calls of `sandbox_http` senders; faults, over the control port. Out: `D/journal.jsonl`, the oracle of tests.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Account, type AccountClass, CLASSES, type Submission, submissionOf } from './account.ts';
 import { draw, type FaultPlan, FaultPlanSchema, type SendFault, sendFault } from './faults.ts';
 import { Journal, moment } from './journal.ts';
+import { KEEP_ALIVE_MS, listen, readBody, shut } from './serving.ts';
 
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
-/** Longer than callers keep an idle connection. */
-const KEEP_ALIVE_MS = 60_000;
 /** The answers of `throttled` and `unavailable` ask for this wait. */
 const RETRY_AFTER_S = 1;
 const REFUSALS = ['mailbox_unknown', 'address_rejected', 'content_rejected', 'policy'] as const;
@@ -101,7 +100,7 @@ async function take(call: Call, account: Account, place: { class: string; accoun
   const { request, journal, plan } = call;
   const key = header(request, 'idempotency-key');
   const touch = header(request, 'x-touch-id');
-  const body = await readBody(request);
+  const body = await readBody(request, MAX_BODY_BYTES);
   if (body === null) {
     await journal.record({ ...call.at, event: 'broken', call: call.number, ...place, key, touch_id: touch });
     return;
@@ -262,41 +261,4 @@ function answer(
 function header(request: IncomingMessage, name: string): string | null {
   const value = request.headers[name];
   return typeof value === 'string' ? value : null;
-}
-
-/** Null: the caller left, or sent too much. */
-function readBody(request: IncomingMessage): Promise<string | null> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > MAX_BODY_BYTES) request.destroy();
-      else chunks.push(chunk);
-    });
-    request.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
-    request.on('error', () => resolve(null));
-    request.on('close', () => resolve(null));
-  });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function listen(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
-}
-
-function shut(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
 }

@@ -7,21 +7,18 @@ import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
 import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
-import { notFound, Problem } from '../../kernel/problem.ts';
+import { Problem } from '../../kernel/problem.ts';
 import { audit } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import { type Assignee, assigneesOf, requireAssignable } from './assignees.ts';
 import { BULK_ENROLL, CHUNK, jobKey } from './bulk-enroll.ts';
 import type { EnrollPolicy, PolicyChoice } from './candidates.ts';
 import { type EnrollResult, enrollableVersion } from './enroll.ts';
+import { type JobStatus, jobsOf } from './jobs.ts';
 import { findNamed, type Located, type NamedContact } from './named-contacts.ts';
 import type { VersionCache } from './versions.ts';
 
-const ENROLLMENT_JOBS_ORDER = listOrder('enrollment_jobs', ['uuid']);
 const ENROLLMENT_JOB_RESULTS_ORDER = listOrder('enrollment_job_results', ['int', 'int']);
-
-export const JOB_STATUSES = ['queued', 'running', 'completed', 'cancelled', 'failed'] as const;
-export type JobStatus = (typeof JOB_STATUSES)[number];
 
 export interface EnrollmentJob {
   job_id: Uuid;
@@ -52,6 +49,23 @@ const columns = sql`j.id AS job_id, j.sequence_id, j.status, j.policy, j.policy_
 const counted = sql`CROSS JOIN LATERAL (
   SELECT coalesce(sum(x.enrolled), 0)::int AS enrolled, coalesce(sum(x.skipped), 0)::int AS skipped, coalesce(sum(x.refused), 0)::int AS refused
     FROM enrollment_job_results x WHERE x.org_id = j.org_id AND x.job_id = j.id) r`;
+
+const jobs = jobsOf<EnrollmentJob>({
+  name: 'enrollment job',
+  noun: 'job',
+  table: sql`enrollment_jobs`,
+  select: sql`SELECT ${columns} FROM enrollment_jobs j ${counted}`,
+  list: listOrder('enrollment_jobs', ['uuid']),
+  idOf: (job) => job.job_id,
+  key: jobKey,
+  cancelled: ({ job_id, processed, enrolled }) => ({
+    action: 'enrollment_job.cancel',
+    subject_type: 'enrollment_job',
+    subject_id: job_id,
+    data: { processed, enrolled },
+  }),
+});
+export const { get: getEnrollmentJob, list: listEnrollmentJobs, cancel: cancelEnrollmentJob } = jobs;
 
 /** Contacts of one job. */
 export const MAX_JOB_CONTACTS = 2_000_000;
@@ -106,7 +120,7 @@ export async function createEnrollmentJob(
         ...(assignees.length > 0 ? { assignees } : {}),
       },
     });
-    return find(tx, ctx.org, id);
+    return jobs.find(tx, ctx.org, id);
   });
 }
 
@@ -165,33 +179,6 @@ function apart(named: readonly Located[]): { once: Located[]; repeated: Located[
   return { once, repeated };
 }
 
-export async function getEnrollmentJob(db: Database, org: Uuid, id: Uuid): Promise<EnrollmentJob> {
-  return db.inOrg(org, (tx) => find(tx, org, id));
-}
-
-async function find(tx: Tx, org: Uuid, id: Uuid): Promise<EnrollmentJob> {
-  const job = await tx.maybe<EnrollmentJob>(
-    sql`SELECT ${columns} FROM enrollment_jobs j ${counted} WHERE j.org_id = ${org} AND j.id = ${id}`,
-  );
-  if (!job) throw notFound('enrollment job', id);
-  return job;
-}
-
-/** Newest first. */
-export async function listEnrollmentJobs(
-  db: Database,
-  org: Uuid,
-  page: PageRequest,
-): Promise<Page<EnrollmentJob>> {
-  const after = positionOf(page, ENROLLMENT_JOBS_ORDER)?.[0] ?? null;
-  const rows = await db.inOrg(org, (tx) =>
-    tx.rows<EnrollmentJob>(sql`
-      SELECT ${columns} FROM enrollment_jobs j ${counted} WHERE j.org_id = ${org} AND (${after}::uuid IS NULL OR j.id < ${after})
-       ORDER BY j.id DESC LIMIT ${page.limit + 1}`),
-  );
-  return pageOf(rows, page, ENROLLMENT_JOBS_ORDER, (row) => [row.job_id]);
-}
-
 export interface JobResult {
   /** Null: nobody has that address or id. */
   contact_id: Uuid | null;
@@ -214,7 +201,7 @@ export async function jobResults(
 ): Promise<Page<JobResult>> {
   const [n, ord] = positionOf(page, ENROLLMENT_JOB_RESULTS_ORDER) ?? [-2, 0];
   const rows = await db.inOrg(org, async (tx) => {
-    await find(tx, org, id);
+    await jobs.find(tx, org, id);
     return tx.rows<ResultRow>(sql`
       SELECT r.n, x.ord::int, x.contact_id, x.result, x.reason, x.enrollment_id, coalesce(x.entry, w.entry) AS entry, coalesce(x.row, w.row) AS row
         FROM enrollment_job_results r JOIN enrollment_jobs j ON j.org_id = r.org_id AND j.id = r.job_id CROSS JOIN LATERAL (
@@ -232,27 +219,4 @@ export async function jobResults(
        ORDER BY r.n, x.ord LIMIT ${page.limit + 1}`);
   });
   return pageOf(rows, page, ENROLLMENT_JOB_RESULTS_ORDER, (row) => [row.n, row.ord]);
-}
-
-/** Nothing is enrolled after this has answered. Cancelling again is no error. @throws not_found, conflict */
-export async function cancelEnrollmentJob(db: Database, ctx: Context, id: Uuid): Promise<EnrollmentJob> {
-  return db.inOrg(ctx.org, async (tx) => {
-    // Waits for the chunk that is being written.
-    const cancelled = await tx.run(sql`
-      UPDATE enrollment_jobs SET status = 'cancelled', ended_at = clock_timestamp()
-       WHERE org_id = ${ctx.org} AND id = ${id} AND status IN ('queued', 'running')`);
-    const job = await find(tx, ctx.org, id);
-    if (cancelled === 1) {
-      await tx.run(sql`SELECT graphile_worker.remove_job(${jobKey(id)})`);
-      await audit(tx, ctx, {
-        action: 'enrollment_job.cancel',
-        subject_type: 'enrollment_job',
-        subject_id: id,
-        data: { processed: job.processed, enrolled: job.enrolled },
-      });
-    } else if (job.status !== 'cancelled') {
-      throw new Problem('conflict', `The job is ${job.status}; there is nothing left to cancel.`);
-    }
-    return job;
-  });
 }

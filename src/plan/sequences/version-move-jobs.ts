@@ -2,18 +2,15 @@
 import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
-import { listOrder, type Page, type PageRequest, pageOf, positionOf } from '../../kernel/page.ts';
-import { notFound, Problem } from '../../kernel/problem.ts';
+import { listOrder } from '../../kernel/page.ts';
 import { audit } from '../../tenancy/audit.ts';
 import { actorText, type Context } from '../../tenancy/context.ts';
 import { jobKey, MOVE_VERSION } from './bulk-version-move.ts';
-import type { JobStatus } from './enrollment-jobs.ts';
+import { type JobStatus, jobsOf } from './jobs.ts';
 import { LIVE_STATUSES } from './lifecycle.ts';
 import type { MoveInput } from './move-enrollments.ts';
 import { type MoveTarget, moveTarget } from './version-move.ts';
 import type { VersionCache } from './versions.ts';
-
-const ORDER = listOrder('version_moves', ['uuid']);
 
 export interface VersionMoveJob {
   move_id: Uuid;
@@ -45,6 +42,23 @@ const versionsOf = sql`
   LEFT JOIN sequence_versions a ON a.org_id = j.org_id AND a.id = j.from_version_id
   JOIN sequence_versions b ON b.org_id = j.org_id AND b.id = j.to_version_id`;
 
+const jobs = jobsOf<VersionMoveJob>({
+  name: 'version move',
+  noun: 'move',
+  table: sql`version_moves`,
+  select: sql`SELECT ${columns} FROM version_moves j ${versionsOf}`,
+  list: listOrder('version_moves', ['uuid']),
+  idOf: (job) => job.move_id,
+  key: jobKey,
+  cancelled: ({ move_id, sequence_id, moved, completed }) => ({
+    action: 'version_move.cancel',
+    subject_type: 'sequence',
+    subject_id: sequence_id,
+    data: { move_id, moved, completed },
+  }),
+});
+export const { get: getVersionMove, list: listVersionMoves, cancel: cancelVersionMove } = jobs;
+
 /** All that are live, or those named. @throws what moveTarget does */
 export async function createVersionMove(
   db: Database,
@@ -71,7 +85,7 @@ export async function createVersionMove(
       subject_id: input.sequence_id,
       data: { move_id: id, from_version: target.from?.number ?? null, to_version: target.to.number, total },
     });
-    return { ...(await find(tx, ctx.org, id)), unknown: counts.unknown };
+    return { ...(await jobs.find(tx, ctx.org, id)), unknown: counts.unknown };
   });
 }
 
@@ -92,54 +106,4 @@ async function counted(
     SELECT count(*) FILTER (WHERE ${movable})::int AS candidates, coalesce(array_agg(i.id) FILTER (WHERE e.id IS NULL), '{}') AS unknown
       FROM unnest(${`{${ids.join(',')}}`}::uuid[]) i(id)
       LEFT JOIN enrollments e ON e.org_id = ${org} AND e.id = i.id AND e.sequence_id = ${to.sequence_id}`);
-}
-
-export async function getVersionMove(db: Database, org: Uuid, id: Uuid): Promise<VersionMoveJob> {
-  return db.inOrg(org, (tx) => find(tx, org, id));
-}
-
-async function find(tx: Tx, org: Uuid, id: Uuid): Promise<VersionMoveJob> {
-  const job = await tx.maybe<VersionMoveJob>(
-    sql`SELECT ${columns} FROM version_moves j ${versionsOf} WHERE j.org_id = ${org} AND j.id = ${id}`,
-  );
-  if (!job) throw notFound('version move', id);
-  return job;
-}
-
-/** Newest first. */
-export async function listVersionMoves(
-  db: Database,
-  org: Uuid,
-  page: PageRequest,
-): Promise<Page<VersionMoveJob>> {
-  const last = positionOf(page, ORDER)?.[0] ?? null;
-  const rows = await db.inOrg(org, (tx) =>
-    tx.rows<VersionMoveJob>(sql`
-      SELECT ${columns} FROM version_moves j ${versionsOf} WHERE j.org_id = ${org} AND (${last}::uuid IS NULL OR j.id < ${last})
-       ORDER BY j.id DESC LIMIT ${page.limit + 1}`),
-  );
-  return pageOf(rows, page, ORDER, (row) => [row.move_id]);
-}
-
-/** Nobody is moved after this has answered; who was stays there. Cancelling again is no error. @throws not_found, conflict */
-export async function cancelVersionMove(db: Database, ctx: Context, id: Uuid): Promise<VersionMoveJob> {
-  return db.inOrg(ctx.org, async (tx) => {
-    // Waits for the chunk that is being written.
-    const cancelled = await tx.run(sql`
-      UPDATE version_moves SET status = 'cancelled', ended_at = clock_timestamp()
-       WHERE org_id = ${ctx.org} AND id = ${id} AND status IN ('queued', 'running')`);
-    const job = await find(tx, ctx.org, id);
-    if (cancelled === 1) {
-      await tx.run(sql`SELECT graphile_worker.remove_job(${jobKey(id)})`);
-      await audit(tx, ctx, {
-        action: 'version_move.cancel',
-        subject_type: 'sequence',
-        subject_id: job.sequence_id,
-        data: { move_id: id, moved: job.moved, completed: job.completed },
-      });
-    } else if (job.status !== 'cancelled') {
-      throw new Problem('conflict', `The move is ${job.status}; there is nothing left to cancel.`);
-    }
-    return job;
-  });
 }

@@ -1,17 +1,7 @@
 /** Where each provider's public description is, and which of its paths it is asked about. Fetched by whoever checks, never committed. */
-import { brevo } from '../../../src/channels/brevo/adapter.ts';
+import { ADAPTERS } from '../../../src/app.ts';
 import type { Adapter } from '../../../src/channels/channel.ts';
-import { mailgun } from '../../../src/channels/mailgun/adapter.ts';
-import { postmark } from '../../../src/channels/postmark/adapter.ts';
-import { quo } from '../../../src/channels/quo/adapter.ts';
-import { resend } from '../../../src/channels/resend/adapter.ts';
 import type { ProviderName } from '../../../src/channels/sandbox-api/message.ts';
-import { sendgrid } from '../../../src/channels/sendgrid/adapter.ts';
-import { ses } from '../../../src/channels/ses/adapter.ts';
-import { telnyx } from '../../../src/channels/telnyx/adapter.ts';
-import { twilio } from '../../../src/channels/twilio/adapter.ts';
-import { waha } from '../../../src/channels/waha/adapter.ts';
-import { whatsappCloud } from '../../../src/channels/whatsapp-cloud/adapter.ts';
 
 export interface Source {
   provider: ProviderName;
@@ -24,25 +14,6 @@ export interface Published {
   name: string;
   url: string;
 }
-
-const ADAPTERS = [
-  resend,
-  postmark,
-  sendgrid,
-  mailgun,
-  brevo,
-  ses,
-  twilio,
-  telnyx,
-  quo,
-  whatsappCloud,
-  waha,
-] as unknown as readonly Adapter[];
-
-export const CHECKED: readonly Source[] = ADAPTERS.map((adapter) => ({
-  provider: adapter.provider as ProviderName,
-  adapter,
-}));
 
 const GITHUB = 'https://raw.githubusercontent.com';
 const AMAZON = `${GITHUB}/aws/api-models-aws/main/models/sesv2/service/2019-09-27/sesv2-2019-09-27.json`;
@@ -77,3 +48,9 @@ export const SOURCES: readonly Published[] = [
   },
   { provider: 'waha', name: 'waha.json', url: 'https://waha.devlike.pro/swagger/openapi.json' },
 ];
+
+const DESCRIBED = new Set<string>(SOURCES.map(({ provider }) => provider));
+
+export const CHECKED: readonly Source[] = ADAPTERS.filter(({ provider }) => DESCRIBED.has(provider)).map(
+  (adapter) => ({ provider: adapter.provider as ProviderName, adapter }),
+);
