@@ -20,7 +20,7 @@ import { inFlightProblem } from './in-flight.ts';
 import { type EnrollmentStatus, TRANSITIONS } from './lifecycle.ts';
 import { opening, plannedTouch } from './next.ts';
 import { after, firstToDo, nextN } from './place.ts';
-import { needsOf, readReach, unreachable } from './reach.ts';
+import { needsOf, whyUnreachable } from './reach.ts';
 import { stepThrough } from './step-sender.ts';
 import type { Version, VersionCache } from './versions.ts';
 
@@ -94,8 +94,7 @@ async function refuseUnreachable(db: Database, ctx: Context, seen: Seen, plan: P
         : [plan.next.channel]
       : certainFrom(seen.version.definition, row.step_no);
   const needs = needsOf(ahead, planning.organization.consent_required);
-  const reach = await db.inOrg(ctx.org, (tx) => readReach(tx, ctx.org, row.contact_id, needs));
-  const reason = unreachable(reach);
+  const reason = await db.inOrg(ctx.org, (tx) => whyUnreachable(tx, ctx.org, row.contact_id, needs));
   if (reason)
     throw new Problem('enrollment_refused', `The contact cannot be reached: ${reason}.`, {
       extra: { reason },

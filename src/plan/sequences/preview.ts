@@ -24,7 +24,7 @@ import { type Intake, readIntake } from './intake.ts';
 import type { Postponement } from './later.ts';
 import { type Opening, opening, reopening } from './next.ts';
 import { type WayStep, wayThrough } from './preview-way.ts';
-import { needsOf, readReach, type Unreachable, unreachable } from './reach.ts';
+import { needsOf, type Unreachable, whyUnreachable } from './reach.ts';
 import {
   type KnownRecipient,
   NO_CONTENT,
@@ -331,7 +331,7 @@ async function readScene(
       place,
       begins: beginning(intake, { definition, planning, senders, contact, kept, place }),
       contact,
-      refused: unreachable(await readReach(tx, org, contact.id, needs)),
+      refused: await whyUnreachable(tx, org, contact.id, needs),
       unsubscribe_url: input.unsubscribe_url,
       winners: await winnersOf(
         tx,

@@ -17,7 +17,7 @@ import { EnrollPlanner, enrollableVersion, placeMatters, readAgain, writeBatch }
 import { flowOf } from './flow.ts';
 import { inFlightProblem } from './in-flight.ts';
 import { type EnrollmentStatus, TRANSITIONS } from './lifecycle.ts';
-import { needsOf, readReach, unreachable } from './reach.ts';
+import { needsOf, whyUnreachable } from './reach.ts';
 import type { VersionCache } from './versions.ts';
 
 export async function restartEnrollment(
@@ -76,7 +76,7 @@ async function planOne(db: Database, versions: VersionCache, ctx: Context, row: 
       ? await readPlaces(tx, ctx.org, [row.contact_id], planning.organization.time_zone)
       : null;
     const needs = needsOf(channels, planning.organization.consent_required);
-    const reason = unreachable(await readReach(tx, ctx.org, row.contact_id, needs));
+    const reason = await whyUnreachable(tx, ctx.org, row.contact_id, needs);
     const { exclusive_group } = version.definition;
     const candidates =
       exclusive_group === undefined
