@@ -1263,7 +1263,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
 -- FUNCTION refresh_statistics() RETURNS integer
---   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY the owner · SET search_path=pg_catalog, public · EXECUTE: cadenza_app
+--   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY the owner · SET search_path=pg_catalog, public · SET default_statistics_target=30 · EXECUTE: cadenza_app
 
 -- FUNCTION sender_gap(p_touch uuid, p_min_s integer, p_max_s integer) RETURNS integer
 --   sql · IMMUTABLE · EXECUTE: cadenza_app
