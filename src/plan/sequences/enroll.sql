@@ -95,12 +95,16 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_ids uuid[];
   v_all boolean;
+  -- Read once, not for each contact: everybody keeps one sender of each channel that has several.
+  v_kept uuid[] := string_to_array(array_to_string(p_kept, ','), ',')::uuid[];
+  v_each int := cardinality(v_kept) / nullif(cardinality(p_kept), 0);
 BEGIN
   WITH enrolled AS (
     INSERT INTO enrollments AS e (org_id, id, sequence_id, version_id, contact_id, status, status_reason, step_no, step_id, live_touch,
         job_id, enrolled_by, created_at, updated_at, exclusive_group, intake_day, kept_senders, assignee_id)
     SELECT p_org, i.enrollment, p_sequence, p_version, i.contact, 'active', 'enrolled', 0, p_step, i.touch, p_job, p_actor, p_now, p_now, p_group, p_days[i.n],
-           string_to_array(p_kept[i.n], ',')::uuid[], enrollment_assignee(p_assignees, i.enrollment)
+           v_kept[(i.n - 1) * v_each + 1:i.n * v_each],
+           CASE WHEN cardinality(p_assignees) > 0 THEN enrollment_assignee(p_assignees, i.enrollment) END
       FROM unnest(p_contacts, p_enrollments, p_touches, p_sender_nos) i(contact, enrollment, touch, n)
     -- of enrollments_live or enrollments_exclusive
     ON CONFLICT DO NOTHING
