@@ -31,6 +31,18 @@ async function job(w: EngineWorld, sequence_id: Uuid, contact_ids: readonly Uuid
   return getEnrollmentJob(w.db, w.org, made.job_id);
 }
 
+it('[SEQ-5] what needs no address and no consent takes everybody who is there', async () => {
+  const w = world();
+  const sequence = await w.sequence({ steps: [{ channel: 'task', body_text: 'Look them up' }] });
+  const [one] = await w.contacts(1);
+  await w.owner.call(sql`UPDATE contacts SET email = NULL WHERE org_id = ${w.org} AND id = ${one}`);
+  const nobody = w.org;
+  expect(await enrol(w, sequence, [one!, nobody])).toEqual([
+    expect.objectContaining({ contact_id: one, result: 'enrolled' }),
+    { contact_id: nobody, result: 'refused', reason: 'unknown_contact', enrollment_id: null },
+  ]);
+});
+
 describe('[SEQ-4] exclusivity between sequences', () => {
   it('[SEQ-4] skips who lives in another sequence of the group, and names that enrollment', async () => {
     const w = world();

@@ -91,6 +91,25 @@ describe('several senders on one channel', () => {
     }
   });
 
+  it('[EXE-7] where several channels have several senders, everybody keeps one of each, and begins with it', async () => {
+    const phones = [await addSender(world, 'sms'), await addSender(world, 'sms')];
+    await limit(large, 20);
+    const steps = [email, { channel: 'sms', body_text: 'Hi', ...tomorrow }];
+    const sequence = await world.sequence({ sender_ids: [small, phones[0], large, phones[1]], steps });
+    await bulk(sequence, await people(world, 40, '+4930123'));
+    const rows = await world.owner.call<{ kept: Uuid[]; sender: Uuid }>(sql`
+      SELECT e.kept_senders AS kept, t.sender_id AS sender FROM enrollments e JOIN touches t ON t.id = e.live_touch
+       WHERE e.sequence_id = ${sequence}`);
+    expect(rows).toHaveLength(40);
+    for (const { kept, sender } of rows) {
+      expect(kept).toHaveLength(2);
+      expect([small, large]).toContain(kept[0]);
+      expect(phones).toContain(kept[1]);
+      expect(sender).toBe(kept[0]);
+    }
+    expect(new Set(rows.map(({ kept }) => kept.join())).size).toBe(4);
+  });
+
   it('[EXE-7] who is paused gets nobody new; who is begun anew is given one anew', async () => {
     const sequence = await world.sequence({ sender_ids: [small, large], steps: [email] });
     const contacts = await world.contacts(30);
