@@ -53,7 +53,7 @@ const COLUMN: Record<AddressKind, Sql> = {
 
 /**
  * Of those who cannot be reached, why; nothing about the rest. Whole lists against each other, and no join whose sides the
- * planner would have to guess: a third of what a few look-ups a contact cost, and no plan of an emptier time can make
+ * planner would have to guess: less than half of what a few look-ups a contact cost, and no plan of an emptier time can make
  * it walk one list for each of the other.
  */
 export async function readUnreachable(
