@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { sql } from '../../src/db/sql.ts';
 import { refreshStatistics } from '../../src/db/statistics.ts';
 import { runEnrollmentJob } from '../../src/plan/sequences/bulk-enroll.ts';
 import { createEnrollmentJob } from '../../src/plan/sequences/enrollment-jobs.ts';
@@ -41,6 +42,17 @@ it('[OPS-2] a table is analyzed again when it has grown, and not when it has not
   await world.enroll(sequence, await world.contacts(400));
   expect(await refreshStatistics(world.db)).toBeGreaterThan(0);
   expect((await known('touches')).reltuples).toBeGreaterThan(before + 300);
+});
+
+it('[OPS-2] rows that only change, as lanes do with each touch, are no reason: every kept plan would be made anew', async () => {
+  await until(async () => (await refreshStatistics(world.db)) === 0, 'nothing left to analyze');
+  for (let n = 0; n < 20; n++) await world.owner.call(sql`UPDATE lanes SET expiries = expiries + 1`);
+  const changes = () =>
+    world.owner.call<{ n: number }>(
+      sql`SELECT pg_stat_force_next_flush(), pg_stat_get_mod_since_analyze('lanes'::regclass) AS n`,
+    );
+  await until(async () => (await changes())[0]!.n >= 20, 'the changes counted');
+  expect(await refreshStatistics(world.db)).toBe(0);
 });
 
 it('[OPS-2] [SEQ-10] after a bulk enrolment, and within it, plans are made for what is there; no worker runs', async () => {
