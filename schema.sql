@@ -1217,14 +1217,14 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION lane_leave(p_org uuid, p_shard integer, p_token uuid, p_sleep_ms integer, p_now timestamp with time zone) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION lane_next(p_now timestamp with time zone) RETURNS double precision
---   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · SET enable_seqscan=off · EXECUTE: cadenza_app
-
 -- FUNCTION lane_read(p_org uuid, p_limit integer, p_skip_senders uuid[], p_only uuid[], p_now timestamp with time zone, p_people boolean) RETURNS TABLE(id uuid, state text, source_id uuid, sequence_id uuid, version_id uuid, step_id uuid, step_no integer, generation integer, n integer, contact_id uuid, sender_id uuid, channel text, mode text, attempt integer, key_n integer, token uuid, looks smallint, needs_review boolean, contents text, first_called timestamp with time zone, enrollment_status text, is_live boolean, thread text, thread_subject text, contact_version integer, first_name text, last_name text, email text, phone text, whatsapp text, telegram text, linkedin text, company text, title text, attributes text, not_after double precision, contact_zone text, kept_senders text, variant text)
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
--- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)
+-- FUNCTION lane_soonest(p_now timestamp with time zone) RETURNS TABLE(ms double precision, org_id uuid)
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · SET enable_seqscan=off · EXECUTE: cadenza_app
+
+-- FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms integer, p_now timestamp with time zone, p_only uuid) RETURNS TABLE(org_id uuid, shard smallint, expiries integer, suspect uuid)
+--   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
 -- FUNCTION lane_waits(p_org uuid, p_now timestamp with time zone) RETURNS boolean
 --   plpgsql · VOLATILE · SECURITY DEFINER OWNED BY cadenza_picker · SET search_path=pg_catalog, public · SET enable_seqscan=off · EXECUTE: cadenza_app
@@ -1253,7 +1253,7 @@ GRANT SELECT ON whatsapp_templates TO cadenza_readonly;
 -- FUNCTION member_mail_end(p_org uuid, p_id uuid, p_outcome text, p_reason text, p_provider_id text, p_audit jsonb) RETURNS boolean
 --   plpgsql · VOLATILE · EXECUTE: cadenza_app
 
--- FUNCTION planning_read(p_org uuid, p_senders uuid[], p_now timestamp with time zone) RETURNS TABLE(now double precision, has_holidays boolean, organization json, senders json)
+-- FUNCTION planning_read(p_org uuid, p_senders uuid[], p_now timestamp with time zone, p_others integer) RETURNS TABLE(now double precision, has_holidays boolean, organization json, senders json)
 --   plpgsql · VOLATILE · SET plan_cache_mode=force_generic_plan · SET enable_seqscan=off · EXECUTE: cadenza_app
 
 -- FUNCTION ramp_limit(p_org uuid, p_sender uuid, p_ramp jsonb, p_day text) RETURNS integer

@@ -10,7 +10,7 @@ export interface Listener {
   stop(): Promise<void>;
 }
 
-export function listen(url: string, channel: string, onNotify: () => void): Listener {
+export function listen(url: string, channel: string, onNotify: (payload: string) => void): Listener {
   let stopped = false;
   let client: pg.Client | null = null;
   let timer: NodeJS.Timeout | undefined;
@@ -26,7 +26,7 @@ export function listen(url: string, channel: string, onNotify: () => void): List
     };
     fresh.on('error', again);
     fresh.on('end', again);
-    fresh.on('notification', onNotify);
+    fresh.on('notification', ({ payload }) => onNotify(payload ?? ''));
     try {
       await fresh.connect();
       await listenTo(fresh, channel);

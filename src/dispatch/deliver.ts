@@ -17,7 +17,7 @@ import { type Composed, compose } from './compose.ts';
 import type { Engine } from './engine.ts';
 import { Flights } from './flights.ts';
 import { holdFaultySender } from './hold.ts';
-import { type DueTouch, keepLane, type Lane, readDue } from './lanes.ts';
+import { type DueTouch, keepLane, type Lane, type Opened, readDue } from './lanes.ts';
 import { asked, look } from './look.ts';
 import { passesOver, settlementOf, settlementOfPassed, settlementOfRefusal } from './outcomes.ts';
 import { fallDue } from './people/fall-due.ts';
@@ -37,6 +37,8 @@ export interface DeliverHooks {
   settled(count: number): void;
   /** Resolves when `stop` has begun to say so, so that nobody waits for a slow provider. */
   over?: Promise<void>;
+  /** Called once, when the first batch is on its way. */
+  begun?(): void;
   /** Nothing is read any more: somebody else may have the lane, though calls are still under way. */
   left?(): void;
 }
@@ -53,9 +55,12 @@ export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): 
   // lane with a backlog was forty touches a second while others had hundreds. The next holder reads batches again.
   let careful = lane.careful ? engine.limits.batch : Number.POSITIVE_INFINITY;
   let open = true;
+  let opened = lane.opened ?? null;
+  let begun = false;
   while (open && careful > 0 && !hooks.stop()) {
     await engine.failpoint?.('before_read');
-    const read = await readDue(engine.db, lane.org, limit, ready.senders(), engine.now?.() ?? null);
+    const read =
+      opened?.due ?? (await readDue(engine.db, lane.org, limit, ready.senders(), engine.now?.() ?? null));
     const due = read.filter((touch) => !flights.has(touch.id));
     if (due.length === 0 && ready.size === 0) {
       // What is in flight may plan touches that are due at once: look again when it has settled.
@@ -66,7 +71,10 @@ export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): 
     await engine.failpoint?.('after_read');
     if (lane.careful && due[0])
       await keepLane(engine.db, lane, engine.limits.lane_lease_ms, { made: false, suspect: due[0].id });
-    open = await work(engine, lane, due, ready, flights, limit);
+    open = await work(engine, lane, { due, opened }, ready, flights, limit);
+    opened = null;
+    if (!begun) hooks.begun?.();
+    begun = true;
     careful -= due.length;
     // That was all there is for now; what settles may plan more, and others may too.
     if (read.length < limit && ready.size === 0) await flights.quiet(READ_AGAIN_MS);
@@ -85,12 +93,12 @@ export async function deliver(engine: Engine, lane: Lane, hooks: DeliverHooks): 
 async function work(
   engine: Engine,
   lane: Lane,
-  due: readonly DueTouch[],
+  { due, opened }: { due: readonly DueTouch[]; opened: Opened | null },
   ready: Ready,
   flights: Flights,
   limit: number,
 ): Promise<boolean> {
-  const situation = await readSituation(engine, lane.org, due, ready.touches());
+  const situation = await readSituation(engine, lane.org, due, ready.touches(), opened);
   const unknown = due.filter((touch) => touch.state === 'unknown');
   if (unknown.length > 0)
     flights.start(

@@ -1,4 +1,4 @@
--- Looking for work, here and in lane_next and lane_waits, is one step into touches_due for each lane and priority. Asked
+-- Looking for work, here and in lane_soonest and lane_waits, is one step into touches_due for each lane and priority. Asked
 -- for the first touch, not whether there is one: for a yes or no the planner reads the table when one organization has
 -- nearly all that is due (50,000 touches: 6 to 20 seconds). And without sequential scans, or a plan made while the
 -- table was small is kept after it has grown. Both stand for reading a lane too.
@@ -8,9 +8,13 @@
 -- each other here; if they both believed they held a lane, the gate would still let each touch through once. For the
 -- same reason taking, keeping and leaving do not wait for the disk: a lease that a crash of the server forgets harms
 -- nobody, and a single touch on its way has one commit less before it.
-CREATE OR REPLACE FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms int, p_now timestamptz DEFAULT NULL)
+-- p_only: a lane of this organization or none; who was told where something is due need not look at every lane.
+DROP FUNCTION IF EXISTS lane_take(text, uuid, int, timestamptz);
+
+CREATE OR REPLACE FUNCTION lane_take(p_worker text, p_token uuid, p_lease_ms int, p_now timestamptz DEFAULT NULL, p_only uuid DEFAULT NULL)
 RETURNS TABLE (org_id uuid, shard smallint, expiries int, suspect uuid)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public SET enable_seqscan = off AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
@@ -18,7 +22,8 @@ DECLARE
   v_taken record;
 BEGIN
   FOR v_lane IN
-    SELECT l.org_id, l.shard FROM lanes l
+    SELECT l.org_id, l.shard
+      FROM (SELECT a.* FROM lanes a WHERE p_only IS NULL UNION ALL SELECT a.* FROM lanes a WHERE a.org_id = p_only) l
      WHERE (l.lease_until IS NULL OR l.lease_until < v_now) AND (l.sleep_until IS NULL OR l.sleep_until <= v_now)
        AND EXISTS (SELECT FROM organizations o WHERE o.org_id = l.org_id AND o.status = 'active' AND NOT o.sending_paused)
        AND EXISTS (SELECT FROM generate_series(0, 3) p(priority)
@@ -41,22 +46,21 @@ BEGIN
   END LOOP;
 END $$;
 
--- lane_next: milliseconds until somebody should look again (null: nothing planned), so that a worker sleeps just that
--- long. A length, not a time: the worker's clock may be another. What fell due since the last look counts as now, unless
--- its lane is worked: who works it will find it.
-CREATE OR REPLACE FUNCTION lane_next(p_now timestamptz DEFAULT NULL) RETURNS float8
+-- lane_soonest: milliseconds until somebody should look again, and where; no row: nothing is planned. So a worker sleeps
+-- just that long. A length, not a time: the worker's clock may be another. What fell due since the last look counts as
+-- now, unless its lane is worked: who works it will find it. (Older processes ask lane_next, which an upgrade leaves.)
+CREATE OR REPLACE FUNCTION lane_soonest(p_now timestamptz DEFAULT NULL) RETURNS TABLE (ms float8, org_id uuid)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public SET enable_seqscan = off AS $$
+#variable_conflict use_column
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
-  v_next timestamptz;
 BEGIN
-  SELECT min(greatest(n.wake_at, l.sleep_until)) INTO v_next
+  RETURN QUERY SELECT greatest(extract(epoch FROM greatest(n.wake_at, l.sleep_until) - v_now)::float8 * 1000, 0), l.org_id
     FROM lanes l JOIN organizations o ON o.org_id = l.org_id AND o.status = 'active' AND NOT o.sending_paused
     CROSS JOIN generate_series(0, 3) p(priority)
     CROSS JOIN LATERAL (SELECT t.wake_at FROM touches t WHERE t.org_id = l.org_id AND t.priority = p.priority
-       AND t.wake_at > CASE WHEN l.lease_until >= v_now THEN v_now ELSE '-infinity' END ORDER BY t.wake_at LIMIT 1) n;
-  -- greatest() passes over nulls: alone it would say `now` when nothing is planned, and an idle worker would never sleep.
-  RETURN CASE WHEN v_next IS NOT NULL THEN greatest(extract(epoch FROM v_next - v_now)::float8 * 1000, 0) END;
+       AND t.wake_at > CASE WHEN l.lease_until >= v_now THEN v_now ELSE '-infinity' END ORDER BY t.wake_at LIMIT 1) n
+   ORDER BY greatest(n.wake_at, l.sleep_until) LIMIT 1;
 END $$;
 
 -- lane_waits: has another lane something due and nobody who works it? Then the turn of p_org's holder is over.
@@ -78,9 +82,9 @@ END $$;
 -- Whoever is to own a function needs CREATE at that moment (a superuser gives it without), and never again.
 GRANT CREATE ON SCHEMA public TO cadenza_picker;
 
-ALTER FUNCTION lane_take(text, uuid, int, timestamptz) OWNER TO cadenza_picker;
+ALTER FUNCTION lane_take(text, uuid, int, timestamptz, uuid) OWNER TO cadenza_picker;
 
-ALTER FUNCTION lane_next(timestamptz) OWNER TO cadenza_picker;
+ALTER FUNCTION lane_soonest(timestamptz) OWNER TO cadenza_picker;
 
 ALTER FUNCTION lane_waits(uuid, timestamptz) OWNER TO cadenza_picker;
 

@@ -8,6 +8,7 @@ import { sql } from '../db/sql.ts';
 import type { Channel, Mode } from '../kernel/channels.ts';
 import { newId, type Uuid } from '../kernel/ids.ts';
 import type { TouchState } from '../ledger/states.ts';
+import type { Planning } from '../plan/sequences/calendar.ts';
 import type { EnrollmentStatus } from '../plan/sequences/lifecycle.ts';
 
 export interface Lane {
@@ -18,28 +19,33 @@ export interface Lane {
   careful: boolean;
   /** The touch under which the last careful holder died. */
   suspect: Uuid | null;
+  /** Its first batch, where that was read with it. */
+  opened?: Opened;
 }
 
 /** Leases that ran out without progress before a lane is read one touch at a time. */
 const CAREFUL_AFTER = 2;
+export const isCareful = (expiries: number): boolean => expiries >= CAREFUL_AFTER;
 
 const TAKE = {
   name: 'lane_take',
-  text: 'SELECT org_id, shard, expiries, suspect FROM lane_take($1, $2::uuid, $3::int, $4::timestamptz)',
+  text: 'SELECT org_id, shard, expiries, suspect FROM lane_take($1, $2::uuid, $3::int, $4::timestamptz, $5::uuid)',
 };
-type TakenLane = [org: Uuid, shard: number, expiries: number, suspect: Uuid | null];
+export type TakenLane = [org: Uuid, shard: number, expiries: number, suspect: Uuid | null];
 
+/** `only`: a lane of this organization or none. */
 export async function takeLane(
   db: Database,
   worker: string,
   leaseMs: number,
   now: Date | null = null,
+  only: Uuid | null = null,
 ): Promise<Lane | null> {
   const token = newId();
-  const [row] = (await db.callPrepared(TAKE, [worker, token, leaseMs, now])) as TakenLane[];
+  const [row] = (await db.callPrepared(TAKE, [worker, token, leaseMs, now, only])) as TakenLane[];
   if (!row) return null;
   const [org, shard, expiries, suspect] = row;
-  return { org, shard, token, careful: expiries >= CAREFUL_AFTER, suspect };
+  return { org, shard, token, careful: isCareful(expiries), suspect };
 }
 
 /** False: the lane is somebody else's now. */
@@ -66,10 +72,10 @@ export async function othersWait(db: Database, org: Uuid): Promise<boolean> {
   return row?.waits === true;
 }
 
-/** Milliseconds until the next touch of anybody falls due; null: nothing is planned. */
-export async function untilNextDue(db: Database): Promise<number | null> {
-  const [row] = await db.call<{ ms: number | null }>(sql`SELECT lane_next() AS ms`);
-  return row?.ms ?? null;
+/** Milliseconds until the next touch of anybody falls due, and whose it is; null: nothing is planned. */
+export async function untilNextDue(db: Database): Promise<{ ms: number; org: Uuid } | null> {
+  const [row] = await db.call<{ ms: number; org: Uuid }>(sql`SELECT ms, org_id AS org FROM lane_soonest()`);
+  return row ?? null;
 }
 
 /** A due touch with what composing and planning need of its enrollment and contact. */
@@ -124,6 +130,15 @@ export interface DueTouch {
   variant: string | null;
 }
 
+/** The first batch, read in the statement that took the lane. */
+export interface Opened {
+  /** On this process's monotonic clock, before anything was read. */
+  asked_at: number;
+  due: DueTouch[];
+  /** With the senders of these touches, those that their enrollments keep, and some others. */
+  planning: Planning;
+}
+
 const READ = {
   name: 'lane_read',
   text: 'SELECT * FROM lane_read($1::uuid, $2::int, $3::uuid[], $4::uuid[], $5::timestamptz, true)',
@@ -152,7 +167,7 @@ export async function readTouches(db: Database, org: Uuid, ids: readonly Uuid[])
 
 /** In the order of lane_read's columns. A literal: every touch has one shape, which the hot loops need. */
 // biome-ignore lint/suspicious/noExplicitAny: what a column holds is lane_read's word
-function touchOf(row: any[]): DueTouch {
+export function touchOf(row: any[]): DueTouch {
   return {
     id: row[0],
     state: row[1],

@@ -12,7 +12,7 @@ import { readWinners } from '../plan/sequences/variants/winners.ts';
 import type { Version } from '../plan/sequences/versions.ts';
 import type { Engine } from './engine.ts';
 import { readWrote } from './free-text.ts';
-import type { DueTouch } from './lanes.ts';
+import type { DueTouch, Opened } from './lanes.ts';
 import { readDrafts } from './people/drafts.ts';
 import { readTemplates } from './templates.ts';
 
@@ -31,12 +31,16 @@ export interface Situation {
   templates: TemplateStates | null;
 }
 
-/** `kept`: touches that an earlier read composed and that may go with these; when they are settled their follow-ups are planned too. */
+/**
+ * `kept`: touches that an earlier read composed and that may go with these; when they are settled their follow-ups are planned
+ * too. `opened`: what was read with the lane just now, where these touches came with it.
+ */
 export async function readSituation(
   engine: Pick<Engine, 'db' | 'versions' | 'now'>,
   org: Uuid,
   due: readonly DueTouch[],
   kept: readonly DueTouch[] = [],
+  opened: Pick<Opened, 'asked_at' | 'planning'> | null = null,
 ): Promise<Situation> {
   const going = kept.length === 0 ? due : [...due, ...kept];
   const versions = await engine.versions.get(
@@ -61,8 +65,12 @@ export async function readSituation(
       if (id) senders.add(id);
     }
   }
-  const asked_at = performance.now();
-  const planning = await readPlanning(engine.db, org, [...senders], engine.now?.() ?? null);
+  // A follow-up on another channel may go through one that no touch of the batch knows of.
+  const known =
+    opened !== null && [...senders].every((id) => opened.planning.senders.has(id)) ? opened : null;
+  const asked_at = known?.asked_at ?? performance.now();
+  const planning =
+    known?.planning ?? (await readPlanning(engine.db, org, [...senders], engine.now?.() ?? null));
   const drafts = await readDrafts(engine.db, org, due);
   return {
     asked_at,

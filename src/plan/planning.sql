@@ -1,6 +1,8 @@
 -- planning_read: what of the organization and these senders composing and planning go by, with the database's time, in
--- one round trip: it stands on the way of every touch.
-CREATE OR REPLACE FUNCTION planning_read(p_org uuid, p_senders uuid[], p_now timestamptz DEFAULT NULL)
+-- one round trip: it stands on the way of every touch. p_others: so many more senders, for who does not know yet which.
+DROP FUNCTION IF EXISTS planning_read(uuid, uuid[], timestamptz);
+
+CREATE OR REPLACE FUNCTION planning_read(p_org uuid, p_senders uuid[], p_now timestamptz DEFAULT NULL, p_others int DEFAULT 0)
 RETURNS TABLE (now float8, has_holidays boolean, organization json, senders json)
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 BEGIN
@@ -15,6 +17,7 @@ BEGIN
          (SELECT json_agg(json_build_object('id', s.id, 'version', s.version, 'channel', s.channel, 'provider', s.provider, 'status', s.status,
             'name', s.name, 'from_name', s.from_name, 'from_address', s.from_address, 'reply_to', s.reply_to, 'config', s.config,
             'secret', encode(s.secret, 'base64'), 'daily_limit', s.daily_limit, 'hourly_limit', s.hourly_limit, 'min_gap_s', s.min_gap_s, 'max_gap_s', s.max_gap_s, 'ramp', s.ramp, 'breaker', s.breaker, 'time_zone', s.time_zone,
-            'sending_window', s.sending_window, 'unreachable', s.unreachable_since IS NOT NULL)) FROM senders s WHERE s.org_id = p_org AND s.id = ANY (p_senders))
+            'sending_window', s.sending_window, 'unreachable', s.unreachable_since IS NOT NULL)) FROM senders s WHERE s.org_id = p_org AND s.id = ANY (p_senders || ARRAY(
+            SELECT x.id FROM senders x WHERE x.org_id = p_org AND x.status <> 'archived' ORDER BY x.id LIMIT p_others)))
     FROM organizations o WHERE o.org_id = p_org;
 END $$;

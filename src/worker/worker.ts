@@ -17,7 +17,9 @@ import {
   takeLane,
   untilNextDue,
 } from '../dispatch/lanes.ts';
+import { openLane } from '../dispatch/open-lane.ts';
 import { dropSuspect } from '../dispatch/poison.ts';
+import { isUuid, type Uuid } from '../kernel/ids.ts';
 import { WAKE_CHANNEL } from '../ledger/wake.ts';
 
 export interface WorkerOptions {
@@ -40,8 +42,10 @@ export class Worker {
   #stopping = false;
   #loops: Promise<void>[] = [];
   readonly #ending = new Set<Promise<void>>();
-  #sleepers = new Set<() => void>();
-  #refreshed = Number.NEGATIVE_INFINITY;
+  #sleepers = new Set<(where: Uuid | null) => void>();
+  #alarm: { moment: number; timer: NodeJS.Timeout } | null = null;
+  /** When, by the monotonic clock; null: never yet. */
+  #refreshed: number | null = null;
   #listener: Listener | null = null;
   /** Touches settled since the start. */
   settled = 0;
@@ -52,13 +56,16 @@ export class Worker {
   }
 
   start(): void {
-    this.#listener = listen(this.#engine.db.url, WAKE_CHANNEL, () => this.#wakeAll());
+    this.#listener = listen(this.#engine.db.url, WAKE_CHANNEL, (org) =>
+      this.#wakeOne(isUuid(org) ? org : null),
+    );
     this.#loops = Array.from({ length: this.#options.lanes }, () => this.#loop());
   }
 
   /** Stops taking touches up, finishes or hands back what it holds, lets its lanes go. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    clearTimeout(this.#alarm?.timer);
     this.#wakeAll();
     await Promise.all(this.#loops);
     await Promise.all(this.#ending);
@@ -66,28 +73,42 @@ export class Worker {
   }
 
   async #loop(): Promise<void> {
+    // Where something was said to be due; null: look everywhere.
+    let where: Uuid | null = null;
+    // Reading fails or ends the process together with the lease that was taken in the same statement, and nobody would count
+    // that: until a turn has gone well, and after one that has not, the lane is taken first and read then.
+    let proven = false;
     while (!this.#stopping) {
       try {
-        const lane = await takeLane(this.#engine.db, this.#engine.worker, this.#engine.limits.lane_lease_ms);
+        const lane: Lane | null = await (proven ? openLane(this.#engine, where) : this.#take(where));
         if (lane) {
-          await this.#refreshStatistics();
+          if (this.#refreshed === null) await this.#refreshStatistics();
           await this.#work(lane);
-        } else await this.#sleep(await this.#untilNext());
+          void this.#refreshStatistics();
+          proven = true;
+        }
+        where = lane || where !== null ? null : await this.#rest();
       } catch (error) {
+        proven = false;
+        where = null;
         this.#engine.log.error({ error }, 'a lane failed; taking the next');
         await this.#sleep(ERROR_WAIT_MS);
       }
     }
   }
 
+  #take(where: Uuid | null): Promise<Lane | null> {
+    const { db, worker, limits } = this.#engine;
+    return takeLane(db, worker, limits.lane_lease_ms, null, where);
+  }
+
   /**
    * So that no plan is made for tables that are no longer so small: before the first batch is read, and from then on
-   * beside, where nobody who is due waits for it. A failure costs speed only.
+   * after a turn, where nobody who is due waits for it. A failure costs speed only.
    */
   async #refreshStatistics(): Promise<void> {
     const now = performance.now();
-    if (now - this.#refreshed < STATISTICS_EVERY_MS) return;
-    const first = this.#refreshed === Number.NEGATIVE_INFINITY;
+    if (this.#refreshed !== null && now - this.#refreshed < STATISTICS_EVERY_MS) return;
     this.#refreshed = now;
     const refreshed = refreshStatistics(this.#engine.db)
       .then(
@@ -98,7 +119,7 @@ export class Worker {
       )
       .finally(() => this.#ending.delete(refreshed));
     this.#ending.add(refreshed);
-    if (first) await refreshed;
+    await refreshed;
   }
 
   /** One turn in a lane. Ends when the lane is let go; what is still being sent then is settled beside the next turn. */
@@ -125,6 +146,13 @@ export class Worker {
     const turn = lane.careful ? null : this.#limit(lane);
     let done = 0;
     let expired: Promise<void> | null = null;
+    const expire = () => {
+      expired ??= expireGates(db, lane.org, worker).then((count) => {
+        done += count;
+      });
+      expired.catch(() => undefined);
+      return expired;
+    };
     let leaving: Promise<void> | null = null;
     const leave = () => {
       heart?.stop();
@@ -134,12 +162,7 @@ export class Worker {
     };
     try {
       if (lane.suspect) done += await dropSuspect(this.#engine, lane);
-      // Beside the reading: nobody who is due waits for what a dead process left; the next turn finds that.
-      expired = expireGates(db, lane.org, worker).then((count) => {
-        done += count;
-      });
-      expired.catch(() => undefined);
-      if (lane.careful) await expired;
+      if (lane.careful) await expire();
       await deliver(this.#engine, lane, {
         stop: () => this.#stopping || heart?.lost() === true || turn?.over() === true,
         settled: (count) => {
@@ -147,11 +170,18 @@ export class Worker {
           this.settled += count;
         },
         ...(turn ? { over: turn.end } : {}),
+        // Not sooner: on an idle system each of these takes the processor or the disk from the one touch that is due.
+        begun: () => {
+          setImmediate(() => {
+            this.#wakeOne(null);
+            void expire();
+          });
+        },
         left: () => {
           if (turn?.over() && !this.#stopping) void leave().then(left);
         },
       });
-      await expired;
+      await expire();
     } finally {
       await leave();
     }
@@ -194,27 +224,50 @@ export class Worker {
     return { stop: () => clearInterval(timer), lost: () => lost };
   }
 
-  /** Milliseconds until something may be due. */
-  async #untilNext(): Promise<number> {
-    const wait = (await untilNextDue(this.#engine.db)) ?? this.#options.poll_ms;
-    // A timer drops the fraction, and who looks a moment too early looks twice.
-    return Math.min(this.#options.poll_ms, Math.max(1, Math.ceil(wait)));
+  /** Until something may be due or a notification comes; answers where. A moment that was missed is found by polling. */
+  async #rest(): Promise<Uuid | null> {
+    const asked = performance.now();
+    const next = await untilNextDue(this.#engine.db);
+    // The database said so on the way, at about the middle of it.
+    if (next !== null) this.#alarmAt(next.ms + (asked + performance.now()) / 2, next.org);
+    return this.#sleep(this.#options.poll_ms);
   }
 
-  #sleep(ms: number): Promise<void> {
-    if (this.#stopping) return Promise.resolve();
+  /**
+   * One alarm for all loops, and one of them gets up: two would find the same lane, each in the other's way. The sooner
+   * of two moments stays; who looks for nothing finds the next.
+   */
+  #alarmAt(moment: number, org: Uuid): void {
+    if (this.#stopping || (this.#alarm !== null && this.#alarm.moment <= moment)) return;
+    clearTimeout(this.#alarm?.timer);
+    const ring = () => {
+      this.#alarm = null;
+      this.#wakeOne(org);
+    };
+    // A timer drops the fraction, and who looks a moment too early looks twice.
+    const ms = Math.max(1, Math.ceil(moment - performance.now()));
+    this.#alarm = ms < this.#options.poll_ms ? { moment, timer: setTimeout(ring, ms) } : null;
+  }
+
+  #sleep(ms: number): Promise<Uuid | null> {
+    if (this.#stopping) return Promise.resolve(null);
     return new Promise((resolve) => {
-      const done = () => {
+      const done = (where: Uuid | null) => {
         clearTimeout(timer);
         this.#sleepers.delete(done);
-        resolve();
+        resolve(where);
       };
-      const timer = setTimeout(done, ms);
+      const timer = setTimeout(() => done(null), ms);
       this.#sleepers.add(done);
     });
   }
 
+  #wakeOne(where: Uuid | null): void {
+    const [wake] = this.#sleepers;
+    wake?.(where);
+  }
+
   #wakeAll(): void {
-    for (const wake of [...this.#sleepers]) wake();
+    for (const wake of [...this.#sleepers]) wake(null);
   }
 }

@@ -15,7 +15,7 @@ export const EXEMPT: Record<string, string> = {
 
 /** Functions that run as somebody else, counted. */
 export const DEFINER_FUNCTIONS = [
-  'lane_next',
+  'lane_soonest',
   'lane_take',
   'lane_waits',
   'refresh_statistics',

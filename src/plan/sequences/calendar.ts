@@ -33,7 +33,8 @@ export interface Planning {
   calendar: Calendar;
 }
 
-interface Read {
+/** What planning_read answers. */
+export interface PlanningRow {
   now: number;
   has_holidays: boolean;
   organization: OrganizationSettings;
@@ -49,8 +50,13 @@ export async function readPlanning(
 ): Promise<Planning> {
   const statement = sql`
     SELECT now, has_holidays, organization, senders FROM planning_read(${org}::uuid, ${uuids(senderIds)}::uuid[], ${now}::timestamptz)`;
-  const [row] = 'inOrg' in db ? await db.call<Read>(statement) : await db.rows<Read>(statement);
+  const [row] = 'inOrg' in db ? await db.call<PlanningRow>(statement) : await db.rows<PlanningRow>(statement);
   invariant(row !== undefined, 'an organization that is worked for is there');
+  return planningOf(db, org, row);
+}
+
+/** Of what was read; a round trip where holidays have changed. */
+export async function planningOf(db: Database | Tx, org: Uuid, row: PlanningRow): Promise<Planning> {
   const { organization } = row;
   const holidays = row.has_holidays ? await readHolidays(db, org, organization.policy_version) : NO_HOLIDAYS;
   const senders: Planning['senders'] = new Map();
