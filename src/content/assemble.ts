@@ -13,7 +13,7 @@ import * as tree from '../../src/content/tree.mjs';
 import { htmlFooter, textFooter, wrapHtml } from './layout.ts';
 
 export interface TemplateSource {
-  /** Blank on a follow-up, which then takes its thread's subject. */
+  /** Blank on a follow-up, which then takes its thread's subject; any other opens a thread. */
   subject: string;
   text?: string | null;
   html?: string | null;

@@ -168,17 +168,27 @@ describe('a composed e-mail', () => {
     expect(email.html).toContain('<p>Hi <b>pro &amp; &#34;con&#34;</b></p>');
   });
 
-  it('follows up in its thread', async () => {
+  it('[SEQ-3] follows up in its thread', async () => {
     const ids = Array.from({ length: 30 }, (_, index) => `id.${index}@example.com`);
     const thread = { subject: 'Hello Ada', message_ids: ids };
     const email = await message(job({ subject: '', text: 'x' }, { thread }));
     expect(email.subject).toBe('Re: Hello Ada');
     expect(email.in_reply_to).toBe('id.29@example.com');
-    expect(email.references).toEqual([ids[0], ...ids.slice(11)]);
-    const own = await message(job({ subject: 'News', text: 'x' }, { thread }));
-    expect([own.subject, own.in_reply_to]).toEqual(['News', 'id.29@example.com']);
+    expect(email.references).toEqual([ids[0], ...ids.slice(20)]);
+    const third = { ...thread, message_ids: ids.slice(0, 2) };
+    expect((await message(job({ subject: '', text: 'x' }, { thread: third }))).references).toEqual(
+      third.message_ids,
+    );
     const first = await message(job({ text: 'x' }));
     expect([first.in_reply_to, first.references]).toEqual([undefined, undefined]);
+  });
+
+  it('[SEQ-3] with a subject of its own answers nothing, unless it is that of an answer', async () => {
+    const thread = { subject: 'Hello Ada', message_ids: ['id.0@example.com'] };
+    const own = await message(job({ subject: 'News', text: 'x' }, { thread }));
+    expect([own.subject, own.in_reply_to, own.references]).toEqual(['News', undefined, undefined]);
+    const subject = 'Re: Hello {{ contact.first_name }}';
+    expect((await message(job({ subject, text: 'x' }, { thread }))).in_reply_to).toBe('id.0@example.com');
   });
 
   it('is refused without a subject', async () => {

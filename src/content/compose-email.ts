@@ -20,12 +20,15 @@ export interface EmailJob {
   message_id: string;
   /** From `emailHeaders`. */
   headers: Record<string, string>;
-  /** What went before to this recipient: the first message's subject, and all message ids, oldest first. */
+  /** What went before to this recipient: the subject that opened the thread, and its message ids, oldest first. */
   thread?: { subject: string; message_ids: string[] };
 }
 
-/** RFC 5322 sets no limit, but header lines have one: the first and the newest ids keep a thread together. */
-const MAX_REFERENCES = 20;
+/**
+ * RFC 5322 (3.6.4) wants the parent's References and the parent, without a limit; header lines have one. The first and
+ * the newest ten keep a thread together.
+ */
+const MAX_REFERENCES = 11;
 
 /** Composes a batch; results are in the order of the jobs. Never rejects for what a template does. */
 export async function composeEmail(
@@ -78,7 +81,8 @@ export async function draftEmails(
 function finish(job: EmailJob, rendered: Rendered): Composition<EmailMessage> {
   if (!rendered.ok) return rendered;
   const [subjectText, text, html] = rendered.texts as [string, string, string];
-  const subject = subjectOf(job, subjectText);
+  const answered = answeredBy(job, subjectText);
+  const subject = answered ? followUpSubject(answered.subject) : oneLine(subjectText);
   if (subject === '') return { ok: false, reason: 'template_error', detail: 'the subject is empty' };
   const message: EmailMessage = {
     kind: 'email',
@@ -91,19 +95,27 @@ function finish(job: EmailJob, rendered: Rendered): Composition<EmailMessage> {
     headers: job.headers,
   };
   if (job.reply_to !== undefined) message.reply_to = oneLineAddress(job.reply_to);
-  if (job.thread !== undefined && job.thread.message_ids.length > 0) {
-    const ids = job.thread.message_ids;
+  if (answered && answered.message_ids.length > 0) {
+    const ids = answered.message_ids;
     message.in_reply_to = ids[ids.length - 1]!;
     message.references = ids.length > MAX_REFERENCES ? [ids[0]!, ...ids.slice(1 - MAX_REFERENCES)] : ids;
   }
   return { ok: true, message, hash: contentHash([subject, text, html]), used: rendered.used };
 }
 
-/** A follow-up without a subject of its own takes its thread's. */
-function subjectOf(job: EmailJob, rendered: string): string {
-  if (job.template.source.subject.trim() === '' && job.thread !== undefined)
-    return followUpSubject(job.thread.subject);
-  return oneLine(rendered);
+/**
+ * The thread that it goes on. A message without a subject of its own does, and one with the very subject of an answer, as
+ * a person leaves it who edits the text alone. Every other subject opens a thread: clients that go by ids would show it
+ * below the old one, under a subject that it does not have.
+ */
+function answeredBy({ template, thread }: EmailJob, rendered: string): EmailJob['thread'] {
+  if (thread === undefined || template.source.subject.trim() === '') return thread;
+  return oneLine(rendered) === followUpSubject(thread.subject) ? thread : undefined;
+}
+
+/** Does it open a thread, for others to answer in? */
+export function opensThread(message: Pick<EmailMessage, 'in_reply_to'>): boolean {
+  return message.in_reply_to === undefined;
 }
 
 /** A contact's name comes from outside and goes into a header. */

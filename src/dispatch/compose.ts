@@ -3,6 +3,7 @@
  * Out: those that may ask the gate, and settlements for those that cannot be composed (a typed skip, never a blank).
  */
 import type { Connection } from '../channels/channel.ts';
+import { opensThread } from '../content/compose-email.ts';
 import type { Composition, Content } from '../content/render.ts';
 import { byGroup } from '../kernel/batch.ts';
 import { CHANNELS, isSenderChannel } from '../kernel/channels.ts';
@@ -24,17 +25,23 @@ import { settlementOfRefusal } from './outcomes.ts';
 import type { Postponed } from './postpone.ts';
 import type { Situation } from './situation.ts';
 
-/** Beside the values composed in: whoever learns later that the first e-mail was sent needs its subject for the thread. */
+/** Beside the values composed in: whoever learns later that an e-mail was sent which opens a thread needs its subject. */
 const SUBJECT = '$subject';
 
-function contentsOf(touch: DueTouch, { message, used }: Content<Message>): string {
-  if (message.kind === 'email' && touch.thread === null) used[SUBJECT] = message.subject;
+/** Of an e-mail that opens a thread; null: it answers in one, or is none. */
+function subjectOpening(message: Message): string | null {
+  return message.kind === 'email' && opensThread(message) ? message.subject : null;
+}
+
+function contentsOf({ message, used }: Content<Message>): string {
+  const subject = subjectOpening(message);
+  if (subject !== null) used[SUBJECT] = subject;
   return JSON.stringify(used);
 }
 
-/** The subject that opened its thread; null when it did not, or was composed before subjects were kept. */
-export function firstSubject(touch: Pick<DueTouch, 'thread' | 'contents'>): string | null {
-  if (touch.thread !== null || touch.contents === null) return null;
+/** The subject with which it opened a thread; null when it did not, or was composed before subjects were kept. */
+export function firstSubject(touch: Pick<DueTouch, 'contents'>): string | null {
+  if (touch.contents === null) return null;
   const subject: unknown = JSON.parse(touch.contents)[SUBJECT];
   return typeof subject === 'string' ? subject : null;
 }
@@ -51,7 +58,7 @@ export interface Composed {
   contents: string;
   /** The arm of its step; null when it has none. */
   variant: string | null;
-  /** Of an e-mail, which may open a thread. */
+  /** Of an e-mail that opens a thread. */
   subject: string | null;
   /** The message under the key number that the gate gave. */
   message(keyN: number): Message;
@@ -211,9 +218,9 @@ function composed(item: Prepared, content: Content<Message>): Composed {
     sender_id: sender.id,
     sender_version: sender.version,
     hash: content.hash,
-    contents: contentsOf(touch, content),
+    contents: contentsOf(content),
     variant: input.variant,
-    subject: message.kind === 'email' ? message.subject : null,
+    subject: subjectOpening(message),
     message: (keyN) => (keyN === touch.key_n ? message : (kind.rekeyed?.(message, input, keyN) ?? message)),
   };
 }

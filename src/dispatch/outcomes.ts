@@ -51,7 +51,8 @@ export interface Happening {
 export function settlementOf(
   happening: Happening,
   outcome: SendOutcome,
-  firstSubject: string | null,
+  /** Of an e-mail that opens a thread. */
+  opening: string | null,
 ): Settlement {
   const { touch, at } = happening;
   const base = { touch_id: touch.id, source_id: touch.source_id, at };
@@ -68,7 +69,7 @@ export function settlementOf(
         provider_id: outcome.provider_id ?? null,
         detail: outcome.response ?? null,
         ends,
-        subject: touch.thread === null ? firstSubject : null,
+        subject: opening,
         next,
       };
     }

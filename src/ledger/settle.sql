@@ -26,7 +26,7 @@ CREATE OR REPLACE FUNCTION settle(
   p_wakes float8[],
   -- the status the enrollment ends with, if it ends
   p_ends text[],
-  -- the first subject of the thread, on a first sent e-mail
+  -- on a sent e-mail that opens a thread: its subject
   p_subjects text[],
   -- the touch to plan next, null where there is none
   p_next_ids uuid[],
@@ -145,8 +145,10 @@ BEGIN
         live_touch = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_id ELSE e.live_touch END,
         step_id = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_step ELSE e.step_id END,
         step_no = CASE WHEN d.moves AND d.next_id IS NOT NULL THEN d.next_no ELSE e.step_no END,
-        thread = CASE WHEN d.outcome = 'sent' AND d.channel = 'email' THEN e.thread || (d.id::text || '.' || d.key_n) ELSE e.thread END,
-        thread_subject = coalesce(e.thread_subject, d.subject),
+        -- With a subject it opens a thread; without one it goes on with what there is. Nothing is late here: while a touch is
+        -- in flight, its enrollment goes past it in no way.
+        thread = CASE WHEN d.outcome = 'sent' AND d.channel = 'email' THEN CASE WHEN d.subject IS NULL THEN e.thread ELSE '{}' END || (d.id::text || '.' || d.key_n) ELSE e.thread END,
+        thread_subject = coalesce(d.subject, e.thread_subject),
         updated_at = v_now
       FROM decided d
      WHERE e.org_id = p_org AND e.ctid = d.source_at AND (d.outcome = 'sent' OR (d.moves AND (d.next_id IS NOT NULL OR d.ends IS NOT NULL)))

@@ -85,6 +85,20 @@ describe('[DUE-2] a draft by a language model', () => {
     expect(message.text).toContain('still analytical? 😀');
   });
 
+  test('[SEQ-3] of a follow-up has no subject of its own, which would open a new thread', async () => {
+    model.behave = writes('Subject: Something new\n\nDear Ada');
+    const follow = { ...EMAIL, subject: '', body_text: 'Once more' };
+    const { touch, enrollment } = await world.waiting([{ ...EMAIL, mode: 'automatic' }, follow]);
+    await world.work();
+    const { live_touch } = await world.enrollment(enrollment);
+    expect((await draft(live_touch as Uuid)).body.draft).toMatchObject({ source: 'model', text: 'Dear Ada' });
+    await world.post(`${DUE}/${live_touch}/execute`);
+    const [first, second] = world.provider.calls.map(({ message }) => message as EmailMessage);
+    expect(second).toMatchObject({ subject: `Re: ${first!.subject}`, in_reply_to: first!.message_id });
+    expect(second!.text).toContain('Dear Ada');
+    expect(first!.message_id).toContain(touch);
+  });
+
   test('talking points of a call have no subject', async () => {
     model.behave = writes('```\n- Ask about Thursday\n- Subject: none\n```');
     const { touch } = await world.waiting([CALL]);

@@ -329,7 +329,7 @@ describe('[TEN-4] a test to oneself', () => {
     expect(mails()).toEqual([]);
   });
 
-  test('a made-up contact, a follow-up’s subject, an arm, the published version', async () => {
+  test('[SEQ-3] a made-up contact, the subject that a follow-up answers, an arm, the published version', async () => {
     const mo = await member();
     await verified(mo);
     const follow = { key: 'follow', channel: 'email', delay: NOW, body_text: 'Again {{ contact.company }}' };
@@ -341,6 +341,10 @@ describe('[TEN-4] a test to oneself', () => {
     const sequence = await draft([HELLO, follow, arms]);
     expect((await send(mo, sequence, { step: 'follow' })).body.subject).toBe('[Test] Re: Hello Alexandra');
     expect(mails()[0]!.in_reply_to).toBeUndefined();
+    const other = { key: 'other', channel: 'email', delay: NOW, subject: 'Other', body_text: 'Two' };
+    const last = { ...follow, key: 'last' };
+    const threads = await draft([HELLO, follow, other, last]);
+    expect((await send(mo, threads, { step: 'last' })).body.subject).toBe('[Test] Re: Other');
     expect((await send(mo, sequence, { step: 'arms', variant: 'b' })).body).toMatchObject({
       subject: '[Test] Arm B',
       variant: 'b',

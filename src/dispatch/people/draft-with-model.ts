@@ -14,6 +14,7 @@ import type { Database } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import type { Uuid } from '../../kernel/ids.ts';
 import { type DraftSource, editableParts } from '../../plan/sequences/steps/draft.ts';
+import { isBlank } from '../../plan/sequences/steps/step-kind.ts';
 import { periodOf } from '../../schedule/period.ts';
 import type { Context } from '../../tenancy/context.ts';
 import { stepOf } from '../compose.ts';
@@ -64,7 +65,8 @@ export async function draftStep(
   });
   if (drafting === null) return instead('not_configured');
   const scene = await sceneOf(engine, ctx.org, touch);
-  const parts = editableParts(stepOf(scene.situation, scene.version, touch).step);
+  const { step } = stepOf(scene.situation, scene.version, touch);
+  const parts = editableParts(step);
   if (parts.length === 0) return instead('not_editable');
   const prompt = await promptFor(engine, ctx.org, scene);
   const answer = await withinBudget(engine.db, ctx.org, scene, drafting, prompt);
@@ -81,6 +83,8 @@ export async function draftStep(
   const now = (await readDrafts(engine.db, ctx.org, [touch]))?.get(id);
   if (now?.at.getTime() !== before?.at.getTime())
     return { source: now?.source ?? 'template', fallback: 'written_meanwhile' };
+  // A subject of its own would open a thread where the step answers in one.
+  if (touch.thread !== null && isBlank(step.subject)) draft.subject = null;
   await writeDraft(engine, ctx, id, draft, 'model');
   return { source: 'model', fallback: null };
 }

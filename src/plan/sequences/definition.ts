@@ -44,7 +44,7 @@ const jump = stepKey.describe('The key of a step further on, or `end`');
 
 /** What a step says, or an arm of it. */
 const contentFields = {
-  /** Empty on a follow-up: it answers in the thread of the first e-mail, with `Re:`. */
+  /** Empty on a follow-up: it answers in the thread of the e-mail before it, with `Re:`. Any other opens a thread. */
   subject: z.string().max(MAX_SUBJECT).optional(),
   body_text: z
     .string()

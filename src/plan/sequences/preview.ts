@@ -3,6 +3,7 @@
  * that plans and composes the real thing. Reads only; the unsubscribe link in it opens nothing.
  */
 import { type Place, placeOf } from '../../contacts/place.ts';
+import { opensThread } from '../../content/compose-email.ts';
 import type { Database } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import type { Channel, Mode } from '../../kernel/channels.ts';
@@ -244,10 +245,12 @@ async function contentAt(
   if (!found) return withoutContent('no_sender', `The sequence names no sender for ${channel} that exists`);
   const touch = { id: touchId(scene.sequence.id, `preview.${id}`), key_n: 1 };
   const content = await renderStep(scene, armed, found.sender_id, touch, walk.thread);
-  if (channel === 'email' && content.subject !== null) {
+  const { message } = content;
+  if (message?.kind === 'email') {
+    const answered = opensThread(message) ? null : walk.thread;
     walk.thread = {
-      subject: walk.thread?.subject ?? content.subject,
-      sent: [...(walk.thread?.sent ?? []), `${touch.id}.${touch.key_n}`],
+      subject: answered?.subject ?? message.subject,
+      sent: [...(answered?.sent ?? []), `${touch.id}.${touch.key_n}`],
     };
   }
   return content;

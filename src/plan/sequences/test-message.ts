@@ -163,7 +163,7 @@ function senderOf(
   return sender;
 }
 
-/** A follow-up without a subject of its own has that of the first e-mail; there is no message that it could answer. */
+/** A follow-up without a subject of its own has that of its thread; there is no message that it could answer. */
 async function threadOf(
   scene: Scene,
   step: Step,
@@ -171,7 +171,7 @@ async function threadOf(
   sender: Uuid,
 ): Promise<StepInput['thread']> {
   if (step.channel !== 'email' || step.subject?.trim()) return null;
-  for (const before of scene.definition.steps.slice(0, stepNo)) {
+  for (const before of scene.definition.steps.slice(0, stepNo).reverse()) {
     if (before.channel !== 'email') continue;
     const touch = { id: newId(), key_n: 1 };
     const { subject } = await renderStep(scene, arm(scene, before, undefined), sender, touch, null);

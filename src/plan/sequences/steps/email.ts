@@ -1,4 +1,4 @@
-/** E-mail: subject, text and HTML, in one thread an enrollment. */
+/** E-mail: subject, text and HTML, in the thread that the last one with a subject of its own opened. */
 import { composeEmail, draftEmails, type EmailJob, prepareEmail } from '../../../content/compose-email.ts';
 import { keyed } from '../../../content/content-hash.ts';
 import { emailHeaders } from '../../../content/headers.ts';

@@ -44,7 +44,7 @@ export interface StepInput {
   organization: { name: string; postal_address: string | null };
   /** Null where nobody can opt out. */
   unsubscribe_url: string | null;
-  /** E-mail: the first subject, and each e-mail sent before as `touch.key number`, oldest first. */
+  /** E-mail: the subject that opened the thread, and each e-mail sent in it as `touch.key number`, oldest first. */
   thread: { subject: string; sent: readonly string[] } | null;
 }
 
