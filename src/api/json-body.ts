@@ -2,7 +2,7 @@
  * JSON bodies: bytes to a value that PostgreSQL can store. It takes no NUL character and no half of a surrogate pair,
  * so they are refused here, by field, like deep nesting, bytes that are not UTF-8 and `__proto__`.
  */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type FieldError, Problem } from '../kernel/problem.ts';
 import { fieldPath } from './problems.ts';
 
@@ -67,12 +67,23 @@ export function refuseUnstorable(value: unknown, where: string): void {
     throw new Problem('invalid_request', `The ${where} holds what cannot be stored`, { errors });
 }
 
+/** RFC 8259: JSON is UTF-8. Bytes of another encoding can pass for it, and mean something else. */
+function refuseOtherCharset(type: string): void {
+  const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(type)?.[1];
+  if (charset === undefined || /^utf-?8$/i.test(charset)) return;
+  throw new Problem(
+    'unsupported_media_type',
+    `JSON is read as UTF-8, not as ${charset || 'an empty charset'}`,
+  );
+}
+
 export function installJsonBody(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer' },
-    async (_request: unknown, bytes: Buffer) => {
+    async (request: FastifyRequest, bytes: Buffer) => {
+      refuseOtherCharset(request.headers['content-type'] ?? '');
       const value = parse(bytes);
       refuseUnstorable(value, 'body');
       return value;

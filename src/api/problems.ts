@@ -56,15 +56,44 @@ function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
     if (meant)
       return meant.flatMap((inner) => fieldErrors({ ...inner, path: [...issue.path, ...inner.path] }));
   }
-  return [{ field: fieldPath(issue.path), code: issue.code, message: issue.message }];
+  return [{ field: fieldPath(issue.path), code: issue.code, message: inWords(issue) }];
 }
 
-const WHERE: Record<string, string> = { body: 'body', querystring: 'query', headers: 'headers' };
+const TYPES: Record<string, string> = {
+  string: 'a text',
+  number: 'a number',
+  nan: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+  null: 'null',
+};
+
+/** What is wrong with a value, without the words of the library that found it. */
+export function inWords(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'invalid_type') return issue.message;
+  if (issue.message.endsWith('received undefined')) return 'is required';
+  const type = TYPES[issue.expected];
+  return type === undefined ? issue.message : `must be ${type}`;
+}
+
+const WHERE: Record<string, string> = { body: 'body', querystring: 'query' };
+
+/** Of the headers, which: each is described by itself. */
+function whatDoesNotFit({ validationContext, issues }: InvalidInput): string {
+  if (validationContext !== 'headers')
+    return `The ${WHERE[validationContext ?? ''] ?? 'request'} does not fit its description`;
+  const names = [...new Set(issues.map(({ path }) => String(path[0])))];
+  return names.length === 1
+    ? `The header ${names[0]} does not fit its description`
+    : `The headers ${names.join(', ')} do not fit their descriptions`;
+}
 
 function fromInvalidInput(error: InvalidInput): Problem {
   if (error.validationContext === 'params') return new Problem('not_found', 'Nothing has this address');
-  const where = WHERE[error.validationContext ?? ''] ?? 'request';
-  return new Problem('invalid_request', `The ${where} does not fit its description`, {
+  return new Problem('invalid_request', whatDoesNotFit(error), {
     errors: error.issues.flatMap(fieldErrors),
   });
 }

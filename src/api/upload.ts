@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type FieldError, Problem } from '../kernel/problem.ts';
 import { refuseUnstorable } from './json-body.ts';
-import { fieldPath } from './problems.ts';
+import { fieldPath, inWords } from './problems.ts';
 
 export interface Received<T> {
   result: T;
@@ -72,7 +72,7 @@ export function fieldsOf<T extends z.ZodRawShape>(
   const errors = read.error.issues.flatMap((issue): FieldError[] =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((field) => ({ field, code: 'unknown_field', message: 'There is no such field' }))
-      : [{ field: fieldPath(issue.path), code: issue.code, message: issue.message }],
+      : [{ field: fieldPath(issue.path), code: issue.code, message: inWords(issue) }],
   );
   throw new Problem('invalid_request', 'The form does not fit its description', { errors });
 }

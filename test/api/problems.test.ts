@@ -148,6 +148,41 @@ describe('bodies', () => {
     const reply = await world.call('POST', MEMBERS, { raw: 'a=1', headers: { 'content-type': type } });
     expectProblem(reply, 'unsupported_media_type');
   });
+
+  test.each([
+    ['utf-16', 415],
+    ['"UTF-16LE"', 415],
+    ['iso-8859-1', 415],
+    ['utf-8', 201],
+    ['"UTF-8"', 201],
+    ['utf8', 201],
+  ])('[OPS-6] JSON in the charset %s is a %i', async (charset, status) => {
+    const raw = JSON.stringify({ ...person, email: `${crypto.randomUUID()}@example.org` });
+    const headers = { 'content-type': `application/json; charset=${charset}` };
+    const reply = await world.call('POST', MEMBERS, { raw, headers });
+    expect(reply.status).toBe(status);
+    if (status === 415) expectProblem(reply, 'unsupported_media_type');
+  });
+});
+
+describe('what is wrong is said in words', () => {
+  test('[OPS-6] of a header, which', async () => {
+    const headers = { 'idempotency-key': 'two words' };
+    const reply = await world.call('POST', MEMBERS, { body: person, headers });
+    expectProblem(reply, 'invalid_request', 'idempotency-key');
+    expect(reply.body.detail).toBe('The header idempotency-key does not fit its description');
+  });
+
+  test('[OPS-6] of a value, what it must be', async () => {
+    const message = async (path: string, more: Parameters<World['call']>[2] & { method?: string } = {}) =>
+      (await world.call(more.method ?? 'GET', path, more)).body.errors[0].message;
+    expect(await message(`${MEMBERS}?limit=x`)).toBe('must be a number');
+    expect(await message(`${MEMBERS}?limit=1.5`)).toBe('must be a whole number');
+    const post = (body: unknown) => message(MEMBERS, { method: 'POST', body });
+    expect(await post({ ...person, name: 1 })).toBe('must be a text');
+    expect(await post({ ...person, name: undefined })).toBe('is required');
+    expect(await post([])).toBe('must be an object');
+  });
 });
 
 describe('forms', () => {
