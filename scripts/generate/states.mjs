@@ -7,7 +7,7 @@ const { EVENT_TYPES, TOUCH_EVENTS, TOUCH_STATES, TOUCH_TRANSITIONS } = await imp
 );
 const { OTHER_REASONS, REFUSALS } = await import('../../src/ledger/reasons.ts');
 const { MESSAGE_EVENTS, RECORD_EVENTS } = await import('../../src/records/event-names.ts');
-const { ENROLLMENT_EVENTS, ENROLLMENT_STATUSES, TRANSITIONS } = await import(
+const { ENROLLMENT_EVENTS, ENROLLMENT_STATUSES, MOVES, TRANSITIONS } = await import(
   '../../src/plan/sequences/lifecycle.ts'
 );
 
@@ -20,11 +20,14 @@ const NEXT = {
   none: 'nothing',
 };
 
-/** One row a state: the events that are possible in it, and where each leads. */
-function transitionRows(states, events, table) {
+/** One row a state: the events that are possible in it, and where each leads; `moves` also to the end. */
+function transitionRows(states, events, table, moves = []) {
   return states.map((state) => {
     const possible = events.filter((event) => table[state][event] !== null);
-    const ways = possible.map((event) => `${event} → \`${table[state][event]}\``);
+    const ways = possible.map((event) => {
+      const end = moves.includes(event) ? ' (with no step left: `completed`)' : '';
+      return `${event} → \`${table[state][event]}\`${end}`;
+    });
     return `| \`${state}\` | ${ways.join(', ') || 'nothing: it is final'} |`;
   });
 }
@@ -63,7 +66,7 @@ What a status does not list answers 409 and changes nothing.
 
 | status | what can happen |
 |---|---|
-${transitionRows(ENROLLMENT_STATUSES, ENROLLMENT_EVENTS, TRANSITIONS).join('\n')}
+${transitionRows(ENROLLMENT_STATUSES, ENROLLMENT_EVENTS, TRANSITIONS, MOVES).join('\n')}
 
 ## Why a touch did not go
 

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import { newId, type Uuid } from '../../src/kernel/ids.ts';
@@ -420,6 +421,8 @@ describe('acting on an enrollment', () => {
     const last = await patch(id, { action: 'advance' });
     expect(last.body.enrollment).toMatchObject({ status: 'completed', status_reason: 'last_step' });
     expect(last.body.enrollment.ended_at).not.toBeNull();
+    const states = await readFile('docs/states.md', 'utf8');
+    expect(states).toContain('advance → `active` (with no step left: `completed`)');
   });
 
   test.each(['advance', 'restart'])(

@@ -84,6 +84,9 @@ export const TRANSITIONS: Record<EnrollmentStatus, Row> = {
   unsubscribed: NOWHERE,
 };
 
+/** They look for a step to go on with; where none is left they lead to `completed` instead. */
+export const MOVES = ['resume', 'advance'] as const satisfies EnrollmentEvent[];
+
 /** The statuses an event may leave. */
 export function leavable(event: EnrollmentEvent): EnrollmentStatus[] {
   return ENROLLMENT_STATUSES.filter((status) => TRANSITIONS[status][event] !== null);

@@ -17,7 +17,7 @@ import { type Planning, readPlanning } from './calendar.ts';
 import { certainFrom } from './flow.ts';
 import { historyColumn, historyOf } from './history.ts';
 import { inFlightProblem } from './in-flight.ts';
-import { type EnrollmentStatus, TRANSITIONS } from './lifecycle.ts';
+import { type EnrollmentStatus, type MOVES, TRANSITIONS } from './lifecycle.ts';
 import { opening, plannedTouch } from './next.ts';
 import { after, firstToDo, nextN } from './place.ts';
 import { needsOf, whyUnreachable } from './reach.ts';
@@ -27,7 +27,7 @@ import type { Version, VersionCache } from './versions.ts';
 /** How often a move is decided again because something else came between; then it says conflict. */
 const MAX_MOVES = 8;
 
-type Move = 'resume' | 'advance';
+type Move = (typeof MOVES)[number];
 
 export async function moveEnrollment(
   db: Database,
