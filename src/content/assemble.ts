@@ -40,6 +40,14 @@ export function assemble(template: TemplateSource): AssembledSource {
   };
 }
 
+/** What somebody wrote, of which all else is made. */
+export function writtenBodies({ text, html }: TemplateSource): { source: string; html: boolean }[] {
+  return [
+    { source: present(text), html: false },
+    { source: present(html), html: true },
+  ].filter((body): body is { source: string; html: boolean } => body.source !== null);
+}
+
 function present(body: string | null | undefined): string | null {
   return body === undefined || body === null || body.trim() === '' ? null : body;
 }

@@ -195,6 +195,35 @@ describe('a composed e-mail', () => {
     expect(await refusal(job({ subject: '', text: 'x' }))).toBe('template_error the subject is empty');
   });
 
+  it.each([
+    { text: '{% if contact.company %}A{% endif %}' },
+    { html: '<p>{% if contact.company %}A{% endif %}&nbsp;</p><!-- seen by nobody --><style>p {}</style>' },
+    {
+      text: ' {% if contact.company %}A{% endif %}',
+      html: '<div>{% if contact.company %}<b>A</b>{% endif %}</div>',
+    },
+    { text: '{% for x in contact.attributes.none %}{{ x }}{% endfor %}\u200b' },
+  ])('[EXE-10] is refused with a body that comes to nothing, though it has a footer: %j', async (parts) => {
+    const [blank, company] = await composeEmail(
+      [
+        job(parts),
+        job(parts, { vars: { ...VARS, contact: { company: 'Acme', attributes: { none: ['A'] } } } }),
+      ],
+      renderer,
+    );
+    expect(blank).toEqual({ ok: false, reason: 'template_error', detail: 'the body is empty' });
+    expect(company).toMatchObject({ ok: true, message: { text: expect.stringContaining('A') } });
+  });
+
+  it.each([
+    { html: '<a href="https://example.com"><img src="https://example.com/a.png"></a>' },
+    { html: '<p>{% if contact.company %}A{% endif %}</p>', text: 'Text' },
+    { html: '<p>Text</p>', text: '{% if contact.company %}A{% endif %}' },
+    { text: '{{ contact.first_name }}' },
+  ])('[EXE-10] is composed when either part has something to see: %j', async (parts) => {
+    expect(await compose(job(parts))).toMatchObject({ ok: true });
+  });
+
   it('carries addresses, id and headers as given', async () => {
     const email = await message(job({ text: 'x' }, { reply_to: { address: 'r@example.com' } }));
     expect(email).toMatchObject({

@@ -3,7 +3,8 @@
  * order: a message with its hash and the values used, or a typed refusal that skips this message alone.
  */
 import type { EmailMessage, NamedAddress } from '../kernel/message.ts';
-import { assemble, type TemplateSource } from './assemble.ts';
+import { assemble, type TemplateSource, writtenBodies } from './assemble.ts';
+import { doubtfulBodies, isBlankBody } from './blank-body.ts';
 import { contentHash, type Keyed, keyed } from './content-hash.ts';
 import { followUpSubject, oneLine } from './headers.ts';
 import { type Preparation, prepare } from './prepare.ts';
@@ -38,7 +39,32 @@ export async function composeEmail(
   const rendered = await renderer.render(
     batch.map(({ template, vars }) => ({ preparation: prepareEmail(template), vars })),
   );
-  return batch.map((job, i) => finish(job, rendered[i]!));
+  const blank = await blankOnes(batch, rendered, renderer);
+  return batch.map((job, i) => (blank.has(i) ? NO_BODY : finish(job, rendered[i]!)));
+}
+
+const NO_BODY: Refused = { ok: false, reason: 'template_error', detail: 'the body is empty' };
+
+/** Those whose bodies came to nothing, which layout and footer hide. Looked at where that can be alone. */
+async function blankOnes(
+  batch: readonly EmailJob[],
+  rendered: readonly Rendered[],
+  renderer: Renderer,
+): Promise<Set<number>> {
+  const doubtful: { index: number; preparation: Preparation; vars: TemplateVars }[] = [];
+  for (const [index, { template, vars }] of batch.entries()) {
+    const preparation = rendered[index]!.ok ? doubtfulBodies(template) : null;
+    if (preparation !== null) doubtful.push({ index, preparation, vars });
+  }
+  if (doubtful.length === 0) return new Set();
+  const bodies = await renderer.render(doubtful);
+  const blank = doubtful.filter(({ index }, i) => {
+    const body = bodies[i]!;
+    if (!body.ok) return false;
+    const written = writtenBodies(batch[index]!.template.source);
+    return body.texts.every((source, part) => isBlankBody({ source, html: written[part]!.html }));
+  });
+  return new Set(blank.map(({ index }) => index));
 }
 
 /** Subject, text and HTML, with layout and footer. */

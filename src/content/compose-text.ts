@@ -2,6 +2,7 @@
  * Plain texts from templates and data: SMS, Telegram, WhatsApp text, what a person is told to do. In: a batch of jobs.
  * Out, in the same order: the text with its hash and the values used, or a typed refusal that skips this one alone.
  */
+import { isBlankBody } from './blank-body.ts';
 import { contentHash, type Keyed } from './content-hash.ts';
 import { prepareTexts } from './prepare.ts';
 import { type Composition, type Renderer, sharedRenderer } from './render.ts';
@@ -24,7 +25,8 @@ export async function composeTexts(
   return rendered.map((one): Composition<string> => {
     if (!one.ok) return one;
     const text = plainText(one.texts[0]!);
-    if (text === '') return { ok: false, reason: 'template_error', detail: 'the text is empty' };
+    if (isBlankBody({ source: text, html: false }))
+      return { ok: false, reason: 'template_error', detail: 'the text is empty' };
     if (text.length > limit)
       return { ok: false, reason: 'output_too_large', detail: `${text.length} characters; at most ${limit}` };
     return { ok: true, message: text, hash: contentHash([text]), used: one.used };

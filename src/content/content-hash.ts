@@ -17,7 +17,10 @@ export interface Keyed<T> {
 }
 
 /** `kind` keeps apart what is rendered in different ways. */
-export function keyed<T>(kind: 'email' | 'text' | 'whatsapp' | 'payload' | 'trial', source: T): Keyed<T> {
+export function keyed<T>(
+  kind: 'email' | 'bodies' | 'text' | 'whatsapp' | 'payload' | 'trial',
+  source: T,
+): Keyed<T> {
   const key = hash('sha256', JSON.stringify([kind, source]), 'base64url');
   return { key, source };
 }

@@ -11,6 +11,31 @@ export function fixedText(source: string): string {
     .join('');
 }
 
+/** The most that it may print: the text of all its blocks, and a letter for each output. */
+export function fullestText(source: string): string {
+  return fullest(tree.describe(source));
+}
+
+function fullest(nodes: readonly tree.TemplateNode[]): string {
+  return nodes
+    .map((node) => {
+      switch (node.type) {
+        case 'text':
+          return node.text;
+        case 'output':
+          return 'x';
+        case 'if':
+          return [...node.branches.map(({ body }) => body), node.otherwise].map(fullest).join('');
+        case 'case':
+        case 'for':
+          return node.bodies.map(fullest).join('');
+        default:
+          return '';
+      }
+    })
+    .join('');
+}
+
 /** The text before the first output or tag, and whether that is all. */
 export function beginning(source: string): { text: string; whole: boolean } {
   const nodes = tree.describe(source);

@@ -166,6 +166,26 @@ describe('a text that cannot go', () => {
     expect(await sms(branch)).toEqual([]);
   });
 
+  it('[SEQ-5] [EXE-10] with a body that prints nothing for anybody is refused', async () => {
+    const nothing =
+      '{% assign a = 1 %}{% if contact.company %} {% else %}\n{% endif %}{% capture b %}B{% endcapture %}';
+    const bodies = [
+      ['body_text', { channel: 'email', subject: 'S', body_text: nothing }],
+      [
+        'body_html',
+        { channel: 'email', subject: 'S', body_html: `<p class="{{ contact.company }}">${nothing}</p>` },
+      ],
+      ['body_text', { channel: 'sms', body_text: nothing }],
+      ['body_text', { channel: 'telegram', body_text: nothing }],
+      ['body_text', { channel: 'whatsapp_lite', body_text: nothing }],
+    ] as const;
+    for (const [field, step] of bodies)
+      expect([step, codes(await problemsOf([step]))]).toEqual([step, [`steps[0].${field} empty_body`]]);
+    for (const some of ['{% if contact.company %}A{% endif %}', '{{ contact.first_name }}'])
+      for (const channel of ['email', 'sms', 'telegram', 'whatsapp_lite'] as const)
+        expect(codes(await problemsOf([{ channel, ...SOUND[channel], body_text: some }]))).toEqual([]);
+  });
+
   it('[SEQ-5] of a chat or a person is held to its own limit, and an arm is told by its own name', async () => {
     for (const [channel, limit] of [
       ['telegram', 4_096],

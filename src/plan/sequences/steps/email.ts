@@ -1,4 +1,6 @@
 /** E-mail: subject, text and HTML, in the thread that the last one with a subject of its own opened. */
+import { writtenBodies } from '../../../content/assemble.ts';
+import { printsNothing } from '../../../content/blank-body.ts';
 import { composeEmail, draftEmails, type EmailJob, prepareEmail } from '../../../content/compose-email.ts';
 import { keyed } from '../../../content/content-hash.ts';
 import { emailHeaders } from '../../../content/headers.ts';
@@ -9,6 +11,7 @@ import type { Step } from '../definition.ts';
 import {
   checkSource,
   isBlank,
+  PRINTS_NOTHING,
   perStep,
   type StepCheck,
   type StepInput,
@@ -95,6 +98,9 @@ function check(step: Step, where: StepCheck): void {
   const sound = parts.filter((part) => !checkSource('email', where, part)).length === 0;
   // Its parts are sound; with layout and footer it must be too.
   const whole = sound ? prepareEmail(templateOf(step)) : null;
+  if (sound && writtenBodies(templateOf(step).source).every(printsNothing)) {
+    report(isBlank(step.body_html) ? 'body_text' : 'body_html', 'empty_body', PRINTS_NOTHING);
+  }
   if (whole && !whole.ok) {
     report(isBlank(step.body_html) ? 'body_text' : 'body_html', 'template_error', whole.detail);
   }

@@ -147,6 +147,9 @@ function absentVariables(channel: Channel): string[] {
   ];
 }
 
+/** Of a body that is not sent, whoever it is for. */
+export const PRINTS_NOTHING = 'It prints nothing, whatever the values are: an empty message is not sent';
+
 export function isBlank(text: string | undefined): boolean {
   return text === undefined || text.trim() === '';
 }

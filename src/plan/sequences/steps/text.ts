@@ -1,4 +1,5 @@
 /** Steps that are one plain text, `body_text`: SMS, Telegram, WhatsApp text, and what people say or do. */
+import { printsNothing } from '../../../content/blank-body.ts';
 import { composeSms, tooLongForSms } from '../../../content/compose-sms.ts';
 import { composeTexts, plainText } from '../../../content/compose-text.ts';
 import { keyed } from '../../../content/content-hash.ts';
@@ -10,6 +11,7 @@ import {
   checkSource,
   isBlank,
   type Note,
+  PRINTS_NOTHING,
   perStep,
   type StepCheck,
   type StepInput,
@@ -42,7 +44,9 @@ function checkTextOf(step: Step, where: StepCheck, tooLong: TooLong): void {
     const problem = tooLong(plainText(text));
     return problem && `it has ${problem}: shorten it`;
   };
-  checkSource(channel, where, { field: 'body_text', source, fits });
+  const sound = checkSource(channel, where, { field: 'body_text', source, fits });
+  if (sound && printsNothing({ source, html: false }))
+    where.report('body_text', 'empty_body', PRINTS_NOTHING);
 }
 
 const checkWith = (tooLong: TooLong) => (step: Step, where: StepCheck) => checkTextOf(step, where, tooLong);
