@@ -215,7 +215,6 @@ describe('publishing', () => {
     const same = crypto.randomUUID();
     const made = await newSequence({
       sender_ids: [gone, crypto.randomUUID()],
-      time_zone: 'Mars/Olympus',
       window: { days: ['mon'], from: '09:00', to: '09:00' },
       steps: [
         {
@@ -230,6 +229,12 @@ describe('publishing', () => {
         { ...second, subject: 'Two\nlines' },
       ],
     });
+    // Told when it is given; one that was stored may have been taken out of the lists since.
+    await world.db.inOrg(world.org.id, (tx) =>
+      tx.run(sql`
+        UPDATE sequences SET draft = draft || '{"time_zone": "Mars/Olympus"}' WHERE org_id = ${world.org.id} AND id = ${made.id}`),
+    );
+    expect((await world.call('GET', `${PATH}/${made.id}`)).body.time_zone).toBe('Mars/Olympus');
     const refused = await world.call('POST', `${PATH}/${made.id}/publish`);
     expect([refused.status, refused.body.code]).toEqual([422, 'sequence_invalid']);
     expect(problems(refused).sort()).toEqual(
@@ -258,6 +263,21 @@ describe('publishing', () => {
     for (const id of [made.id, empty.id]) {
       const read = await world.call('GET', `${PATH}/${id}`);
       expect(read.body).toMatchObject({ status: 'draft', published_version: null });
+    }
+  });
+
+  test('[SEQ-16] a zone that is none is told where it is given, beside other faults', async () => {
+    const made = await newSequence({ steps: [first] });
+    const window = { days: ['mon'], from: '9', to: '17:00', time_zone: 'Mars/Phobos' };
+    const body = { name: 'Test', window, time_zone: 'Mars/Deimos', steps: [{ ...first, delay: 'soon' }] };
+    for (const [method, path] of [
+      ['POST', PATH],
+      ['PATCH', `${PATH}/${made.id}`],
+    ] as const) {
+      const refused = await world.call(method, path, { body });
+      expect(refused.status).toBe(400);
+      const fields = refused.body.errors.map(({ field }: { field: string }) => field).sort();
+      expect(fields).toEqual(['steps[0].delay', 'time_zone', 'window.from', 'window.time_zone']);
     }
   });
 

@@ -30,7 +30,7 @@ import { counts } from '../counts.ts';
 import type { ApiDeps } from '../deps.ts';
 import { receipt, waitQuery } from '../receipt.ts';
 import { created, ok, type Route, route } from '../route.ts';
-import { id, idParams, line, page, pageQuery, time } from '../schemas.ts';
+import { id, idParams, line, page, pageQuery, time, timeZone } from '../schemas.ts';
 
 const tag = 'Sequences';
 const path = '/api/outreach/sequences';
@@ -84,13 +84,20 @@ const patchedSettings = {
   on_reply_scope: fields.on_reply_scope,
 };
 
-export const newSequence = definitionSchema.extend({ name: line(200) });
+/** As given. What is stored is answered as it stands: a zone may have been taken out of the lists since. */
+const windowIn = windowSchema.extend({ time_zone: timeZone.optional() });
+
+export const newSequence = definitionSchema.extend({
+  name: line(200),
+  window: windowIn.optional(),
+  time_zone: timeZone.optional(),
+});
 
 const patch = z.strictObject({
   name: line(200).optional(),
   sender_ids: fields.sender_ids.unwrap().optional(),
-  window: windowSchema.nullable().optional(),
-  time_zone: fields.time_zone.unwrap().nullable().optional(),
+  window: windowIn.nullable().optional(),
+  time_zone: timeZone.nullable().optional(),
   reenroll: reenrollSchema.optional(),
   on_unsubscribe: fields.on_unsubscribe.unwrap().optional(),
   ...patchedSettings,
