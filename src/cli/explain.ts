@@ -3,6 +3,7 @@ import { ConfigError } from '../config.ts';
 import { pgCode } from '../db/database.ts';
 import { DataDirectoryInUse } from '../db/embedded/lock.ts';
 import { NoEmbeddedPostgres } from '../db/embedded/platform.ts';
+import { WrongEncoding } from '../db/encoding.ts';
 import { PROBLEMS, Problem } from '../kernel/problem.ts';
 import { AppRoleRefused } from '../tenancy/app-login.ts';
 import { OtherInstallation } from '../tenancy/installation.ts';
@@ -21,7 +22,14 @@ function failureOf(error: unknown): Error {
 
 /** What a start meets in ordinary life: its message says it all, and a stack would only hide it. */
 function isExpected(failure: Error): boolean {
-  const classes = [ConfigError, DataDirectoryInUse, NoEmbeddedPostgres, AppRoleRefused, OtherInstallation];
+  const classes = [
+    ConfigError,
+    DataDirectoryInUse,
+    NoEmbeddedPostgres,
+    AppRoleRefused,
+    OtherInstallation,
+    WrongEncoding,
+  ];
   return classes.some((one) => failure instanceof one) || 'code' in failure;
 }
 
