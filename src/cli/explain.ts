@@ -8,6 +8,7 @@ import { PROBLEMS, Problem } from '../kernel/problem.ts';
 import { AppRoleRefused } from '../tenancy/app-login.ts';
 import { OtherInstallation } from '../tenancy/installation.ts';
 import { EXIT, type Streams } from './command.ts';
+import { OptionRefused } from './option-refused.ts';
 
 /** Undefined table, function, column. */
 const NOT_MIGRATED = new Set(['42P01', '42883', '42703']);
@@ -40,10 +41,18 @@ const sentence = (message: string) => (message.endsWith('.') ? message : `${mess
 export function explain(error: unknown, json: boolean, streams: Streams): number {
   if (error instanceof Problem) {
     const { title, advice } = PROBLEMS[error.code];
+    const own = error instanceof OptionRefused ? error.advice : null;
     if (json)
       streams.out(
-        JSON.stringify({ error: { code: error.code, detail: error.message, advice, errors: error.errors } }),
+        JSON.stringify({
+          error: { code: error.code, detail: error.message, advice: own ?? advice, errors: error.errors },
+        }),
       );
+    if (own !== null) {
+      // Its message is the sentence, the advice and the list already.
+      streams.err(`Refused: ${error.message}`);
+      return EXIT.refused;
+    }
     const fields = error.errors.map(({ field, message }) => `\n  ${field}: ${message}`).join('');
     streams.err(
       `Refused: ${title.charAt(0).toLowerCase()}${title.slice(1)}. ${sentence(error.message)}${fields}\n${advice}`,
