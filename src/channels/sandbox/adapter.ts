@@ -18,11 +18,19 @@ import { SmtpConfigSchema } from '../smtp/config.ts';
 import { verifySmtp } from '../smtp/verify.ts';
 import type { SinkEntry } from './entry.ts';
 
+/** Nobody can guess these: what is missing says where it stands. */
+const missing = (what: string) => ({
+  error: ({ input }: { input?: unknown }) =>
+    input === undefined
+      ? `is missing: ${what} of sandbox.json in the data directory of the running installation (docs/inbox.md)`
+      : undefined,
+});
+
 const SandboxConfigSchema = z.strictObject({
   host: z.string().min(1).max(253).default('127.0.0.1'),
-  port: z.int().min(1).max(65_535),
-  lookup_url: z.url({ protocol: /^https?$/ }),
-  lookup_token: z.string().min(1).max(500),
+  port: z.int(missing('`smtp_port`')).min(1).max(65_535),
+  lookup_url: z.url({ protocol: /^https?$/, ...missing('`http://127.0.0.1:` with `lookup_port`') }),
+  lookup_token: z.string(missing('`token`')).min(1).max(500),
   max_connections: z.int().min(1).max(100).default(5),
   rate_per_second: z.number().positive().max(1_000).optional(),
 });
