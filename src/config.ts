@@ -4,18 +4,10 @@
  * and `run.json`, which says where a running `cadenza up` is.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { makeDirectory } from './data-directory.ts';
 
 const SECRET_MIN_LENGTH = 32;
 const MB = 1024 * 1024;
@@ -207,10 +199,15 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return config as unknown as Config;
 }
 
-/** Makes the data directory, closed to others. */
+/** Makes the data directory, closed to others. @throws ConfigError */
 export function dataDirectory(config: Pick<Config, 'cadenza_data'>): string {
-  mkdirSync(config.cadenza_data, { recursive: true, mode: 0o700 });
-  return config.cadenza_data;
+  const path = config.cadenza_data;
+  const problem = makeDirectory(path);
+  if (problem !== null)
+    throw new ConfigError(
+      `CADENZA_DATA (${path}) cannot be used: ${problem}. Set CADENZA_DATA to a directory that this user may make or write to.`,
+    );
+  return path;
 }
 
 const secretsFile = z.object({ master: z.array(z.string().min(SECRET_MIN_LENGTH)).min(1) });

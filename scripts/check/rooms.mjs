@@ -26,7 +26,8 @@ export const ROOMS = {
   dispatch: { path: 'src/dispatch/', may: ['plan', 'port'] },
   inbound: { path: 'src/inbound/', may: ['plan', 'port'] },
   reports: { path: 'src/reports/', may: ['ledger'] },
-  config: { path: 'src/config.ts', may: ['kernel'] },
+  'data-directory': { path: 'src/data-directory.ts', may: [] },
+  config: { path: 'src/config.ts', may: ['kernel', 'data-directory'] },
   app: {
     path: 'src/app.ts',
     may: ['config', 'dispatch', 'inbound', 'reports'],

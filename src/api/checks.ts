@@ -1,5 +1,6 @@
 /** The health checks over the ledger: each names what should not be there, and what to do about it (OPS-4). */
 import type { Database } from '../db/database.ts';
+import { encodingProblem } from '../db/encoding.ts';
 import { sql } from '../db/sql.ts';
 import { unapprovedSteps } from '../plan/sequences/unapproved-steps.ts';
 import { TRIPPED } from '../senders/breaker.ts';
@@ -40,6 +41,22 @@ export async function unreachable(db: Database, ctx: Pick<Context, 'org'>): Prom
     `${names}. Correct the address or the account, then try each with POST /api/senders/:id/verify; what waits goes by itself.`,
   );
   return { ...found, data: { ...found.data, senders } };
+}
+
+/** A new database is refused when it is migrated; one made before that rule goes on, with damaged texts, until it is moved. */
+async function encoding(db: Database): Promise<Finding> {
+  const facts = await db.outsideOrgs((tx) =>
+    tx.one<{ name: string; encoding: string }>(
+      sql`SELECT current_database() AS name, current_setting('server_encoding') AS encoding`,
+    ),
+  );
+  const problem = encodingProblem(facts.name, facts.encoding);
+  if (problem === null) return { status: 'ok', detail: 'The database is in UTF8.' };
+  return {
+    status: 'fail',
+    detail: `${problem} Dump this one and restore it there.`,
+    data: { encoding: facts.encoding },
+  };
 }
 
 /** Their steps wait; `failing`: what is known of the templates grows old. */
@@ -125,6 +142,7 @@ export const LEDGER_CHECKS: HealthCheck[] = [
       'Every WhatsApp template that a published sequence names is approved, and the lists of templates can be fetched.',
     run: templates,
   },
+  { name: 'encoding', about: 'The database holds text as UTF8.', run: encoding },
   {
     name: 'lag',
     about: 'What is due goes soon.',

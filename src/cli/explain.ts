@@ -3,10 +3,12 @@ import { ConfigError } from '../config.ts';
 import { pgCode } from '../db/database.ts';
 import { DataDirectoryInUse } from '../db/embedded/lock.ts';
 import { NoEmbeddedPostgres } from '../db/embedded/platform.ts';
+import { WrongEncoding } from '../db/encoding.ts';
 import { PROBLEMS, Problem } from '../kernel/problem.ts';
 import { AppRoleRefused } from '../tenancy/app-login.ts';
 import { OtherInstallation } from '../tenancy/installation.ts';
 import { EXIT, type Streams } from './command.ts';
+import { OptionRefused } from './option-refused.ts';
 
 /** Undefined table, function, column. */
 const NOT_MIGRATED = new Set(['42P01', '42883', '42703']);
@@ -21,7 +23,14 @@ function failureOf(error: unknown): Error {
 
 /** What a start meets in ordinary life: its message says it all, and a stack would only hide it. */
 function isExpected(failure: Error): boolean {
-  const classes = [ConfigError, DataDirectoryInUse, NoEmbeddedPostgres, AppRoleRefused, OtherInstallation];
+  const classes = [
+    ConfigError,
+    DataDirectoryInUse,
+    NoEmbeddedPostgres,
+    AppRoleRefused,
+    OtherInstallation,
+    WrongEncoding,
+  ];
   return classes.some((one) => failure instanceof one) || 'code' in failure;
 }
 
@@ -32,10 +41,18 @@ const sentence = (message: string) => (message.endsWith('.') ? message : `${mess
 export function explain(error: unknown, json: boolean, streams: Streams): number {
   if (error instanceof Problem) {
     const { title, advice } = PROBLEMS[error.code];
+    const own = error instanceof OptionRefused ? error.advice : null;
     if (json)
       streams.out(
-        JSON.stringify({ error: { code: error.code, detail: error.message, advice, errors: error.errors } }),
+        JSON.stringify({
+          error: { code: error.code, detail: error.message, advice: own ?? advice, errors: error.errors },
+        }),
       );
+    if (own !== null) {
+      // Its message is the sentence, the advice and the list already.
+      streams.err(`Refused: ${error.message}`);
+      return EXIT.refused;
+    }
     const fields = error.errors.map(({ field, message }) => `\n  ${field}: ${message}`).join('');
     streams.err(
       `Refused: ${title.charAt(0).toLowerCase()}${title.slice(1)}. ${sentence(error.message)}${fields}\n${advice}`,

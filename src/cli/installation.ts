@@ -14,6 +14,7 @@ import { createOrganization, getOrganization, listOrganizationIds } from '../ten
 import { type Caller, SCOPES } from '../tenancy/roles.ts';
 import { createSecrets, type Secrets } from '../tenancy/secrets.ts';
 import { type Call, textOption } from './command.ts';
+import { OptionRefused } from './option-refused.ts';
 import { assertReachable } from './reachable.ts';
 
 export const ORG_OPTION = {
@@ -100,7 +101,7 @@ export async function allOrganizations(installation: Installation) {
 /**
  * The organization a command is about: the one named with `--org`, or the only one. `makeFirst`: on an installation
  * that has none yet, make one.
- * @throws Problem not_found, conflict
+ * @throws OptionRefused not_found, conflict
  */
 export async function chooseOrganization(
   call: Call,
@@ -109,8 +110,10 @@ export async function chooseOrganization(
 ): Promise<Caller> {
   const wanted = textOption(call, 'org');
   if (wanted !== undefined && isUuid(wanted.toLowerCase())) {
-    const { id } = await getOrganization(installation.db, { org: wanted.toLowerCase() });
-    return callerFor(id);
+    const found = await organizationById(installation, wanted.toLowerCase());
+    if (found !== null) return callerFor(found);
+    const known = installation.ownerUrl === null ? [] : await allOrganizations(installation);
+    throw noneFits(`--org ${wanted}: there is no organization with this id.`, known);
   }
   const all = await allOrganizations(installation);
   const fitting = wanted === undefined ? all : all.filter((one) => one.name === wanted);
@@ -120,7 +123,39 @@ export async function chooseOrganization(
     call.note(`Made the organization "${made.name}" (${made.id}).`);
     return callerFor(made.id);
   }
-  const list = all.map((one) => `\n  ${one.id}  ${one.name}`).join('');
-  if (fitting.length > 1) throw new Problem('conflict', `Name one organization with --org:${list}`);
-  throw new Problem('not_found', all.length === 0 ? 'There is no organization yet' : `There are:${list}`);
+  if (fitting.length > 1)
+    throw new OptionRefused(
+      'conflict',
+      wanted === undefined
+        ? 'Option --org is missing, and there are several organizations.'
+        : `--org "${wanted}": several organizations have this name.`,
+      wanted === undefined ? 'Name one with --org, by its id or name' : 'Name one with --org, by its id',
+      listed(fitting),
+    );
+  throw noneFits(
+    wanted === undefined
+      ? 'There is no organization yet.'
+      : `--org "${wanted}": there is no organization with this id or name.`,
+    all,
+  );
+}
+
+type Named = { id: Uuid; name: string };
+const listed = (all: readonly Named[]) => all.map((one) => `${one.id}  ${one.name}`);
+
+function noneFits(reason: string, all: readonly Named[]): OptionRefused {
+  const advice =
+    all.length === 0
+      ? '`npx cadenza orgs list` shows what there is, `npx cadenza orgs create` makes one'
+      : 'Name one of these with --org';
+  return new OptionRefused('not_found', reason, advice, listed(all));
+}
+
+async function organizationById({ db }: Installation, org: Uuid): Promise<Uuid | null> {
+  try {
+    return (await getOrganization(db, { org })).id;
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not_found') return null;
+    throw error;
+  }
 }

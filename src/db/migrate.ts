@@ -11,6 +11,7 @@ import { join as joinPath, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Logger, runMigrations } from 'graphile-worker';
 import pg from 'pg';
+import { encodingProblem, WrongEncoding } from './encoding.ts';
 import { splitStatements } from './statements.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -62,6 +63,16 @@ function read(path: string, name: string): SqlFile {
   return { name, text, checksum: checksumOf(text) };
 }
 
+/** An old database goes on as it is (the doctor tells); a new one is refused while nothing is in it yet. */
+async function assertEncoding(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ name: string; encoding: string; fresh: boolean }>(
+    `SELECT current_database() AS name, current_setting('server_encoding') AS encoding, to_regclass('schema_migrations') IS NULL AS fresh`,
+  );
+  const { name, encoding, fresh } = rows[0]!;
+  const problem = fresh ? encodingProblem(name, encoding) : null;
+  if (problem !== null) throw new WrongEncoding(problem);
+}
+
 async function bootstrap(client: pg.Client): Promise<void> {
   await client.query(
     'CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY, checksum text NOT NULL, kind text NOT NULL, applied_at timestamptz NOT NULL)',
@@ -103,12 +114,14 @@ async function dropFunctions(client: pg.Client, text: string): Promise<void> {
   for (const { signature } of rows) await client.query(`DROP FUNCTION ${signature}`);
 }
 
+/** @throws WrongEncoding */
 export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
   const client = new pg.Client({ connectionString: options.url, application_name: 'cadenza migrate' });
   client.on('error', () => undefined);
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
+    await assertEncoding(client);
     await bootstrap(client);
     const done = await recorded(client);
     const applied: string[] = [];

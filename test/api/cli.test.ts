@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { loadConfig, writeRun } from '../../src/config.ts';
 import { Database } from '../../src/db/database.ts';
+import { newId } from '../../src/kernel/ids.ts';
 import { ensureAppLogin } from '../../src/tenancy/app-login.ts';
 import { authenticate } from '../../src/tenancy/authenticate.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -134,7 +135,7 @@ describe('keys', () => {
     expect((await cadenza(['keys', 'list'])).out).toContain('revoked');
   });
 
-  test('with several organizations it wants to know which, by id or name', async () => {
+  test('[OPS-6] with several organizations it wants to know which, by id or name', async () => {
     const second = await cadenza([
       'orgs',
       'create',
@@ -147,7 +148,14 @@ describe('keys', () => {
     expect(second.json.time_zone).toBe('Europe/Berlin');
     const refused = await cadenza(['keys', 'create', '--name', 'x', '--json']);
     expect([refused.code, refused.json.error.code]).toEqual([3, 'conflict']);
-    expect(refused.err).toContain(second.json.id);
+    expect(refused.json.error.advice).toBe('Name one with --org, by its id or name.');
+    const list = (await cadenza(['orgs', 'list', '--json'])).json.items.map(
+      (one: { id: string; name: string }) => `\n  ${one.id}  ${one.name}`,
+    );
+    expect(list).toHaveLength(2);
+    expect(refused.err).toBe(
+      `Refused: Option --org is missing, and there are several organizations. Name one with --org, by its id or name:${list.join('')}`,
+    );
     for (const org of [second.json.id, 'Second']) {
       const made = await cadenza(['keys', 'create', '--name', 'x', '--org', org, '--json']);
       expect(made.json.organization_id).toBe(second.json.id);
@@ -155,6 +163,15 @@ describe('keys', () => {
     expect((await cadenza(['orgs', 'list', '--json'])).json.items).toHaveLength(2);
     const unknown = await cadenza(['keys', 'create', '--name', 'x', '--org', 'Nobody']);
     expect(unknown.code).toBe(3);
+    expect(unknown.err).toBe(
+      `Refused: --org "Nobody": there is no organization with this id or name. Name one of these with --org:${list.join('')}`,
+    );
+    const nobody = newId();
+    const byId = await cadenza(['keys', 'list', '--org', nobody, '--json']);
+    expect([byId.code, byId.json.error.code]).toEqual([3, 'not_found']);
+    expect(byId.err).toBe(
+      `Refused: --org ${nobody}: there is no organization with this id. Name one of these with --org:${list.join('')}`,
+    );
   });
 
   test.each([

@@ -1,7 +1,7 @@
 /** Starts that cannot end well: one plain line, exit code 1, and nothing left behind. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { stopAll } from '../../src/cli/processes.ts';
 import { lockOwner, takeLock } from '../../src/db/embedded/lock.ts';
+import { startChild } from '../support/child.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
@@ -66,6 +67,50 @@ describe('a port in use', () => {
     const failed = await cadenza(['up'], { PORT: port, CADENZA_DATA });
     expect(failed.err).toContain(`already runs on ${CADENZA_DATA}, process ${process.pid}`);
   });
+});
+
+describe('CADENZA_DATA', () => {
+  const file = () => {
+    writeFileSync(fresh('file'), '');
+    return fresh('file');
+  };
+  const dangling = () => {
+    symlinkSync(fresh('gone'), fresh('dangling'));
+    return fresh('dangling');
+  };
+  const cases: [string, () => string, string][] = [
+    ['that is a file', file, 'file is a file'],
+    ['below a file', () => join(fresh('file'), 'a', 'b'), 'file is a file'],
+    ['that is a link to nothing', dangling, 'is a symbolic link that leads nowhere'],
+    ['with a name that is too long', () => fresh('x'.repeat(300)), 'has a name that is too long'],
+  ];
+  test.each(cases)('[OPS-4] %s is told with the setting and what to do', async (_what, path, reason) => {
+    const CADENZA_DATA = path();
+    const failed = await cadenza(['up'], { PORT: '0', CADENZA_DATA });
+    expect(failed.code).toBe(1);
+    expect(failed.err).toContain(`Failed: CADENZA_DATA (${CADENZA_DATA}) cannot be used: `);
+    expect(failed.err).toContain(reason);
+    expect(failed.err).toContain('. Set CADENZA_DATA to a directory that this user may make or write to.');
+    expect(failed.err.split('\n')).toHaveLength(1);
+  });
+
+  test.runIf(existsSync('/proc/self'))(
+    '[OPS-4] where nothing can be made the start ends',
+    async () => {
+      const child = startChild('bin/cadenza.mjs', ['up', '--json'], {
+        PORT: '0',
+        CADENZA_DATA: '/proc/nope/deeper',
+      });
+      // Making it recursively would keep the processor busy for ever.
+      const stuck = setTimeout(() => child.process.kill('SIGKILL'), 20_000);
+      const said = await child.line().finally(() => clearTimeout(stuck));
+      expect(said['error']).toMatchObject({
+        detail: expect.stringContaining('CADENZA_DATA (/proc/nope/deeper) cannot be used'),
+      });
+      expect(await child.ended).toBe(1);
+    },
+    40_000,
+  );
 });
 
 test('a second start on one data directory says who holds it, without a stack', async () => {

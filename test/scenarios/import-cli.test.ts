@@ -64,6 +64,21 @@ describe('cadenza import contacts', () => {
     );
   });
 
+  it('[CON-1] says where the rows are only when there are some', async () => {
+    const file = join(dir, 'clean.csv');
+    const errors = join(dir, 'clean-errors.csv');
+    const told = async (text: string) => {
+      writeFileSync(file, text);
+      return (await cadenza('import', 'contacts', file, '--errors', errors)).out.trimEnd().split('\n').at(-1);
+    };
+    expect(await told('Email\nclean@example.com\n')).toBe(
+      `There is nothing to tell of any row: ${errors} has the header alone.`,
+    );
+    expect(readFileSync(errors, 'utf8').trim().split('\r\n')).toHaveLength(1);
+    expect(await told('Email\nnot-clean\n')).toBe(`The rows are in ${errors}.`);
+    expect(await told('Email\nnew@example.com\nnew@example.com\n')).toBe(`The rows are in ${errors}.`);
+  });
+
   it('[CON-1] says in one sentence what is wrong', async () => {
     const missing = await cadenza('import', 'contacts', join(dir, 'none.csv'));
     expect([missing.code, missing.err]).toEqual([2, expect.stringContaining('There is no file')]);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineAttribute, listAttributes } from '../../src/contacts/attribute-definition.ts';
 import type { ImportRecord } from '../../src/contacts/import/import.ts';
+import { RowReader } from '../../src/contacts/import/rows.ts';
 import { runImport } from '../../src/contacts/import/run.ts';
 import { type ImportSettings, startImport } from '../../src/contacts/import/start.ts';
 import { uploadImport } from '../../src/contacts/import/upload.ts';
@@ -189,6 +190,39 @@ describe('rows that are not well', () => {
       ['c@example.com', {}],
       ['e@example.com', { seats: 1 }],
       ['g@example.com', { seats: 1 }],
+    ]);
+  });
+
+  it('[CON-1] that are too long are one refused row each, however long, and what they end with is no contact', async () => {
+    ctx = await world.newOrg();
+    // The file arrives a megabyte at a time; what follows the break of a piece looks like a cell, a quote and a row.
+    const long = `l@example.com,${'"x,'.repeat(900_000)},\r,m@example.com,Mallory`;
+    const csv = `Email,Name\na@example.com,Ann\n${long}\nb@example.com,Bea\n"n@example.com,${'é'.repeat(1_500_000)}`;
+    const { id, counts } = await importText(csv);
+    expect(await reported(id)).toEqual(['3 refused row_too_long', '5 refused row_too_long']);
+    expect(counts).toMatchObject({ rows: 4, created: 2, refused: { row_too_long: 2 } });
+    expect((await contacts()).map(({ email }) => email)).toEqual(['a@example.com', 'b@example.com']);
+  });
+
+  it('[CON-1] that are too long are not begun inside of, when an import goes on after them', () => {
+    const text = `a,1\n${'é'.repeat(700_000)}\nb,2\n`;
+    const bytes = Buffer.from(text);
+    const dialect = { delimiter: ',', newline: '\n' as const };
+    const from = { next_byte: 0, next_row: 2 };
+    const reader = new RowReader('utf-8', dialect, from);
+    const seen: [number[], number, number][] = [];
+    const take = () => {
+      const { rows, next_byte, next_row } = reader.take(10);
+      seen.push([rows.map(({ n }) => n), next_byte, next_row]);
+    };
+    for (const end of [600_000, 1_200_000, bytes.length]) {
+      reader.push(bytes.subarray(end === bytes.length ? 1_200_000 : end - 600_000, end));
+      take();
+    }
+    expect(seen).toEqual([
+      [[2], 4, 3],
+      [[], 4, 3],
+      [[3, 4], bytes.length, 5],
     ]);
   });
 

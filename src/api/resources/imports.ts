@@ -38,7 +38,7 @@ const importRecord = z
     status: z.enum(IMPORT_STATUSES),
     filename: z.string(),
     bytes: z.number().int(),
-    progress: z.number().describe('Share of the file that is done, 0 to 1'),
+    progress: z.number().describe('Share of the file that is imported, 0 to 1'),
     encoding: z.string().nullable(),
     delimiter: z.string().nullable(),
     header: z.array(z.string()),

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../../config.ts';
 import { Database } from '../../db/database.ts';
+import { encodingProblem } from '../../db/encoding.ts';
 import { migrationStatus } from '../../db/migrate.ts';
 import { sql } from '../../db/sql.ts';
 import { unreachableSenders } from '../../senders/reach.ts';
@@ -45,6 +46,8 @@ function secretsFile(config: Config): Diagnosis {
 interface ServerFacts {
   version: number;
   text: string;
+  name: string;
+  encoding: string;
   now: Date;
   fsync: string;
   commit: string;
@@ -57,6 +60,7 @@ async function server(owner: Database): Promise<Diagnosis[]> {
   const facts = await owner.outsideOrgs((tx) =>
     tx.one<ServerFacts>(sql`
       SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS text,
+        current_database() AS name, current_setting('server_encoding') AS encoding,
         clock_timestamp() AS now, current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commit,
         current_setting('full_page_writes') AS pages, pg_is_in_recovery() AS recovering`),
   );
@@ -64,8 +68,10 @@ async function server(owner: Database): Promise<Diagnosis[]> {
   const skew = Math.abs(facts.now.getTime() - middle);
   const supported = facts.version >= POSTGRES.min && facts.version < POSTGRES.below;
   const durable = facts.fsync === 'on' && facts.pages === 'on' && facts.commit !== 'off';
+  const misread = encodingProblem(facts.name, facts.encoding);
   return [
     found('server', supported ? 'ok' : 'fail', `PostgreSQL ${facts.text}; 15 to 18 are supported`),
+    found('encoding', misread === null ? 'ok' : 'fail', misread ?? 'The database is in UTF8'),
     facts.recovering
       ? found('primary', 'fail', 'This is a replica: a stop written elsewhere would be seen too late')
       : found('primary', 'ok', 'The server is a primary'),

@@ -175,8 +175,14 @@ function resultText({ id, status, counts, error }: ImportRecord, errors: string 
   ];
   if (status === 'running') lines.push(`Interrupted; go on with: npx cadenza import contacts --resume ${id}`);
   else if (status !== 'completed') lines.push(`The import ${status}${error === null ? '.' : `: ${error}`}`);
-  if (errors !== undefined) lines.push(`The rows are in ${errors}.`);
+  if (errors !== undefined) lines.push(whereRows(counts, errors));
   return lines.join('\n');
+}
+
+function whereRows({ refused, warnings, duplicates }: ImportCounts, errors: string): string {
+  return sum(refused) + sum(warnings) + duplicates > 0
+    ? `The rows are in ${errors}.`
+    : `There is nothing to tell of any row: ${errors} has the header alone.`;
 }
 
 function reasons(title: string, counts: ImportCounts['refused']): string[] {

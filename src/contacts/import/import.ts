@@ -94,10 +94,10 @@ export async function getImport(db: Database, ctx: Context, id: Uuid): Promise<I
   return db.inOrg(ctx.org, (tx) => findImport(tx, ctx, id));
 }
 
-/** Share of the file read, 0 to 1. */
+/** Share of the file imported, 0 to 1. Storing it is no progress, nor is its header: of a short file that is half. */
 export function progressOf(record: ImportRecord): number {
   if (record.status === 'completed') return 1;
-  return record.bytes === 0 ? 0 : record.next_byte / record.bytes;
+  return record.counts.rows === 0 ? 0 : record.next_byte / record.bytes;
 }
 
 /** Newest first. */

@@ -33,6 +33,13 @@ export class RowReader {
   #byte: number;
   #row: number;
   #final = false;
+  /**
+   * A row that is too long, until the end of its line has come: what follows in it is neither a row nor a contact.
+   * The position stays before it meanwhile, so that whoever goes on from there does not begin inside it.
+   */
+  #tooLong: FileRow | null = null;
+  /** Bytes of it that are gone from memory. */
+  #dropped = 0;
 
   constructor(encoding: Encoding, dialect: CsvDialect, from: Position) {
     this.#encoding = encoding;
@@ -57,18 +64,46 @@ export class RowReader {
   take(limit: number): RowBatch {
     const rows: FileRow[] = [];
     const from = this.#at;
-    while (rows.length < limit && this.#at < this.#text.length && this.#at - from < MAX_TAKE) {
+    let given = from;
+    const give = (row: FileRow) => {
+      rows.push(row);
+      this.#row += 1;
+      given = this.#at;
+    };
+    if (this.#tooLong !== null && this.#dropRest()) {
+      give(this.#tooLong);
+      this.#tooLong = null;
+    }
+    while (
+      this.#tooLong === null &&
+      rows.length < limit &&
+      this.#at < this.#text.length &&
+      this.#at - from < MAX_TAKE
+    ) {
       const row = readRow(this.#text, this.#at, this.#dialect, this.#final, MAX_ROW);
       if (row === null) break;
       const raw = this.#text.slice(row.start, row.end);
-      if ('broken' in row)
-        rows.push({ n: this.#row, cells: [], raw: raw.slice(0, MAX_ROW), broken: row.broken });
-      else rows.push({ n: this.#row, cells: row.cells, raw });
-      this.#row += 1;
       this.#at = row.end;
+      if (!('broken' in row)) give({ n: this.#row, cells: row.cells, raw });
+      else {
+        const broken = { n: this.#row, cells: [], raw: raw.slice(0, MAX_ROW), broken: row.broken };
+        if (this.#final || raw.endsWith(this.#dialect.newline)) give(broken);
+        else this.#tooLong = broken;
+      }
     }
-    this.#byte += bytesOf(this.#text.slice(from, this.#at), this.#encoding);
+    if (rows.length > 0) {
+      this.#byte += this.#dropped + bytesOf(this.#text.slice(from, given), this.#encoding);
+      this.#dropped = 0;
+    }
+    this.#dropped += bytesOf(this.#text.slice(given, this.#at), this.#encoding);
     return { rows, next_byte: this.#byte, next_row: this.#row };
+  }
+
+  /** Up to the end of its line; true when that has come. */
+  #dropRest(): boolean {
+    const end = this.#text.indexOf(this.#dialect.newline, this.#at);
+    this.#at = end === -1 ? this.#text.length : end + 1;
+    return end !== -1 || this.#final;
   }
 }
 
