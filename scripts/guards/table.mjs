@@ -38,8 +38,8 @@ export const GUARDS = [
     edits: [
       [TOUCH_LOCK, ''],
       [
-        'JOIN touches t ON t.org_id = p_org AND t.id = i.id\n',
-        'CROSS JOIN LATERAL (SELECT x.ctid, x.* FROM touches x WHERE x.org_id = p_org AND x.id = i.id FOR UPDATE) t\n',
+        'WHERE x.org_id = p_org AND x.id = i.id OFFSET 0) t\n',
+        'WHERE x.org_id = p_org AND x.id = i.id OFFSET 0 FOR UPDATE) t\n',
       ],
     ],
     tests: [GATE, 'sees a pause committed while it waited for the touch'],

@@ -99,8 +99,9 @@ BEGIN
         WHEN i.outcome = 'dropped' THEN 'cancelled'
         ELSE i.outcome END AS becomes
       FROM input i
-      JOIN touches t ON t.org_id = p_org AND t.id = i.id
-      JOIN enrollments e ON e.org_id = p_org AND e.id = t.source_id
+      -- OFFSET 0: looked up by their keys, whatever the planner believes, as in the gate.
+      CROSS JOIN LATERAL (SELECT x.ctid, x.* FROM touches x WHERE x.org_id = p_org AND x.id = i.id OFFSET 0) t
+      CROSS JOIN LATERAL (SELECT x.ctid, x.* FROM enrollments x WHERE x.org_id = p_org AND x.id = t.source_id OFFSET 0) e
      WHERE CASE WHEN i.outcome IN ('skipped', 'postponed', 'held', 'dropped') THEN t.state = 'planned'
                 ELSE t.state IN ('sending', 'unknown') AND t.token = p_token END
        -- a paused or re-planned enrollment's touch is not ours to end

@@ -84,7 +84,6 @@ export class Worker {
         if (lane) {
           if (this.#refreshed === null) await this.#refreshStatistics();
           await this.#work(lane);
-          void this.#refreshStatistics();
           proven = true;
         }
         where = lane || where !== null ? null : await this.#rest();
@@ -103,8 +102,8 @@ export class Worker {
   }
 
   /**
-   * So that no plan is made for tables that are no longer so small: before the first batch is read, and from then on
-   * after a turn, where nobody who is due waits for it. A failure costs speed only.
+   * So that no plan is kept for tables that are no longer so small: before the first batch is read, and from then on
+   * beside the work, also in a turn that lasts. A failure costs speed only.
    */
   async #refreshStatistics(): Promise<void> {
     const now = performance.now();
@@ -175,6 +174,7 @@ export class Worker {
           setImmediate(() => {
             this.#wakeOne(null);
             void expire();
+            void this.#refreshStatistics();
           });
         },
         left: () => {
@@ -194,6 +194,7 @@ export class Worker {
     let timer: NodeJS.Timeout | undefined;
     const end = new Promise<void>((resolve) => {
       timer = setInterval(() => {
+        void this.#refreshStatistics();
         othersWait(db, lane.org).then(
           (wait) => {
             over ||= wait;
