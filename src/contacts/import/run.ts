@@ -15,6 +15,7 @@ import { newlineOf } from '../csv/dialect.ts';
 import type { CsvDialect } from '../csv/tokenizer.ts';
 import { type PreparedBatch, type PreparedRow, writeBatch } from './batch.ts';
 import { readChunk, readFrom } from './chunks.ts';
+import { Expectation } from './expectation.ts';
 import { getImport, type ImportCounts, type ImportRecord } from './import.ts';
 import { INSPECTED_BYTES } from './inspect.ts';
 import { prepareRow } from './prepare.ts';
@@ -73,10 +74,11 @@ async function writeAll(
     existing: record.existing,
     tags: record.tags,
   };
+  const expectation = new Expectation();
   const writers = new Writers(
     record.counts,
     record.identity,
-    (batch, turn) => writeBatch(db, ctx, rules, batch, turn),
+    (batch, turn) => writeBatch(db, ctx, rules, batch, turn, expectation),
     options,
   );
   const slices = readRows(
