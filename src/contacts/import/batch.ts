@@ -251,6 +251,7 @@ async function report(tx: Tx, ctx: Context, importId: Uuid, settled: Settled[]):
     const severity =
       entry.outcome === 'refused' ? 'refused' : entry.outcome === 'duplicates' ? 'duplicate' : 'warning';
     const problems = entry.problem === null ? warningsOf(entry) : [entry.problem];
+    if (problems.length === 0) return [];
     const raw = entry.row.raw.slice(0, MAX_RAW).replaceAll('\0', '\ufffd');
     return problems.map((problem, n) => ({ row_number: entry.row.n, n, severity, ...problem, raw }));
   });
