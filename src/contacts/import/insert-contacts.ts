@@ -1,8 +1,9 @@
 /**
  * The statement that makes a batch's new contacts, with their tags. Rows travel as one array a column, in PostgreSQL's
  * binary form: 2 µs a row where one JSON parameter costs the server 7. It takes some 50 µs a row with two tags on a quiet
- * machine: 20 of it the ten index entries, 18 the three foreign keys, each looked up by itself. Sorting by identity saves a
- * tenth (and keeps two imports from a deadlock).
+ * machine: 20 of it the ten index entries (those of the three searched names 8), 18 the three foreign keys, each looked up
+ * by itself. Sorting by identity saves a tenth (and keeps two imports from a deadlock). Tried without gain: two statements,
+ * a prepared statement, tags sorted by tag, ascending ids within a batch, tags keyed by contact first.
  */
 import { jsonbArray, textArray, uuidArray } from '../../db/binary-arrays.ts';
 import type { Tx } from '../../db/database.ts';
