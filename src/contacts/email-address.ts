@@ -21,7 +21,10 @@ const BEYOND_ASCII = /[^\x00-\x7f]/;
 /** The canonical address, or null when it cannot be one. Quoted local parts and address literals are refused. */
 export function normalizeEmail(text: string): string | null {
   const address = cleanText(text).toLowerCase();
-  if (!BEYOND_ASCII.test(address)) return fits(address) && PLAIN.test(address) ? address : null;
+  if (!BEYOND_ASCII.test(address)) {
+    const fitting = address.length <= MAX_OCTETS && address.lastIndexOf('@') <= MAX_LOCAL_OCTETS;
+    return fitting && PLAIN.test(address) ? address : null;
+  }
   const at = address.lastIndexOf('@');
   const local = address.slice(0, at);
   if (at < 1 || !INTERNATIONAL_LOCAL.test(local)) return null;

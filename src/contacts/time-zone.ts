@@ -1,5 +1,5 @@
 /** Time zones of contacts as people write them: IANA names. */
-import { cleanText } from './clean-text.ts';
+import { cleanText, ownText } from './clean-text.ts';
 
 /** Names seen before with their canonical spelling; null when they are no zones. Bounded: input is not ours. */
 const known = new Map<string, string | null>();
@@ -10,9 +10,10 @@ export function normalizeTimeZone(text: string): string | null {
   const name = cleanText(text);
   const before = known.get(name);
   if (before !== undefined) return before;
-  const zone = lookUp(name);
+  const own = ownText(name);
+  const zone = lookUp(own);
   if (known.size >= MAX_KNOWN) known.clear();
-  known.set(name, zone);
+  known.set(own, zone);
   return zone;
 }
 

@@ -20,20 +20,29 @@ function format(bytes: Buffer): Uuid {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-let pool = Buffer.alloc(0);
+/** Random hexadecimal digits; one id takes 19 of them. As text, because cutting it costs half of what bytes do. */
+let pool = '';
 let used = 0;
+/** The first 48 bits of the ids of a millisecond. */
+let time = '';
+let timeOf = -1;
+const VARIANT: Record<string, string> = {};
+for (let digit = 0; digit < 16; digit++) VARIANT[digit.toString(16)] = (8 + (digit & 3)).toString(16);
 
 /** A new UUIDv7. `now` is Unix milliseconds. */
 export function newId(now: number = Date.now()): Uuid {
-  if (used + 10 > pool.length) {
-    pool = randomBytes(10 * 512);
+  if (used + 19 > pool.length) {
+    pool = randomBytes(19 * 256).toString('hex');
     used = 0;
   }
-  const bytes = Buffer.allocUnsafe(16);
-  bytes.writeUIntBE(now, 0, 6);
-  pool.copy(bytes, 6, used, used + 10);
-  used += 10;
-  return format(bytes);
+  if (now !== timeOf) {
+    const hex = now.toString(16).padStart(12, '0');
+    time = `${hex.slice(0, 8)}-${hex.slice(8)}-7`;
+    timeOf = now;
+  }
+  const at = used;
+  used += 19;
+  return `${time + pool.slice(at, at + 3)}-${VARIANT[pool[at + 3]!]}${pool.slice(at + 4, at + 7)}-${pool.slice(at + 7, at + 19)}`;
 }
 
 /**

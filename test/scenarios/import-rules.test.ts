@@ -103,6 +103,36 @@ describe('rows whose contact is already there', () => {
   });
 });
 
+describe('a batch taken for new people that meets one', () => {
+  it('[CON-1] is undone and written once, tags and all', async () => {
+    ctx = await world.newOrg();
+    await createContact(world.db, ctx, { email: 'person7@example.com', first_name: 'There', tags: ['old'] });
+    const lines = Array.from({ length: 12 }, (_, n) => `person${n}@example.com,Name ${n},tag ${n % 2}`);
+    const text = `Email,First Name,Tags\n${lines.join('\n')}\n`;
+    for (const existing of ['skip', 'update'] as const) {
+      const { counts, status } = await importText(text, { existing, tags: ['list'] }, 5);
+      const again = existing === 'update';
+      expect(status).toBe('completed');
+      expect(counts).toMatchObject({
+        rows: 12,
+        created: again ? 0 : 11,
+        skipped: again ? 0 : 1,
+        updated: again ? 1 : 0,
+        unchanged: again ? 11 : 0,
+      });
+    }
+    const all = await contacts();
+    expect(all.length).toBe(12);
+    for (const { email, first_name, tags } of all) {
+      const n = Number(/\d+/.exec(email)?.[0]);
+      expect([first_name, tags]).toEqual([
+        `Name ${n}`,
+        n === 7 ? ['list', 'old', 'tag 1'] : ['list', `tag ${n % 2}`],
+      ]);
+    }
+  });
+});
+
 describe('other identities', () => {
   it('[CON-1] phone: one contact a number, in the file and in the organization', async () => {
     ctx = await world.newOrg();

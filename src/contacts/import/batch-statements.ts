@@ -1,7 +1,6 @@
 /**
- * The statements of a batch. Rows travel as one JSON parameter: for PostgreSQL it costs 8 µs a row where nine
- * text arrays cost 20, and for Node a third as much. The insert takes some 35 µs a row in all, most of it the
- * seven indexes of `contacts`; sorting by identity saves a tenth (and keeps two imports from a deadlock).
+ * The statements of a batch for contacts that are there already, and for what hangs on them. Rows travel as one JSON parameter
+ * (those that are new in another way: insert-contacts.ts).
  */
 import type { Tx } from '../../db/database.ts';
 import { type Sql, sql } from '../../db/sql.ts';
@@ -20,23 +19,7 @@ export interface BatchRules {
 
 const RECORD: Sql = sql`r(id uuid, n bigint, external_id text, first_name text, last_name text, company text,
   title text, email text, phone text, whatsapp text, linkedin text, telegram text, locale text, time_zone text,
-  time_zone_from text, attributes jsonb, tag_set int)`;
-
-const KEY: Record<Identity, Sql> = {
-  email: sql`email`,
-  phone: sql`phone`,
-  external_id: sql`external_id`,
-};
-
-/**
- * One unique index to look into before a row goes in, instead of three: 5 µs a row. A row that meets another of
- * them ends the statement, and the batch is done again looking into all. (Phones have no unique index.)
- */
-const CONFLICT: Record<Identity, Sql> = {
-  email: sql`(org_id, email) WHERE email IS NOT NULL`,
-  phone: sql``,
-  external_id: sql`(org_id, external_id) WHERE external_id IS NOT NULL`,
-};
+  time_zone_from text, attributes jsonb)`;
 
 /** The contact an identity finds. Phones are not unique: the oldest contact has it. */
 const FIND: Record<Identity, Sql> = {
@@ -44,61 +27,6 @@ const FIND: Record<Identity, Sql> = {
   phone: sql`c.phone = i.key`,
   external_id: sql`c.external_id = i.key`,
 };
-
-/**
- * Inserts what is new, with its tags. Out: the row numbers that were not inserted, because something has a value of
- * theirs. `wary` looks for every unique value instead of the identity alone.
- */
-export async function insertContacts(
-  tx: Tx,
-  ctx: Context,
-  rules: BatchRules,
-  contacts: RowContact[],
-  wary: boolean,
-): Promise<number[]> {
-  if (contacts.length === 0) return [];
-  // No index forbids two contacts with one phone, so ON CONFLICT cannot see them.
-  const unlessThere =
-    rules.identity === 'phone'
-      ? sql`WHERE NOT EXISTS (SELECT 1 FROM contacts c WHERE c.org_id = ${ctx.org} AND c.phone = input.phone)`
-      : sql``;
-  const { sets, rows: input } = withTagSets(contacts, rules.tags);
-  const rows = await tx.rows<{ n: number }>(sql`
-    WITH input AS MATERIALIZED (SELECT * FROM json_to_recordset(${JSON.stringify(input)}::json) AS ${RECORD}),
-    created AS (
-      INSERT INTO contacts (org_id, id, external_id, first_name, last_name, company, title, email, phone, whatsapp,
-        linkedin, telegram, locale, time_zone, time_zone_from, attributes, import_id)
-      SELECT ${ctx.org}::uuid, id, external_id, first_name, last_name, company, title, email, phone, whatsapp,
-        linkedin, telegram, locale, time_zone, time_zone_from, coalesce(attributes, '{}'), ${rules.import_id}::uuid
-      FROM input ${unlessThere} ORDER BY ${KEY[rules.identity]}
-      ON CONFLICT ${wary ? sql`` : CONFLICT[rules.identity]} DO NOTHING RETURNING id),
-    tagged AS (
-      INSERT INTO contact_tags (org_id, tag, contact_id)
-      SELECT ${ctx.org}::uuid, s.tag, input.id
-      FROM created JOIN input ON input.id = created.id
-        JOIN json_to_recordset(${JSON.stringify(sets)}::json) AS s(tag_set int, tag text) ON s.tag_set = input.tag_set)
-    SELECT input.n FROM input LEFT JOIN created ON created.id = input.id WHERE created.id IS NULL`);
-  return rows.map((row) => row.n);
-}
-
-/** Rows share few combinations of tags: each travels once, the row names it by a number. */
-function withTagSets(contacts: RowContact[], all: readonly string[]) {
-  const numbers = new Map<string, number>();
-  const sets: { tag_set: number; tag: string }[] = [];
-  const rows = contacts.map((contact) => {
-    const tags = contact.tags === undefined ? all : [...new Set([...all, ...contact.tags])];
-    if (tags.length === 0) return contact;
-    const key = tags === all ? '' : tags.join('\n');
-    let tag_set = numbers.get(key);
-    if (tag_set === undefined) {
-      tag_set = numbers.size;
-      numbers.set(key, tag_set);
-      for (const tag of tags) sets.push({ tag_set, tag });
-    }
-    return { ...contact, tags: undefined, tag_set };
-  });
-  return { sets, rows };
-}
 
 export interface Match {
   n: number;

@@ -10,13 +10,14 @@ import { wakeWaits } from '../wake-waits.ts';
 import {
   addAddresses,
   type BatchRules,
-  insertContacts,
   type Match,
   matchExisting,
   mergeContacts,
   tagContacts,
 } from './batch-statements.ts';
+import type { Expectation } from './expectation.ts';
 import type { ImportCounts } from './import.ts';
+import { insertContacts, type LookedFor } from './insert-contacts.ts';
 import type { Identity, RowContact, RowProblem } from './row.ts';
 
 export interface PreparedRow {
@@ -58,6 +59,9 @@ class Superseded extends Error {}
  * counts so far. PostgreSQL does not know of this wait, so two batches that have a value in common must not be
  * written at the same time (see `inFlight`), and a lock that a third holds is given up after a while.
  *
+ * As long as nothing of an import is there already, its rows go in unlooked-for: what meets something undoes its batch,
+ * which then looks.
+ *
  * Out: the new counts, or null when the import was cancelled or another process has gone on with it.
  */
 export async function writeBatch(
@@ -66,13 +70,19 @@ export async function writeBatch(
   rules: BatchRules,
   batch: PreparedBatch,
   turn: Promise<ImportCounts | null>,
+  expectation: Expectation,
 ): Promise<ImportCounts | null> {
+  let lookedFor: LookedFor = expectation.newOnly ? 'nothing' : 'identity';
   for (let tries = 1; ; tries++) {
     try {
-      return await db.inOrg(ctx.org, (tx) => write(tx, ctx, rules, batch, turn, tries > 1));
+      const { counts, met } = await db.inOrg(ctx.org, (tx) => write(tx, ctx, rules, batch, turn, lookedFor));
+      expectation.wrote(met);
+      return counts;
     } catch (error) {
       if (error instanceof Superseded) return null;
       if (tries === MAX_TRIES || !RETRYABLE.has(pgCode(error) ?? '')) throw error;
+      if (lookedFor === 'nothing') expectation.wasWrong();
+      lookedFor = lookedFor === 'nothing' ? 'identity' : 'all';
     }
   }
 }
@@ -83,10 +93,10 @@ async function write(
   rules: BatchRules,
   batch: PreparedBatch,
   turn: Promise<ImportCounts | null>,
-  wary: boolean,
-): Promise<ImportCounts> {
+  lookedFor: LookedFor,
+): Promise<{ counts: ImportCounts; met: boolean }> {
   await tx.run(sql`SET LOCAL lock_timeout = '5s'`);
-  const settled = await settleRows(tx, ctx, rules, batch.rows, wary);
+  const { settled, met } = await settleRows(tx, ctx, rules, batch.rows, lookedFor);
   const before = await turn;
   if (before === null) throw new Superseded();
   // After the turn, so that nothing of the ledger is locked while it is waited for.
@@ -104,7 +114,7 @@ async function write(
   // Everything above is undone with this transaction.
   if (moved === 0) throw new Superseded();
   await report(tx, ctx, rules.import_id, settled);
-  return counts;
+  return { counts, met };
 }
 
 async function settleRows(
@@ -112,8 +122,8 @@ async function settleRows(
   ctx: Context,
   rules: BatchRules,
   rows: PreparedRow[],
-  wary: boolean,
-): Promise<Settled[]> {
+  lookedFor: LookedFor,
+): Promise<{ settled: Settled[]; met: boolean }> {
   const settled: Settled[] = [];
   const firsts = new Map<string, Settled>();
   const repeats: { row: PreparedRow; first: Settled }[] = [];
@@ -133,8 +143,8 @@ async function settleRows(
     }
   }
   const candidates = [...firsts.values()];
-  const notCreated = new Set(await insertContacts(tx, ctx, rules, contactsOf(candidates), wary));
-  const there = candidates.filter((entry) => notCreated.has(entry.row.n));
+  const notCreated = new Set(await insertContacts(tx, ctx, rules, contactsOf(candidates), lookedFor));
+  const there = candidates.filter((entry) => notCreated.has(entry.row.contact!.id));
   if (there.length > 0) await settleExisting(tx, ctx, rules, there);
   await addAddresses(tx, ctx, contactsOf(candidates.filter(isWritten)));
   for (const { row, first } of repeats) {
@@ -147,7 +157,7 @@ async function settleRows(
       extra: [],
     });
   }
-  return settled;
+  return { settled, met: there.length > 0 };
 }
 
 const contactsOf = (entries: Settled[]) => entries.map((entry) => entry.row.contact!);
@@ -241,6 +251,7 @@ async function report(tx: Tx, ctx: Context, importId: Uuid, settled: Settled[]):
     const severity =
       entry.outcome === 'refused' ? 'refused' : entry.outcome === 'duplicates' ? 'duplicate' : 'warning';
     const problems = entry.problem === null ? warningsOf(entry) : [entry.problem];
+    if (problems.length === 0) return [];
     const raw = entry.row.raw.slice(0, MAX_RAW).replaceAll('\0', '\ufffd');
     return problems.map((problem, n) => ({ row_number: entry.row.n, n, severity, ...problem, raw }));
   });

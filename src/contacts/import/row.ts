@@ -6,7 +6,7 @@
 import type { CountryCode } from 'libphonenumber-js';
 import { newId } from '../../kernel/ids.ts';
 import { type AttributeType, readAttribute } from '../attribute-value.ts';
-import { cleanText } from '../clean-text.ts';
+import { cleanText, ownText } from '../clean-text.ts';
 import { unguardCell } from '../csv/write.ts';
 import { normalizeEmail } from '../email-address.ts';
 import { normalizePhone } from '../phone-number.ts';
@@ -43,7 +43,7 @@ export interface RowContact {
   time_zone?: string;
   time_zone_from?: 'given' | 'phone';
   attributes?: Record<string, string | number | boolean>;
-  tags?: string[];
+  tags?: readonly string[];
   /** [kind, address] */
   addresses?: ['email' | 'phone', string][];
 }
@@ -147,7 +147,7 @@ function cellReader(field: ImportTarget, rules: RowRules): CellReader {
     case 'time_zone':
       return readTimeZone;
     case 'tags':
-      return readTags;
+      return tagsReader();
     case 'full_name':
       return readFullName;
     default:
@@ -209,16 +209,35 @@ const readTimeZone: CellReader = (draft, value) => {
   return null;
 };
 
-const readTags: CellReader = (draft, value) => {
-  const tags = draft.tags ?? [];
-  for (const part of value.split(/ ::: |[;,]/)) {
+/** Cells seen before are kept with their tags: a file has few combinations. Bounded: input is not ours. */
+const MAX_KNOWN_CELLS = 1_000;
+const MAX_KNOWN_LENGTH = 500;
+
+function tagsReader(): CellReader {
+  const known = new Map<string, readonly string[]>();
+  return (draft, value) => {
+    let tags = known.get(value);
+    if (tags === undefined) {
+      const cell = ownText(value);
+      tags = tagsOfCell(cell);
+      if (known.size >= MAX_KNOWN_CELLS) known.clear();
+      if (cell.length <= MAX_KNOWN_LENGTH) known.set(cell, tags);
+    }
+    if (draft.tags !== undefined) draft.tags = [...new Set([...draft.tags, ...tags])].slice(0, MAX_TAGS);
+    else if (tags.length > 0) draft.tags = tags;
+    return null;
+  };
+}
+
+function tagsOfCell(cell: string): string[] {
+  const tags: string[] = [];
+  for (const part of cell.split(/ ::: |[;,]/)) {
     // Mailchimp quotes each tag inside the cell, Google marks its own groups with a star.
     const tag = normalizeTag(part.replace(/^\s*["*]\s*|"\s*$/g, ''));
     if (tag !== null && !tags.includes(tag) && tags.length < MAX_TAGS) tags.push(tag);
   }
-  if (tags.length > 0) draft.tags = tags;
-  return null;
-};
+  return tags;
+}
 
 const readFullName: CellReader = (draft, value) => {
   const cut = value.indexOf(' ');

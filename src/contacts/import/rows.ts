@@ -1,5 +1,5 @@
 /** Rows of a file from its bytes, with the exact text of each and the byte where the next begins. */
-import { bytesOf, type Encoding } from '../csv/encoding.ts';
+import { bytesOf, type Encoding, textDecoder } from '../csv/encoding.ts';
 import { type BrokenRow, type CsvDialect, readRow } from '../csv/tokenizer.ts';
 import { MAX_ROW } from './inspect.ts';
 
@@ -27,7 +27,7 @@ export interface Position {
 export class RowReader {
   readonly #encoding: Encoding;
   readonly #dialect: CsvDialect;
-  readonly #decoder: InstanceType<typeof TextDecoder>;
+  readonly #decode: (bytes?: Uint8Array) => string;
   #text = '';
   #at = 0;
   #byte: number;
@@ -44,18 +44,18 @@ export class RowReader {
   constructor(encoding: Encoding, dialect: CsvDialect, from: Position) {
     this.#encoding = encoding;
     this.#dialect = dialect;
-    this.#decoder = new TextDecoder(encoding, { ignoreBOM: true });
+    this.#decode = textDecoder(encoding);
     this.#byte = from.next_byte;
     this.#row = from.next_row;
   }
 
   push(bytes: Uint8Array): void {
-    this.#text = this.#text.slice(this.#at) + this.#decoder.decode(bytes, { stream: true });
+    this.#text = this.#text.slice(this.#at) + this.#decode(bytes);
     this.#at = 0;
   }
 
   end(): void {
-    this.#text = this.#text.slice(this.#at) + this.#decoder.decode();
+    this.#text = this.#text.slice(this.#at) + this.#decode();
     this.#at = 0;
     this.#final = true;
   }
