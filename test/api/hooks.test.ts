@@ -26,6 +26,8 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'cadenza-hooks-'));
   sandbox = await startApiSandbox({ dir });
   world = await setup({ adapters: ADAPTERS });
+  // At whatever hour it runs.
+  await world.call('PATCH', '/api/organization', { body: { quiet_hours: null } });
 });
 afterAll(async () => {
   await world?.close();

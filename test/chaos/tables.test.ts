@@ -40,8 +40,11 @@ const FAULTS: Record<string, string[]> = {
     `UPDATE touch_variants SET contact_id = (SELECT min(contact_id::text)::uuid FROM touch_variants),
        step_id = (SELECT min(step_id::text)::uuid FROM touch_variants), variant = touch_id::text`,
   ],
-  'the e-mails that were sent and those that the enrollment remembers differ': [
+  'an enrollment remembers e-mails that were not sent, or none of those that were': [
     `UPDATE enrollments SET thread = thread || ARRAY['x.1'] WHERE cardinality(thread) > 0`,
+    `UPDATE enrollments SET thread = ARRAY['x.1'] WHERE cardinality(thread) > 0`,
+    `UPDATE enrollments SET thread = '{}'`,
+    `UPDATE enrollments SET thread = thread || thread`,
   ],
   'an enrollment was lost for want of a sender; no sender of a run is ever missing': [
     `UPDATE enrollments SET status = 'failed', status_reason = 'no_sender', ended_at = now() WHERE status = 'active'`,

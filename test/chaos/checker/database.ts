@@ -101,14 +101,16 @@ export const RULES: readonly Rule[] = [
   },
   {
     invariant: 'I3',
-    what: 'the e-mails that were sent and those that the enrollment remembers differ',
+    // A subject of its own begins a thread anew: no more than were sent, each of them sent, and the newest never forgotten.
+    what: 'an enrollment remembers e-mails that were not sent, or none of those that were',
     sql: `
-      SELECT e.id AS enrollment, e.org_id AS org, cardinality(e.thread) AS remembered, coalesce(s.n, 0) AS sent
-        FROM enrollments e LEFT JOIN (
-          SELECT t.org_id, t.source_id, t.contact_id, t.generation, count(*)::int AS n FROM touches t
-           WHERE t.state = 'sent' AND t.channel = 'email' GROUP BY 1, 2, 3, 4) s
-          ON s.org_id = e.org_id AND s.source_id = e.id AND s.contact_id = e.contact_id AND s.generation = e.generation
-       WHERE cardinality(e.thread) <> coalesce(s.n, 0)`,
+      SELECT e.id AS enrollment, e.org_id AS org, cardinality(e.thread) AS remembered, cardinality(s.sent) AS sent
+        FROM enrollments e CROSS JOIN LATERAL (
+          SELECT ARRAY(SELECT t.id::text FROM touches t
+            WHERE t.org_id = e.org_id AND t.source_id = e.id AND t.contact_id = e.contact_id AND t.generation = e.generation
+              AND t.state = 'sent' AND t.channel = 'email') AS sent) s
+       WHERE (s.sent = '{}') <> (e.thread = '{}') OR cardinality(e.thread) > cardinality(s.sent)
+          OR EXISTS (SELECT FROM unnest(e.thread) m(id) WHERE split_part(m.id, '.', 1) <> ALL (s.sent))`,
   },
   {
     invariant: 'I3',
