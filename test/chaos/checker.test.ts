@@ -178,10 +178,10 @@ const FAULTS: [string, Violation['invariant'], Plant][] = [
     },
   ],
   [
-    'unknown where the key could be used again, and looked at long ago for the last time',
+    'unknown where the key could be used again, and let go after the quiet hours',
     'I3',
     (evidence) => {
-      Object.assign(evidence.touches[2]!, { state: 'unknown', needs_review: true, due_at: null });
+      Object.assign(evidence.touches[2]!, { state: 'unknown', needs_review: true, gated_at: atMs(5) });
       evidence.acks.push(
         ack('quiet', { class: 'organization', id: 'alder', channel: 'email' }, 2, { receipt: null }),
       );
@@ -387,6 +387,15 @@ describe('the chaos checker', () => {
     Object.assign(evidence.touches[2]!, { state: 'unknown', needs_review: true });
     evidence.journal.push(refusal(evidence.touches[1]!, 'mailbox_unknown'));
     expect(judge(evidence).violations).toEqual([]);
+  });
+
+  it('lets a message wait that met quiet hours since it was let go', () => {
+    const evidence = sound();
+    Object.assign(evidence.touches[2]!, { state: 'unknown', gated_at: atMs(1) });
+    expect(judge(evidence).violations).not.toEqual([]);
+    const quiet = { class: 'organization', id: 'alder', channel: 'email' } as const;
+    evidence.acks.push(ack('quiet', quiet, 2, { receipt: null }));
+    expect(judge(evidence).violations.filter(({ invariant }) => invariant === 'I3')).toEqual([]);
   });
 
   it('accepts a second sending that a person asked for', () => {

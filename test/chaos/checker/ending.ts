@@ -17,16 +17,16 @@ export function checkEnding(evidence: Evidence): Violation[] {
   );
   const bounced = bouncedContacts(evidence);
   const openingOf = openingsOf(evidence);
-  // Quiet hours that were set while it was looked at keep it until their end, though they were taken away since.
-  const hushed = new Set(
-    evidence.acks.flatMap(({ act, org, target }) => (act === 'quiet' ? [`${org} ${target?.channel}`] : [])),
-  );
+  // Quiet hours that were set since it was let go may keep it until their end, though they were taken away again.
+  const hushed = new Map<string, number>();
+  for (const { act, org, target, ended_at } of evidence.acks)
+    if (act === 'quiet') hushed.set(`${org} ${target?.channel}`, ended_at);
   const found: Violation[] = [];
   for (const touch of evidence.touches) {
     const status = enrollments.get(touch.enrollment)?.status;
     const { closes } = openingOf(touch);
     const closed = closes !== null && closes - evidence.budget <= evidence.read_at;
-    const quiet = hushed.has(`${touch.org} ${touch.channel}`) && (touch.due_at ?? 0) > evidence.read_at;
+    const quiet = (hushed.get(`${touch.org} ${touch.channel}`) ?? 0) >= (touch.gated_at ?? evidence.read_at);
     const hindered = closed || quiet || bounced.has(`${touch.contact} ${touch.channel}`);
     const what = stuck(touch, status, senders.get(touch.sender ?? ''), hindered, evidence.read_at);
     if (what)
