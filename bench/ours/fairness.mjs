@@ -5,7 +5,7 @@
 import { settleDown } from '../database.mjs';
 import { median } from '../stats.mjs';
 import { databaseOffset, now } from './clock.mjs';
-import { dueIn, probePlanned, sleep } from './probes.mjs';
+import { dueIn, probePlanned, sleep, timely } from './probes.mjs';
 import { startWorker } from './worker.mjs';
 import { loadDue } from './world.mjs';
 
@@ -83,7 +83,7 @@ async function repeated(probes, probe) {
   const values = [];
   for (let n = -WARM_UP.probes; n < probes; n++) {
     await sleep(between(REST_MS));
-    const value = await probe();
+    const value = await timely(probe);
     if (n >= 0) values.push(value);
   }
   return values;

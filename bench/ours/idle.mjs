@@ -5,7 +5,7 @@
  */
 import { percentile } from '../stats.mjs';
 import { databaseOffset, now } from './clock.mjs';
-import { dueIn, probeContacts, probeEnrolled, probePlanned, sleep } from './probes.mjs';
+import { dueIn, probeContacts, probeEnrolled, probePlanned, sleep, timely } from './probes.mjs';
 import { startWorker } from './worker.mjs';
 
 const WARM_UP = 8;
@@ -45,7 +45,9 @@ async function oneRepetition(world, worker, organization, probes) {
     samples.commit.push(await oneCommit(world));
     await rest();
     samples.planned.push(
-      await probePlanned(world, worker, organization, { due: dueIn(AHEAD_MS, offset), offset }),
+      await timely(() =>
+        probePlanned(world, worker, organization, { due: dueIn(AHEAD_MS, offset), offset }),
+      ),
     );
   }
   return samples;

@@ -5,6 +5,8 @@
 import { now } from './clock.mjs';
 import { loadDue, product } from './world.mjs';
 
+const TRIES = 10;
+
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Contacts for probes that enrol, ready before the clock starts. */
@@ -57,7 +59,10 @@ export async function probeEnrolled(world, worker, { org, sequence }, contact) {
 /** When the database will say that so many milliseconds have passed: whole ones of its own time. */
 export const dueIn = (ms, offset) => Math.ceil(now() + offset + ms);
 
-/** A touch that the worker knows of before it falls due. `due`: Unix milliseconds of the database. */
+/**
+ * A touch that the worker knows of before it falls due. `due`: Unix milliseconds of the database.
+ * @returns nothing when a moment of the machine made it due before it was known: that is no measurement
+ */
 export async function probePlanned(world, worker, organization, { due, offset }) {
   const { wake } = await product('ledger/wake');
   await loadDue(world, {
@@ -72,6 +77,16 @@ export async function probePlanned(world, worker, organization, { due, offset })
     [organization.org, due],
   );
   await wake(world.db, organization.org);
-  if (now() + offset > due) throw new Error('a probe was due before it was known');
-  return (await worker.called(touch)) - (due - offset);
+  const known = now() + offset < due;
+  const called = await worker.called(touch);
+  return known ? called - (due - offset) : undefined;
+}
+
+/** The first of some tries of `probe` that is a measurement. */
+export async function timely(probe) {
+  for (let n = 0; n < TRIES; n++) {
+    const value = await probe();
+    if (value !== undefined) return value;
+  }
+  throw new Error(`of ${TRIES} probes each was due before it was known`);
 }
