@@ -128,7 +128,7 @@ async function redisFor(run) {
 
 /** As many rounds as planned; fewer when the time would not allow another one. At least one. */
 async function measureRounds(run, ready, limit) {
-  const wantsMeasure = ready.some(({ row }) => row.name === 'ours');
+  const wantsMeasure = ready.some(isOurs);
   const end = run.deadline - (wantsMeasure ? run.plan.measure_ms : 0);
   let longest = 0;
   for (let round = 0; round < run.plan.rounds; round++) {
@@ -194,19 +194,32 @@ async function measureRow(run, { row, child, url }, limit, { round, before, shar
   return last;
 }
 
+/** What rows measure besides their rate. Ours comes last: it takes what is left of the time. */
 async function measureExtra(run, ready) {
-  const ours = ready.find(({ row }) => row.name === 'ours' && run.why.ours === undefined);
-  const budget_ms = Math.floor(run.deadline - performance.now());
-  if (ours === undefined || budget_ms <= 0) return {};
-  try {
-    const extra = (await ours.child.measure({ quick: run.size === 'quick', budget_ms })) ?? {};
-    for (const [part, { ratios, why }] of Object.entries(extra.missing ?? {})) {
+  const extra = { figures: {}, ratios: {}, notes: [] };
+  const there = ready.filter(({ row }) => run.why[row.name] === undefined);
+  for (const one of [...there.filter((one) => !isOurs(one)), ...there.filter(isOurs)]) {
+    const found = await measureOne(run, one);
+    for (const [part, { ratios, why }] of Object.entries(found.missing ?? {})) {
       for (const name of [part, ...ratios]) run.why[name] = why;
     }
-    return extra;
+    Object.assign(extra.figures, found.figures);
+    Object.assign(extra.ratios, found.ratios);
+    extra.notes.push(...(found.notes ?? []));
+  }
+  return extra;
+}
+
+const isOurs = ({ row }) => row.name === 'ours';
+
+async function measureOne(run, { row, child, url }) {
+  const budget_ms = Math.floor(run.deadline - performance.now());
+  if (budget_ms <= 0) return {};
+  try {
+    return (await child.measure({ url, quick: run.size === 'quick', budget_ms })) ?? {};
   } catch (error) {
-    run.log(`ours, further figures: ${error.stack ?? error}`);
-    for (const name of MEASURED_RATIOS) run.why[name] = firstLine(error);
+    run.log(`${row.name}, further figures: ${error.stack ?? error}`);
+    run.why[`${row.name}, further figures`] = firstLine(error);
     return {};
   }
 }
@@ -237,14 +250,13 @@ function result(run, cluster, rounds, extra) {
     };
   }
   if (run.commits.length > 0) figures.commits = figure(run.commits, 'commits/s');
-  for (const [name, { values, unit }] of Object.entries(extra.figures ?? {}))
-    figures[name] = figure(values, unit);
+  for (const [name, { values, unit }] of Object.entries(extra.figures)) figures[name] = figure(values, unit);
 
   const ratios = { limit: figures.ours?.of_limit ?? null };
   for (const row of ROWS) {
     if (row.ratio !== undefined) ratios[row.ratio] = ratioByRound(rates('ours'), rates(row.name));
   }
-  for (const name of MEASURED_RATIOS) ratios[name] = extra.ratios?.[name] ?? null;
+  for (const name of MEASURED_RATIOS) ratios[name] = extra.ratios[name] ?? null;
   for (const [name, value] of Object.entries(ratios)) {
     if (value === null) run.why[name] ??= run.why.ours ? `row ours: ${run.why.ours}` : 'not measured';
   }
@@ -261,7 +273,7 @@ function result(run, cluster, rounds, extra) {
     notes: [
       'bullmq_aof: Redis writes its append-only file out once a second (appendfsync everysec); a crash may lose that second',
       'same_step_graphile: one transaction a step, the provider called inside it',
-      ...(extra.notes ?? []),
+      ...extra.notes,
     ],
     machine: {
       node: process.versions.node,

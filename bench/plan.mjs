@@ -29,7 +29,7 @@ export const ROWS = [
     name: 'graphile_default',
     module: at('rows/graphile-default.mjs'),
     unit: 'jobs/s',
-    touches: { full: 4_000, quick: 2_000 },
+    touches: { full: 2_000, quick: 2_000 },
     peer: true,
     bound: 'two statements and a commit a job',
   },
@@ -68,7 +68,7 @@ export const LIMIT = {
   module: at('rows/limit.mjs'),
   unit: 'touches/s',
   due: { full: 1_000_000, quick: 150_000 },
-  touches: { full: 60_000, quick: 15_000 },
+  touches: { full: 40_000, quick: 15_000 },
 };
 
 export const PLAN = {

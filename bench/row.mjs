@@ -6,7 +6,7 @@
  *                                     `{ unavailable: 'why' }`: the row is then skipped by that reason
  *   load({ touches })                 before each run: puts that many due ones there (the caller vacuums afterwards)
  *   run({ touches })                  works them off; answers `{ rate, settled, seconds }`
- *   measure({ quick, budget_ms })     optional, at the end: `{ figures?: { name: { values, unit } }, ratios?, notes?,
+ *   measure({ url, quick, budget_ms })  optional, at the end: `{ figures?: { name: { values, unit } }, ratios?, notes?,
  *                                     missing?: { part: { ratios, why } } }`
  *   close()                           lets go of everything
  */

@@ -45,9 +45,7 @@ async function oneRepetition(world, worker, organization, probes) {
     samples.commit.push(await oneCommit(world));
     await rest();
     samples.planned.push(
-      await timely(() =>
-        probePlanned(world, worker, organization, { due: dueIn(AHEAD_MS, offset), offset }),
-      ),
+      await timely(() => probePlanned(world, worker, organization, { due: dueIn(AHEAD_MS, offset), offset })),
     );
   }
   return samples;
