@@ -33,6 +33,8 @@ export interface WorkerOptions {
 const NOTHING_TO_DO_MS = 250;
 const ERROR_WAIT_MS = 500;
 const STATISTICS_EVERY_MS = 1_000;
+/** Timers count whole milliseconds, and ring up to so much late. */
+const TIMER_LATE_MS = 2;
 /** Turns that are over but for their provider's answers; a slow provider keeps nobody else's lane from its turn. */
 const MAX_ENDING = 8;
 
@@ -240,14 +242,21 @@ export class Worker {
    */
   #alarmAt(moment: number, org: Uuid): void {
     if (this.#stopping || (this.#alarm !== null && this.#alarm.moment <= moment)) return;
+    if (moment - performance.now() >= this.#options.poll_ms) return;
     clearTimeout(this.#alarm?.timer);
+    // The timer is set so much early; the rest is waited for in turns of the loop.
     const ring = () => {
+      if (this.#alarm !== alarm) return;
+      if (performance.now() < moment) {
+        setImmediate(ring);
+        return;
+      }
       this.#alarm = null;
       this.#wakeOne(org);
     };
-    // A timer drops the fraction, and who looks a moment too early looks twice.
-    const ms = Math.max(1, Math.ceil(moment - performance.now()));
-    this.#alarm = ms < this.#options.poll_ms ? { moment, timer: setTimeout(ring, ms) } : null;
+    const ms = Math.max(1, moment - performance.now() - TIMER_LATE_MS);
+    const alarm = { moment, timer: setTimeout(ring, ms) };
+    this.#alarm = alarm;
   }
 
   #sleep(ms: number): Promise<Uuid | null> {
