@@ -8,9 +8,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
 import { ENVIRONMENT_READER, hasRoom } from './rooms.mjs';
-import { lineOf, main, parse, productSources, visit } from './sources.mjs';
+import { lineOf, main, parse, productSources, ts, visit } from './sources.mjs';
 
 const OUTPUT_LIMIT = 256 * 1024 * 1024;
 const CRUISER = fileURLToPath(
@@ -21,7 +20,7 @@ function cruise(root) {
   const folders = ['src', 'test', 'console'].filter((folder) => existsSync(join(root, folder)));
   const run = spawnSync(
     process.execPath,
-    [CRUISER, '--output-type', 'json', '--no-cache', '--no-progress', ...folders],
+    ['--max-semi-space-size=64', CRUISER, '--output-type', 'json', '--no-cache', '--no-progress', ...folders],
     { cwd: root, encoding: 'utf8', maxBuffer: OUTPUT_LIMIT },
   );
   try {

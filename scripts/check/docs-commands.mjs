@@ -2,8 +2,7 @@
  * The commands of `cadenza`, read from the table `COMMANDS` in `src/cli/`: an object keyed by command (`'keys create'`),
  * or a list of objects with a `name`. Read as text, so that no build is needed.
  */
-import ts from 'typescript';
-import { parse, visit } from './sources.mjs';
+import { parse, ts, visit } from './sources.mjs';
 
 function unwrap(node) {
   return ts.isAsExpression(node) || ts.isSatisfiesExpression(node) || ts.isParenthesizedExpression(node)

@@ -10,8 +10,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import ts from 'typescript';
-import { lineOf, listFiles, main, parse, productSources, visit } from './sources.mjs';
+import { lineOf, listFiles, main, parse, productSources, ts, visit } from './sources.mjs';
 
 const RUNNERS = new Set(['query']);
 const RAW = new Set(['raw', 'unsafe']);

@@ -32,8 +32,33 @@ describe('npm run check:fast', () => {
   });
 
   it('runs the other steps all the same, and prints their time', () => {
-    for (const step of ['sql', 'docs', 'sizes']) {
-      expect(result.stdout).toMatch(new RegExp(`^ok +[\\d.]+ s {2}${step}$`, 'm'));
+    expect(result.stdout).toMatch(/^ok +[\d.]+ s {2}sql, sizes, docs$/m);
+  });
+
+  it('is red when one of the checks that share a process is, whichever it is', () => {
+    const findings = {
+      sql: {
+        'src/api/wrong.ts': 'export const text = (id: string) => `SELECT a FROM b WHERE id = ${id}`;\n',
+      },
+      sizes: { 'src/api/wrong.ts': `${'export {};\n'.repeat(401)}` },
+      docs: { 'README.md': 'See [there](docs/not-there.md).\n' },
+    };
+    for (const [check, files] of Object.entries(findings)) {
+      const broken = plant({
+        'src/api/right.ts': 'export const one = 1;\n',
+        'README.md': 'Nothing.\n',
+        ...files,
+      });
+      cpSync(CHECK, join(broken.root, 'scripts/check.mjs'));
+      const args = [join(broken.root, 'scripts/check.mjs'), '--fast'];
+      const { stdout } = spawnSync(process.execPath, args, { cwd: broken.root, encoding: 'utf8' });
+      broken.remove();
+      expect(stdout, check).toMatch(/^FAIL +[\d.]+ s {2}sql, sizes, docs$/m);
+      for (const name of ['sql', 'sizes', 'docs']) {
+        expect(stdout, check).toMatch(
+          new RegExp(`^${name}: [1-9]\\d* .*, ${name === check ? '1' : '0'} findings$`, 'm'),
+        );
+      }
     }
   });
 
