@@ -117,7 +117,7 @@ BEGIN
     UPDATE sequences s SET status = CASE WHEN p_paused THEN 'paused' ELSE 'active' END, epoch = s.epoch + 1, updated_at = v_now
      WHERE s.org_id = p_org AND s.id = p_id::uuid AND s.status = CASE WHEN p_paused THEN 'active' ELSE 'paused' END RETURNING s.epoch INTO v_epoch;
   ELSIF p_class = 'sender' THEN
-    SELECT starts_with(coalesce(s.status_reason, ''), 'circuit_breaker') INTO v_tripped FROM senders s WHERE s.org_id = p_org AND s.id = p_id::uuid FOR UPDATE;
+    SELECT starts_with(coalesce(s.status_reason, ''), 'circuit_breaker') INTO v_tripped FROM senders s WHERE s.org_id = p_org AND s.id = p_id::uuid FOR NO KEY UPDATE;
     UPDATE senders s SET status = CASE WHEN p_paused THEN 'paused' ELSE 'active' END, status_reason = p_reason, epoch = s.epoch + 1, updated_at = v_now
      WHERE s.org_id = p_org AND s.id = p_id::uuid AND s.status = CASE WHEN p_paused THEN 'active' ELSE 'paused' END RETURNING s.epoch INTO v_epoch;
   ELSIF p_class = 'channel' THEN
