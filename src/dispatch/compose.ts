@@ -10,7 +10,9 @@ import { CHANNELS, isSenderChannel } from '../kernel/channels.ts';
 import type { Uuid } from '../kernel/ids.ts';
 import type { Message } from '../kernel/message.ts';
 import type { Settlement } from '../ledger/settle.ts';
+import type { Step } from '../plan/sequences/definition.ts';
 import { freeTextRefusal } from '../plan/sequences/free-text.ts';
+import { withOpeningSubject } from '../plan/sequences/opening-subject.ts';
 import { withDraft } from '../plan/sequences/steps/draft.ts';
 import { addressFor, type StepInput, type StepKind } from '../plan/sequences/steps/step-kind.ts';
 import { STEP_KINDS } from '../plan/sequences/steps/step-kinds.ts';
@@ -176,10 +178,15 @@ export function inputOf(
   const { consent } = CHANNELS[touch.channel];
   const { step, variant } = stepOf(situation, version, touch);
   const draft = situation.drafts?.get(touch.id);
+  const thread =
+    touch.thread === null || touch.thread_subject === null
+      ? null
+      : { subject: touch.thread_subject, sent: touch.thread.split(',') };
+  const written = draft ? withDraft(step, draft) : step;
   return {
     org,
     sequence: { id: touch.sequence_id, name: version.sequence_name },
-    step: draft ? withDraft(step, draft) : step,
+    step: thread ? written : opensItself(situation, version, touch, written),
     variant,
     touch,
     contact_id: touch.contact_id,
@@ -201,11 +208,20 @@ export function inputOf(
       consent === null || sender === null
         ? null
         : engine.unsubscribeUrl(org, touch.contact_id, touch.id, consent),
-    thread:
-      touch.thread === null || touch.thread_subject === null
-        ? null
-        : { subject: touch.thread_subject, sent: touch.thread.split(',') },
+    thread,
   };
+}
+
+/** Nothing went that it could answer. */
+function opensItself(
+  { winners }: Pick<Situation, 'winners'>,
+  { definition }: Version,
+  { step_no, contact_id }: Pick<DueTouch, 'step_no' | 'contact_id'>,
+  step: Step,
+): Step {
+  return withOpeningSubject(definition, step_no, step, (before) => {
+    return armedStep(before, contact_id, { sent: null, winner: winners?.get(before.id) }).step;
+  });
 }
 
 function composed(item: Prepared, content: Content<Message>): Composed {

@@ -47,6 +47,47 @@ async function due(touch: string): Promise<void> {
 }
 const liveTouch = async (enrollment: string) => (await enrollmentRow(world, enrollment)).live_touch as string;
 
+describe('a step without a subject, before which nothing went', () => {
+  const FOLLOW_UP = [
+    email('For {{ contact.first_name }}'),
+    email(null, { delay: LATER }),
+    email(null, { delay: LATER }),
+  ];
+  const goOn = async (enrollment: string) => {
+    await due(await liveTouch(enrollment));
+    await deliverNow(world);
+  };
+
+  it('[SEQ-3] [SEQ-9] opens the thread itself when the one that would have was advanced past', async () => {
+    const { enrollments } = await enrolled(world, 1, { steps: FOLLOW_UP });
+    await act(world.db, world.versions, world.ctx, enrollments[0]!, 'advance');
+    await goOn(enrollments[0]!);
+    await goOn(enrollments[0]!);
+    const messages = world.provider.calls.map(({ message }) => message);
+    expect(told(messages)).toEqual(['For Person 1', 'Re: For Person 1 < 0 < 0']);
+    expect(await enrollmentRow(world, enrollments[0]!)).toMatchObject({ status: 'completed' });
+  });
+
+  it('[SEQ-3] [SEQ-14] opens it under the subject of the arm that the contact would have got', async () => {
+    const variants = ['a', 'b'].map((key) => ({ key, weight: 1, subject: `Arm ${key}` }));
+    const { sequence, enrollments, contacts } = await enrolled(world, 6, {
+      steps: [email('Base', { key: 'first', variants }), email(null, { delay: LATER })],
+    });
+    const subjects: (string | null)[] = [];
+    for (const [n, enrollment] of enrollments.entries()) {
+      const { steps } = await previewSequence(world.db, world.versions, world.ctx, sequence, {
+        contact_id: contacts[n]!,
+        unsubscribe_url: 'https://example.com/u/preview',
+      });
+      subjects.push(steps[0]!.subject);
+      await act(world.db, world.versions, world.ctx, enrollment, 'advance');
+    }
+    for (const enrollment of enrollments) await goOn(enrollment);
+    expect(subjects.every((subject) => subject?.startsWith('Arm '))).toBe(true);
+    expect(world.provider.calls.map(({ message }) => message.subject)).toEqual(subjects);
+  });
+});
+
 describe('a step with a subject of its own', () => {
   it('[SEQ-3] opens a new thread, which the steps after it answer in', async () => {
     await enrolled(world, 1, { steps: TWO_THREADS });

@@ -1,0 +1,35 @@
+/**
+ * A follow-up without a subject answers in its thread. Where there is no thread, because what would have opened it was
+ * skipped by a person, a condition or a branch, it opens one itself, under the subject of the nearest e-mail before it in
+ * the list that has one; publish sees to it that the first has.
+ */
+import type { Definition, Step } from './definition.ts';
+import { perStep } from './steps/step-kind.ts';
+
+/** Once a step and subject: what is parsed of a step hangs on the object. */
+const opening = perStep(() => new Map<string, Step>());
+
+/** `step`: as the contact gets it. `armed`: what the contact would get of another step. */
+export function withOpeningSubject(
+  { steps }: Pick<Definition, 'steps'>,
+  stepNo: number,
+  step: Step,
+  armed: (before: Step) => Step,
+): Step {
+  if (step.channel !== 'email' || step.subject?.trim()) return step;
+  for (const before of steps.slice(0, stepNo).reverse()) {
+    const subject = before.channel === 'email' ? armed(before).subject : undefined;
+    if (subject?.trim()) return opened(step, subject);
+  }
+  return step;
+}
+
+function opened(step: Step, subject: string): Step {
+  const known = opening(step);
+  let made = known.get(subject);
+  if (made === undefined) {
+    made = { ...step, subject };
+    known.set(subject, made);
+  }
+  return made;
+}
