@@ -82,7 +82,7 @@ export const SETTINGS = {
   ),
   DATABASE_URL: optional(
     postgresUrl,
-    'Your own PostgreSQL (15 to 18), as the owner of the database: migrates and makes the login of the application. Without it, `cadenza up` starts an embedded one.',
+    'Your own PostgreSQL (15 to 18), as the owner of the database, with CREATEROLE: migrates and makes the login of the application. Without it, `cadenza up` starts an embedded one.',
   ),
   APP_DATABASE_URL: optional(
     postgresUrl,

@@ -4,6 +4,7 @@ import { pgCode } from '../db/database.ts';
 import { DataDirectoryInUse } from '../db/embedded/lock.ts';
 import { NoEmbeddedPostgres } from '../db/embedded/platform.ts';
 import { WrongEncoding } from '../db/encoding.ts';
+import { OwnerLacksRights } from '../db/owner-rights.ts';
 import { PROBLEMS, Problem } from '../kernel/problem.ts';
 import { AppRoleRefused } from '../tenancy/app-login.ts';
 import { OtherInstallation } from '../tenancy/installation.ts';
@@ -30,6 +31,7 @@ function isExpected(failure: Error): boolean {
     AppRoleRefused,
     OtherInstallation,
     WrongEncoding,
+    OwnerLacksRights,
   ];
   return classes.some((one) => failure instanceof one) || 'code' in failure;
 }

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { Logger, runMigrations } from 'graphile-worker';
 import pg from 'pg';
 import { encodingProblem, WrongEncoding } from './encoding.ts';
+import { failureOf } from './owner-rights.ts';
 import { splitStatements } from './statements.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -99,7 +100,7 @@ async function apply(client: pg.Client, file: SqlFile, kind: 'table' | 'function
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
-    throw new Error(`${file.name}: ${(error as Error).message}`, { cause: error });
+    throw await failureOf(client, file.name, error);
   }
 }
 
@@ -114,7 +115,7 @@ async function dropFunctions(client: pg.Client, text: string): Promise<void> {
   for (const { signature } of rows) await client.query(`DROP FUNCTION ${signature}`);
 }
 
-/** @throws WrongEncoding */
+/** @throws WrongEncoding, OwnerLacksRights */
 export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
   const client = new pg.Client({ connectionString: options.url, application_name: 'cadenza migrate' });
   client.on('error', () => undefined);

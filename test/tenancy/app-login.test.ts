@@ -4,6 +4,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
+import { OwnerLacksRights } from '../../src/db/owner-rights.ts';
 import { sql } from '../../src/db/sql.ts';
 import { createApiKey } from '../../src/tenancy/api-keys.ts';
 import { AppRoleRefused, assertAppRole, ensureAppLogin } from '../../src/tenancy/app-login.ts';
@@ -84,6 +85,34 @@ function behaviour(admin: () => string): void {
     expect(await whoami(url)).toBe(`cadenza_app${new URL(fresh.ownerUrl).pathname.replace('/', '_')}`);
     expect(await ensureAppLogin(fresh.ownerUrl, master)).toBe(url);
     expect(url).not.toContain(master);
+  });
+
+  test('[OPS-2] an owner who may not make roles is told what an administrator must run, and that is enough', async () => {
+    const name = `bare_${randomBytes(4).toString('hex')}`;
+    await onServer(admin(), async (client) => {
+      await client.query(`CREATE ROLE ${name} LOGIN PASSWORD '${password}'`);
+      await client.query(`CREATE DATABASE ${name} OWNER ${name}`);
+    });
+    const url = new URL(admin());
+    [url.username, url.password, url.pathname] = [name, password, `/${name}`];
+    try {
+      const refused = await migrate({ url: url.href }).catch((error: unknown) => error as Error);
+      expect(refused).toBeInstanceOf(OwnerLacksRights);
+      const statements = [...(refused as Error).message.matchAll(/(?:ALTER|GRANT) [^;]+;/g)].map(
+        ([text]) => text,
+      );
+      expect(statements).toHaveLength(2);
+      await onServer(admin(), async (client) => {
+        for (const statement of statements) await client.query(statement);
+      });
+      await migrate({ url: url.href });
+      await whoami(await ensureAppLogin(url.href, secret()));
+    } finally {
+      await onServer(admin(), async (client) => {
+        await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
+        await client.query(`DROP ROLE IF EXISTS cadenza_app_${name}`);
+      });
+    }
   });
 
   test('[TEN-6] another master secret gives another password, and the old one opens nothing any more', async () => {

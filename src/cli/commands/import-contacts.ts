@@ -152,7 +152,8 @@ function mappingOf(text: string | undefined): Record<string, string> | undefined
 
 async function readable(file: string): Promise<void> {
   const found = await stat(file).catch(() => null);
-  if (found === null || !found.isFile()) throw new UsageError(`There is no file ${file}.`);
+  if (found === null) throw new UsageError(`There is no file ${file}.`);
+  if (!found.isFile()) throw new UsageError(`${file} is not a file that can be read from its beginning.`);
 }
 
 function previewText(preview: Preview): string {

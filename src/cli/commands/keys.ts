@@ -29,6 +29,7 @@ function expiryOption(call: Call): Date | null {
   if (text === undefined) return null;
   const at = new Date(text);
   if (Number.isNaN(at.getTime())) throw new UsageError('--expires must be a date, such as 2030-01-31.');
+  if (at <= new Date()) throw new UsageError('--expires lies in the past: the key would open nothing.');
   return at;
 }
 
