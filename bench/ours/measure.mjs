@@ -20,9 +20,9 @@ const SIZES = {
   },
   quick: {
     idle: { repetitions: 1, probes: 12 },
-    pauses: { repetitions: 1, touches: 30_000 },
-    fairness: { many: 60_000, probes: 4 },
-    history: { touches: 500_000, repetitions: 2 },
+    pauses: { repetitions: 1, touches: 20_000 },
+    fairness: { many: 40_000, probes: 4 },
+    history: { touches: 200_000, repetitions: 2 },
   },
 };
 const TEMPLATE = 'bench_ours_template';
