@@ -11,17 +11,27 @@ const opening = perStep(() => new Map<string, Step>());
 
 /** `step`: as the contact gets it. `armed`: what the contact would get of another step. */
 export function withOpeningSubject(
-  { steps }: Pick<Definition, 'steps'>,
+  definition: Pick<Definition, 'steps'>,
   stepNo: number,
   step: Step,
   armed: (before: Step) => Step,
 ): Step {
   if (step.channel !== 'email' || step.subject?.trim()) return step;
+  const subject = openerBefore(definition, stepNo, armed)?.subject;
+  return subject === undefined ? step : opened(step, subject);
+}
+
+/** The step that would have opened the thread, as the contact gets it. */
+export function openerBefore(
+  { steps }: Pick<Definition, 'steps'>,
+  stepNo: number,
+  armed: (before: Step) => Step,
+): Step | undefined {
   for (const before of steps.slice(0, stepNo).reverse()) {
-    const subject = before.channel === 'email' ? armed(before).subject : undefined;
-    if (subject?.trim()) return opened(step, subject);
+    const step = before.channel === 'email' ? armed(before) : before;
+    if (step.channel === 'email' && step.subject?.trim()) return step;
   }
-  return step;
+  return undefined;
 }
 
 function opened(step: Step, subject: string): Step {

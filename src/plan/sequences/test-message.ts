@@ -20,6 +20,7 @@ import type { SenderSettings } from '../../senders/senders.ts';
 import type { Context } from '../../tenancy/context.ts';
 import { readPlanning } from './calendar.ts';
 import type { Definition, Step } from './definition.ts';
+import { openerBefore } from './opening-subject.ts';
 import { sampleContact } from './publish-trial.ts';
 import { type RenderScene, readRecipient, renderStep } from './render-step.ts';
 import { senderIdFor, sendersByChannel } from './step-sender.ts';
@@ -171,13 +172,11 @@ async function threadOf(
   sender: Uuid,
 ): Promise<StepInput['thread']> {
   if (step.channel !== 'email' || step.subject?.trim()) return null;
-  for (const before of scene.definition.steps.slice(0, stepNo).reverse()) {
-    if (before.channel !== 'email') continue;
-    const touch = { id: newId(), key_n: 1 };
-    const { subject } = await renderStep(scene, arm(scene, before, undefined), sender, touch, null);
-    if (subject !== null) return { subject, sent: [] };
-  }
-  return null;
+  const opener = openerBefore(scene.definition, stepNo, (before) => arm(scene, before, undefined).step);
+  if (opener === undefined) return null;
+  const touch = { id: newId(), key_n: 1 };
+  const { subject } = await renderStep(scene, { step: opener, variant: null }, sender, touch, null);
+  return subject === null ? null : { subject, sent: [] };
 }
 
 /** An approved template goes as it was approved. */
