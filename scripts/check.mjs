@@ -24,13 +24,12 @@ const own = (name, ...before) => [
 const tool = (path, ...args) => [process.execPath, `node_modules/${path}`, ...args];
 
 const STEPS = [
-  { name: 'architecture', run: own('architecture') },
+  { name: 'architecture, sql, sizes, docs', run: own('architecture', 'docs', 'sizes', 'sql') },
   { name: 'generated files', run: own('generated') },
   // Dead is what no entry reaches, so this needs the program's entry.
   { name: 'dead code', run: tool('knip/bin/knip.js', '--no-progress'), needs: 'bin/cadenza.mjs' },
   { name: 'format and lint', run: tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.') },
   { name: 'types', run: tool('typescript-7/bin/tsc', '--noEmit') },
-  { name: 'sql, sizes, docs', run: own('docs', 'sizes', 'sql') },
 ];
 
 /** Runs one step; its outcome never throws. */
