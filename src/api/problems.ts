@@ -44,7 +44,8 @@ function meantBranch(branches: readonly Issues[]): Issues | null {
   return objects.sort((a, b) => unknown(a) - unknown(b))[0] ?? null;
 }
 
-function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+/** An entry a field that is wrong. */
+export function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => ({
       field: fieldPath([...issue.path, key]),
@@ -56,7 +57,9 @@ function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
     if (meant)
       return meant.flatMap((inner) => fieldErrors({ ...inner, path: [...issue.path, ...inner.path] }));
   }
-  return [{ field: fieldPath(issue.path), code: issue.code, message: inWords(issue) }];
+  // A rule of our own has its words alone.
+  const code = issue.code === 'custom' ? 'invalid_value' : issue.code;
+  return [{ field: fieldPath(issue.path), code, message: inWords(issue) }];
 }
 
 const TYPES: Record<string, string> = {
@@ -72,7 +75,7 @@ const TYPES: Record<string, string> = {
 };
 
 /** What is wrong with a value, without the words of the library that found it. */
-export function inWords(issue: z.core.$ZodIssue): string {
+function inWords(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_type') return issue.message;
   if (issue.message.endsWith('received undefined')) return 'is required';
   const type = TYPES[issue.expected];

@@ -1,9 +1,9 @@
 /** Reads a multipart form: one file, streamed to whoever stores it, and text fields before or after it. */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { type FieldError, Problem } from '../kernel/problem.ts';
+import { Problem } from '../kernel/problem.ts';
 import { refuseUnstorable } from './json-body.ts';
-import { fieldPath, inWords } from './problems.ts';
+import { fieldErrors } from './problems.ts';
 
 export interface Received<T> {
   result: T;
@@ -69,11 +69,7 @@ export function fieldsOf<T extends z.ZodRawShape>(
   refuseUnstorable(fields, 'form');
   const read = z.strictObject(shape).safeParse(fields);
   if (read.success) return read.data as z.output<z.ZodObject<T>>;
-  const errors = read.error.issues.flatMap((issue): FieldError[] =>
-    issue.code === 'unrecognized_keys'
-      ? issue.keys.map((field) => ({ field, code: 'unknown_field', message: 'There is no such field' }))
-      : [{ field: fieldPath(issue.path), code: issue.code, message: inWords(issue) }],
-  );
+  const errors = read.error.issues.flatMap(fieldErrors);
   throw new Problem('invalid_request', 'The form does not fit its description', { errors });
 }
 

@@ -112,7 +112,9 @@ describe('migrate', () => {
     const done = await cadenza(['migrate', '--json'], env);
     expect(done.json.applied).toEqual(before.json.pending);
     expect(done.json.login).toBe(`cadenza_app_${new URL(empty).pathname.slice(1)}`);
-    expect((await cadenza(['migrate', '--status'], env)).code).toBe(0);
+    const after = await cadenza(['migrate', '--status'], env);
+    expect(after.code).toBe(0);
+    expect(after.out.trimEnd()).toMatch(new RegExp(`\n${before.json.pending.length} applied, none pending$`));
     expect((await cadenza(['migrate', '--json'], env)).json.applied).toEqual([]);
   });
 });

@@ -152,7 +152,7 @@ function csvRoute({ db, versions }: ApiDeps): Route {
       const message = policyProblem(how);
       if (message !== null)
         throw new Problem('invalid_request', message, {
-          errors: [{ field: 'policy_days', code: 'custom', message }],
+          errors: [{ field: 'policy_days', code: 'invalid_value', message }],
         });
       const named = namedIn(received.result, { column, by });
       const rotated = members === undefined ? undefined : { rotate: members.toLowerCase().split(',') };

@@ -19,6 +19,7 @@ export const migrateCommand: Command = {
       const lines = [
         ...state.applied.map((name) => `applied  ${name}`),
         ...state.pending.map((name) => `pending  ${name}`),
+        `${state.applied.length} applied, ${state.pending.length === 0 ? 'none' : state.pending.length} pending`,
       ];
       call.result(state, lines.join('\n'));
       return state.pending.length > 0 ? EXIT.failed : EXIT.ok;
