@@ -3,6 +3,7 @@
  * and enrollment_job_results.
  */
 import { segmentContactIds } from '../../contacts/segments/segments.ts';
+import { uuids } from '../../db/arrays.ts';
 import type { Database, Tx } from '../../db/database.ts';
 import { sql } from '../../db/sql.ts';
 import { newId, type Uuid } from '../../kernel/ids.ts';
@@ -192,6 +193,25 @@ export interface JobResult {
 
 type ResultRow = JobResult & { n: number; ord: number };
 
+/** Results with the words that named their contacts, which the job keeps. Those of a page's chunks are unpacked once. */
+async function withEntries(tx: Tx, org: Uuid, id: Uuid, results: ResultRow[]): Promise<ResultRow[]> {
+  const chunks = results.flatMap(({ n }) => (n >= 0 ? [n] : []));
+  if (chunks.length === 0) return results;
+  const ids = results.flatMap(({ contact_id }) => contact_id ?? []);
+  const [first, last] = [Math.min(...chunks), Math.max(...chunks)];
+  const names = await tx.rows<{ contact_id: Uuid; entry: string | null; row: number | null }>(sql`
+    SELECT m.contact AS contact_id, m.entry, m.row
+      FROM (SELECT contact_ids, entries, rows, ${first}::int * chunk + 1 AS lo, (${last}::int + 1) * chunk AS hi FROM enrollment_jobs
+             WHERE org_id = ${org} AND id = ${id} AND entries IS NOT NULL) j,
+        unnest(j.contact_ids[lo:hi], j.entries[lo:hi], j.rows[lo:hi]) m(contact, entry, row)
+     WHERE m.contact = ANY (${uuids(ids)}::uuid[])`);
+  const named = new Map(names.map((name) => [name.contact_id, name]));
+  return results.map((result) => {
+    const name = result.n >= 0 && result.contact_id !== null ? named.get(result.contact_id) : undefined;
+    return { ...result, entry: result.entry ?? name?.entry ?? null, row: result.row ?? name?.row ?? null };
+  });
+}
+
 /** What became of each contact so far; `result` narrows. */
 export async function jobResults(
   db: Database,
@@ -202,21 +222,18 @@ export async function jobResults(
   const [n, ord] = positionOf(page, ENROLLMENT_JOB_RESULTS_ORDER) ?? [-2, 0];
   const rows = await db.inOrg(org, async (tx) => {
     await jobs.find(tx, org, id);
-    return tx.rows<ResultRow>(sql`
-      SELECT r.n, x.ord::int, x.contact_id, x.result, x.reason, x.enrollment_id, coalesce(x.entry, w.entry) AS entry, coalesce(x.row, w.row) AS row
-        FROM enrollment_job_results r JOIN enrollment_jobs j ON j.org_id = r.org_id AND j.id = r.job_id CROSS JOIN LATERAL (
+    const found = await tx.rows<ResultRow>(sql`
+      SELECT r.n, x.ord::int, x.contact_id, x.result, x.reason, x.enrollment_id, x.entry, x.row
+        FROM enrollment_job_results r CROSS JOIN LATERAL (
           SELECT u.ord, u.contact AS contact_id, 'enrolled' AS result, NULL AS reason, u.enrollment AS enrollment_id, NULL AS entry, NULL::int AS row
             FROM unnest(r.contacts, r.enrollments) WITH ORDINALITY u(contact, enrollment, ord)
           UNION ALL
           SELECT cardinality(r.contacts) + u.ord, (u.one ->> 0)::uuid, u.one ->> 1, u.one ->> 2, (u.one ->> 3)::uuid, u.one ->> 4, (u.one ->> 5)::int
             FROM jsonb_array_elements(r.others) WITH ORDINALITY u(one, ord)) x
-        LEFT JOIN LATERAL (SELECT m.entry, m.row
-            FROM unnest(j.contact_ids[r.n * j.chunk + 1:(r.n + 1) * j.chunk], j.entries[r.n * j.chunk + 1:(r.n + 1) * j.chunk],
-              j.rows[r.n * j.chunk + 1:(r.n + 1) * j.chunk]) m(contact, entry, row)
-           WHERE j.entries IS NOT NULL AND r.n >= 0 AND m.contact = x.contact_id) w ON true
        WHERE r.org_id = ${org} AND r.job_id = ${id} AND r.n >= ${n}::int AND (r.n > ${n}::int OR x.ord > ${ord}::int)
          AND (${page.result ?? null}::text IS NULL OR x.result = ${page.result ?? null})
        ORDER BY r.n, x.ord LIMIT ${page.limit + 1}`);
+    return withEntries(tx, org, id, found);
   });
   return pageOf(rows, page, ENROLLMENT_JOB_RESULTS_ORDER, (row) => [row.n, row.ord]);
 }
