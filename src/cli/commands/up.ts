@@ -50,6 +50,7 @@ export const up: Command = {
     call.note('stopping: what is in flight is settled first');
     await stopParts(config, parts);
     release();
+    call.note('stopped: the next start goes on from here');
     return undefined;
   },
 };
