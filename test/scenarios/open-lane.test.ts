@@ -30,16 +30,22 @@ let asked: string[] = [];
 /** Statements that are not answered yet. */
 let pending = 0;
 
-const count = (...names: string[]) => asked.filter((name) => names.includes(name)).length;
-/** After one turn: whoever looked since has found nothing. */
-const asleep = () =>
-  pending === 0 && count('lane_leave') === 1 && count('lane_take', 'lane_open') === count('lane_soonest') + 1;
+/** Since when nothing was asked, by the monotonic clock. */
+let askedAt = 0;
+/** Longer than a lane that has nothing to do is left alone. */
+const QUIET_MS = 400;
+/**
+ * After a turn everybody has looked and found nothing. How often is not certain: a loop that looks while the other's
+ * taking is not committed sees the lane due still, and gets up once more for nothing.
+ */
+const asleep = () => pending === 0 && asked.includes('lane_leave') && performance.now() - askedAt > QUIET_MS;
 
 function begin(lanes: number): void {
   const db = new Database({ url: world.db.url, max: 4 });
   const { call, callPrepared } = db;
   const noted = <T>(answer: Promise<T>): Promise<T> => {
     pending++;
+    askedAt = performance.now();
     return answer.finally(() => pending--);
   };
   db.call = (statement) => {
